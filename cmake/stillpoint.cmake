@@ -42,9 +42,16 @@ function(sp_proto_c target file)
     target_include_directories(${target} PUBLIC ${PROJECT_BINARY_DIR})
 endfunction()
 
-# sp_test(name LIBS libs... FILES files...): one cmocka program, one ctest entry, with a deadline.
+# What `./dev test` builds in the presets that do not run every test.
+if(SP_TESTS)
+    add_custom_target(thread-tests)
+    add_custom_target(e2e-programs)
+endif()
+
+# sp_test(name LIBS libs... FILES files... [LABELS labels...]): one cmocka program, one ctest entry,
+# with a deadline. The label `threads` has it run under TSan too.
 function(sp_test name)
-    cmake_parse_arguments(T "" "TIMEOUT" "LIBS;FILES" ${ARGN})
+    cmake_parse_arguments(T "" "TIMEOUT" "LIBS;FILES;LABELS" ${ARGN})
     if(NOT T_TIMEOUT)
         set(T_TIMEOUT 120)
     endif()
@@ -52,5 +59,33 @@ function(sp_test name)
     sp_flags(${name})
     target_link_libraries(${name} PRIVATE ${T_LIBS} PkgConfig::CMOCKA)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
+    if("threads" IN_LIST T_LABELS)
+        add_dependencies(thread-tests ${name})
+    endif()
+endfunction()
+
+# sp_script_test(name FILE script [TIMEOUT s] [LABELS labels...] [ARGS ...]): a ctest that is a shell or
+# Python script; it finds this build in SP_BUILD and the sources in SP_SOURCE. Exit 77: skipped.
+function(sp_script_test name)
+    cmake_parse_arguments(T "" "TIMEOUT;FILE" "LABELS;ARGS" ${ARGN})
+    if(NOT T_TIMEOUT)
+        set(T_TIMEOUT 120)
+    endif()
+    # Debian's own interpreter: python3-cryptography belongs to it.
+    set(interpreter /bin/bash)
+    if(T_FILE MATCHES "\\.py$")
+        set(interpreter /usr/bin/python3)
+    endif()
+    add_test(NAME ${name} COMMAND ${interpreter} ${CMAKE_CURRENT_SOURCE_DIR}/${T_FILE} ${T_ARGS})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
+        SKIP_RETURN_CODE 77
+        ENVIRONMENT "SP_BUILD=${PROJECT_BINARY_DIR};SP_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# sp_e2e(name [TIMEOUT s]): the end-to-end suite name.sh; only where no sanitizer slows the programs.
+function(sp_e2e name)
+    if(NOT SP_SANITIZE)
+        sp_script_test(e2e_${name} FILE ${name}.sh LABELS e2e ${ARGN})
+    endif()
 endfunction()

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# usage: test [--long]: all tests; --long: everything instead of a seeded slice
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1-} in
+'') ;;
+--long) export STILLPOINT_LONG=1 ;;
+*) die 5 "test takes --long or nothing." ;;
+esac
+need "${packages_build[@]}" "${packages_test[@]}"
+
+export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+results=$top/build/results
+rm -rf "$results"
+mkdir -p "$results"
+
+timed() { # timed WHAT COMMAND…: runs it and says how long it took
+    local what=$1 start=$SECONDS rc=0
+    shift
+    "$@" || rc=$?
+    say "== $what: $((SECONDS - start)) s"
+    return $rc
+}
+
+# phase NAME PRESET TARGETS CTEST-OPTIONS…: a build and a run of its tests. A phase that fails leaves a
+# note that the sum below counts; the other phases still run.
+phase() {
+    local name=$1 preset=$2 targets=$3
+    shift 3
+    say "== $name"
+    # shellcheck disable=SC2086 # targets is a list of words
+    if ! timed "$name, build" build "$preset" $targets; then
+        echo "the build of preset $preset" >"$results/$name.broken"
+        return
+    fi
+    timed "$name, tests" ctest --test-dir "$top/build/$preset" --output-on-failure --no-tests=error -j2 \
+        --output-junit "$results/$name.xml" "$@" || echo "ctest of $name" >"$results/$name.failed"
+}
+
+start=$SECONDS
+phase unit dev '' -LE e2e
+phase threads tsan thread-tests -L threads
+phase e2e release e2e-programs -L e2e
+say "== all: $((SECONDS - start)) s"
+"$python" "$top/.ci/count.py" "$results"
