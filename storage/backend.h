@@ -1,0 +1,100 @@
+#ifndef SP_STORAGE_BACKEND_H
+#define SP_STORAGE_BACKEND_H
+
+/* Where repository files live: dir, memory (sftp to come), behind one contract that
+ * tests/unit/storage/conformance.c holds every backend to.
+ *
+ *  - Objects are named by 1–4 components [0-9a-z._-]{1,80} joined by '/', flat in meaning (no empty
+ *    folders are seen) and immutable. Another name is refused with SP_INVALID.
+ *  - A writer's object appears under its name all at once, whole, its bytes flushed before (R3), or not
+ *    at all; never over an existing one (SP_EXISTS).
+ *  - After sp_backend_sync returned SP_OK all objects published and moved before it survive a power cut,
+ *    unless the store cannot flush; caps say so.
+ *  - SP_ABSENT means that the store said so. An unreachable or unmounted store is SP_UNREACHABLE, all
+ *    else SP_IO.
+ *  - get gives exactly the bytes asked for; asking beyond the end is SP_CORRUPT ("shorter than expected").
+ *  - Any thread may call; one writer belongs to one thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/os.h"
+
+struct sp_backend;
+struct sp_backend_writer;
+
+struct sp_backend_caps { /* probed by doing (R20), §10 of the design */
+    bool flush_file;     /* fsync of a file works */
+    bool flush_folder;   /* fsync of a folder works, or the platform has no need of it */
+    bool exclusive;      /* publish cannot replace an existing name, even in a race */
+    bool writable;
+};
+
+typedef enum sp_code (*sp_backend_list_fn)(void *arg, const char *name, uint64_t size,
+    struct sp_err *e);
+
+struct sp_backend_ops {
+    const char *kind; /* "dir", "memory" */
+    enum sp_code (*begin)(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e);
+    enum sp_code (*write)(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err *e);
+    /* Flushes, closes, names. Releases w in every case. */
+    enum sp_code (*publish)(struct sp_backend_writer *w, const char *name, struct sp_err *e);
+    void (*abort)(struct sp_backend_writer *w);
+    enum sp_code (*sync)(struct sp_backend *b, struct sp_err *e);
+    enum sp_code (*get)(struct sp_backend *b, const char *name, uint64_t offset, void *to, size_t n,
+        struct sp_err *e);
+    enum sp_code (*size)(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e);
+    enum sp_code (*list)(struct sp_backend *b, const char *prefix, sp_backend_list_fn each, void *arg,
+        struct sp_err *e);
+    enum sp_code (*remove)(struct sp_backend *b, const char *name, struct sp_err *e);
+    enum sp_code (*move)(struct sp_backend *b, const char *from, const char *to, struct sp_err *e);
+    enum sp_code (*space)(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e);
+    void (*free)(struct sp_backend *b);
+};
+
+struct sp_backend { /* the head of every implementation's own structure */
+    const struct sp_backend_ops *ops;
+    struct sp_backend_caps caps;
+};
+
+/* A folder. create: it must be absent or empty, and is made (SP_EXISTS otherwise). Without create:
+ * SP_ABSENT when there is no repository.conf ("an unmounted share never looks like an empty
+ * repository": the sentence says that the folder may be an unmounted mount point). Probes caps; a folder
+ * that cannot be written opens with caps.writable = false. Old temporary files of dead writers (in tmp/,
+ * older than 7 days by their own folder's clock) are removed when writable. */
+enum sp_code sp_backend_dir_open(const struct sp_env *env, const char *path, bool create,
+    struct sp_backend **ret, struct sp_err *e);
+enum sp_code sp_backend_memory_new(struct sp_backend **ret, struct sp_err *e);
+void sp_backend_free(struct sp_backend *b); /* NULL is harmless */
+
+/* The calls: check names, then ops. */
+enum sp_code sp_backend_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e);
+enum sp_code sp_backend_write(struct sp_backend *b, struct sp_backend_writer *w, const void *p,
+    size_t n, struct sp_err *e);
+enum sp_code sp_backend_publish(struct sp_backend *b, struct sp_backend_writer *w, const char *name,
+    struct sp_err *e); /* releases w in every case, also for a bad name */
+void sp_backend_abort(struct sp_backend *b, struct sp_backend_writer *w); /* NULL is harmless */
+/* begin, write, publish in one. */
+enum sp_code sp_backend_put(struct sp_backend *b, const char *name, const void *p, size_t n,
+    struct sp_err *e);
+enum sp_code sp_backend_sync(struct sp_backend *b, struct sp_err *e);
+enum sp_code sp_backend_get(struct sp_backend *b, const char *name, uint64_t offset, void *to,
+    size_t n, struct sp_err *e);
+/* A whole small object, at most `limit` bytes (SP_CORRUPT beyond); *ret malloc'd. */
+enum sp_code sp_backend_get_all(struct sp_backend *b, const char *name, size_t limit, uint8_t **ret,
+    size_t *ret_n, struct sp_err *e);
+enum sp_code sp_backend_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e);
+/* Every object below `prefix` ("packs", "sets/<host>", "" for all but tmp/), all depths, in no order. A
+ * folder that is not there lists nothing. */
+enum sp_code sp_backend_list(struct sp_backend *b, const char *prefix, sp_backend_list_fn each,
+    void *arg, struct sp_err *e);
+enum sp_code sp_backend_remove(struct sp_backend *b, const char *name, struct sp_err *e);
+enum sp_code sp_backend_move(struct sp_backend *b, const char *from, const char *to,
+    struct sp_err *e);
+enum sp_code sp_backend_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e);
+bool sp_object_name_valid(const char *name);
+
+#endif
