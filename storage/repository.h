@@ -101,13 +101,18 @@ enum sp_code sp_upload_new(struct sp_repository *r, const uint8_t host[16], cons
     struct sp_upload **ret, struct sp_err *e);
 enum sp_code sp_upload_have(struct sp_upload *u, bool nodes, const struct sp_id *ids, size_t n,
     uint8_t *ret_answers, struct sp_err *e);
-/* Writes the block into the open pack of its kind; packs that are full are finished. *ret_durable counts
- * the bytes of all blocks given to this upload that are durable now (in the order given: a prefix; the
- * server acknowledges by it). */
+/* Blocks are numbered per kind of pack from 0 in the order they were put; these many of each are durable
+ * (a prefix of each kind). A server acknowledges by it. */
+struct sp_upload_durable {
+    uint64_t data, nodes;
+};
+/* Writes the block into the open pack of its kind; a pack that is full (pack_size for data, a quarter of
+ * it for nodes) is finished. A nodes block never waits for data and the other way round, so an uploader
+ * that keeps what is not acknowledged holds at most 1.25 pack_size and what is in flight. */
 enum sp_code sp_upload_put(struct sp_upload *u, const uint8_t *block, size_t n,
-    uint64_t *ret_durable, struct sp_err *e);
+    struct sp_upload_durable *ret, struct sp_err *e);
 /* Finishes the open packs and syncs: everything put is durable and known to the index. */
-enum sp_code sp_upload_flush(struct sp_upload *u, struct sp_err *e);
+enum sp_code sp_upload_flush(struct sp_upload *u, struct sp_upload_durable *ret, struct sp_err *e);
 /* As sp_store_commit. `signer` is the host's record. Checks signature, host, group and chain. */
 enum sp_code sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record,
     size_t n, struct sp_commit_result *ret, struct sp_err *e);
