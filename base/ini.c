@@ -137,6 +137,8 @@ take_section(struct parser *p, const char *s, size_t n)
     n = trim_end(s, n - 1 - skip);
     if (n == 0)
         return bad(p, "a section without a name");
+    if (memchr(s, ']', n) != NULL)
+        return bad(p, "the name of a section has a ']'");
     p->have_key = false;
     set(&p->section, s, n);
     (void)sp_buf_str(&p->section);

@@ -10,6 +10,18 @@
 #include "base/random.h"
 #include "base/text.h"
 
+static enum sp_code
+fail_shown(struct sp_err *e, enum sp_code code, const char *path, const char *what)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+    enum sp_code rc;
+
+    sp_path_show(path, strlen(path), &shown);
+    rc = sp_fail(e, code, SP_DOM_STORE, "%s %s", sp_buf_str(&shown), what);
+    sp_buf_free(&shown);
+    return rc;
+}
+
 /* The folder of a path, malloc'd. */
 static char *
 folder_of(const char *path)
@@ -134,7 +146,7 @@ sp_os_read_file(const struct sp_os *os, const char *path, size_t limit, uint8_t 
     rc = sp_buf_take(&b, ret, ret_n, e);
     goto out;
 too_large:
-    rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s is larger than %zu bytes", path, limit);
+    rc = fail_shown(e, SP_REFUSED, path, "is larger than such a file may be");
 out:
     /* Nothing was written: a failing close of a file that was read to its end loses nothing. */
     if (f != NULL)
@@ -148,18 +160,15 @@ static enum sp_code
 make_one(const struct sp_os *os, const char *path, struct sp_err *e)
 {
     struct sp_os_stat st;
-    struct sp_err why = {0};
-    enum sp_code rc = os->mkdir(os->self, path, &why);
+    enum sp_code rc = os->mkdir(os->self, path, e);
 
     if (rc == SP_EXISTS) {
         if ((rc = os->stat(os->self, path, &st, e)) != SP_OK)
             return rc;
         if (st.type == SP_OS_DIR || st.type == SP_OS_LINK)
             return SP_OK;
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE, "%s is there and is not a folder", path);
+        return fail_shown(e, SP_EXISTS, path, "is there and is not a folder");
     }
-    if (rc != SP_OK)
-        *e = why;
     return rc;
 }
 
@@ -168,6 +177,7 @@ sp_os_mkdirs(const struct sp_os *os, const char *path, struct sp_err *e)
 {
     size_t n = strlen(path), end;
     char *p = strdup(path);
+    struct sp_err why = {0};
     enum sp_code rc;
 
     if (p == NULL)
@@ -177,7 +187,7 @@ sp_os_mkdirs(const struct sp_os *os, const char *path, struct sp_err *e)
     /* From the end, so that nothing is tried in folders above one that is there: those may be
      * closed to us. */
     end = n;
-    while ((rc = make_one(os, p, e)) == SP_ABSENT) {
+    while ((rc = make_one(os, p, &why)) == SP_ABSENT) {
         char *slash = strrchr(p, '/');
 
         if (slash == NULL || slash == p)
@@ -188,9 +198,11 @@ sp_os_mkdirs(const struct sp_os *os, const char *path, struct sp_err *e)
     while (rc == SP_OK && end < n) {
         p[end] = '/';
         end += strlen(p + end);
-        rc = make_one(os, p, e);
+        rc = make_one(os, p, &why);
     }
 out:
+    if (rc != SP_OK)
+        *e = why;
     free(p);
     return rc;
 }
@@ -245,9 +257,14 @@ enum sp_code
 sp_os_remove_tree(const struct sp_os *os, const char *path, struct sp_err *e)
 {
     struct sp_os_stat st;
-    enum sp_code rc = os->stat(os->self, path, &st, e);
+    struct sp_err why = {0};
+    enum sp_code rc = os->stat(os->self, path, &st, &why);
 
     if (rc == SP_OK)
-        rc = st.type == SP_OS_DIR ? remove_folder(os, path, e) : os->remove(os->self, path, e);
-    return absent_is_ok(rc);
+        rc =
+            st.type == SP_OS_DIR ? remove_folder(os, path, &why) : os->remove(os->self, path, &why);
+    rc = absent_is_ok(rc);
+    if (rc != SP_OK)
+        *e = why;
+    return rc;
 }

@@ -37,6 +37,18 @@ fail_path(struct sp_err *e, int os_errno, const char *what, const char *path)
     return rc;
 }
 
+static enum sp_code
+fail_not_file(struct sp_err *e, const char *path)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+    enum sp_code rc;
+
+    sp_path_show(path, strlen(path), &shown);
+    rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s is not a file", sp_buf_str(&shown));
+    sp_buf_free(&shown);
+    return rc;
+}
+
 static enum sp_os_type
 type_of(mode_t mode)
 {
@@ -89,6 +101,10 @@ open_file(const char *path, int flags, const char *what, struct sp_file **ret, s
         return sp_fail_nomem(e);
     }
     f->fd = open_again(path, flags | O_NOFOLLOW | O_NOCTTY);
+    /* Another process (Samba with kernel oplocks) has a lease and is being asked to give it up; a
+     * pipe never answers like this, so waiting will end. */
+    if (f->fd < 0 && errno == EAGAIN && (flags & O_NONBLOCK) != 0)
+        f->fd = open_again(path, (flags & ~O_NONBLOCK) | O_NOFOLLOW | O_NOCTTY);
     if (f->fd < 0) {
         int why = errno;
 
@@ -128,7 +144,7 @@ posix_open_read(void *self, const char *path, struct sp_file **ret, struct sp_er
     if (fstat(f->fd, &st) != 0)
         rc = fail_path(e, errno, "look at", path);
     else if (!S_ISREG(st.st_mode))
-        rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s is not a file", path);
+        rc = fail_not_file(e, path);
     if (rc != SP_OK) {
         (void)posix_close(self, f, &ignored);
         return rc;

@@ -115,8 +115,6 @@ sp_path_show(const void *path, size_t n, struct sp_buf *ret)
             sp_buf_put_str(ret, "\\n");
         } else if (v == '\t') {
             sp_buf_put_str(ret, "\\t");
-        } else if (v == '\r') {
-            sp_buf_put_str(ret, "\\r");
         } else if (v < 0x20 || v == 0x7f) {
             sp_buf_printf(ret, "\\x%02x", (unsigned)v);
         } else if (misleads(v)) {

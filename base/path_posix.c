@@ -4,6 +4,18 @@
 
 #include <string.h>
 
+static enum sp_code
+fail_shown(struct sp_err *e, const char *path, const char *what)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+    enum sp_code rc;
+
+    sp_path_show(path, strlen(path), &shown);
+    rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%s' %s", sp_buf_str(&shown), what);
+    sp_buf_free(&shown);
+    return rc;
+}
+
 enum sp_code
 sp_key_from_path(const char *path, struct sp_buf *ret, struct sp_err *e)
 {
@@ -12,7 +24,7 @@ sp_key_from_path(const char *path, struct sp_buf *ret, struct sp_err *e)
     enum sp_code rc;
 
     if (*p != '/')
-        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%s' is not an absolute path", path);
+        return fail_shown(e, path, "is not an absolute path");
     while (*p != '\0') {
         size_t n = strcspn(p, "/");
 
@@ -24,7 +36,7 @@ sp_key_from_path(const char *path, struct sp_buf *ret, struct sp_err *e)
     if ((rc = sp_buf_ok(&key, e)) != SP_OK)
         goto out;
     if (!sp_key_valid(key.data, key.len)) {
-        rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%s' has a component . or ..", path);
+        rc = fail_shown(e, path, "has a component . or ..");
         goto out;
     }
     sp_buf_put(ret, key.data, key.len);
