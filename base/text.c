@@ -243,7 +243,7 @@ sp_text_parse_bytes(const char *s, uint64_t *ret)
         for (; from < s; from++)
             scale *= 10;
     }
-    if (*s == ' ')
+    if (*s == ' ' && s[1] != '\0')
         s++;
     factor = unit_factor(s);
     /* Half a byte is a mistake. */
