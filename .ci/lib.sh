@@ -15,6 +15,8 @@ packages_test=(acl attr rsync btrfs-progs e2fsprogs libcap2-bin openssl procps p
 packages_clang=(clang libclang-rt-14-dev)
 packages_lint=(clang-tidy cppcheck)
 packages_format=(clang-format-14 git)
+# apt fetches newer restic and borg for the measurement; these are for a machine without network.
+packages_bench=(time restic borgbackup xz-utils)
 
 say() { printf '%s\n' "$*"; }
 

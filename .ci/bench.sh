@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# usage: bench [OPTION...]: the programs side by side; options as bench/run --help says
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need "${packages_build[@]}" "${packages_test[@]}" "${packages_bench[@]}"
+build release
+exec "$python" "$top/bench/run" "$@"
