@@ -136,6 +136,20 @@ def check_file(root, path):
                 yield f"{path}:{number}: {wrong}"
 
 
+LOOP = re.compile(r"\bforeach\s*\(\s*(\w+)\s+([^)]*)\)((?:(?!\bforeach\b).)*?)\bendforeach\s*\([^)]*\)", re.S)
+
+
+def listed_words(file):
+    """The words of a CMakeLists.txt; a loop over words stands for what it unrolls to."""
+    def unroll(m):
+        name, words, body = m.groups()
+        return " ".join(body.replace("${" + name + "}", word) for word in words.split())
+    text, n = re.sub(r"#[^\n]*", "", file.read_text()), 1
+    while n:
+        text, n = LOOP.subn(unroll, text)
+    return set(re.findall(r'[^\s()"]+', text))
+
+
 def check_lists(root, paths):
     """Every source and every end-to-end suite stands by name in the CMakeLists.txt of its folder."""
     for path in paths:
@@ -153,9 +167,7 @@ def check_lists(root, paths):
             lists = root / up / "CMakeLists.txt"
             if lists.exists():
                 relative = name if suite else str(file.relative_to(up))
-                text = re.sub(r"#[^\n]*", "", lists.read_text())
-                words = set(re.findall(r'[^\s()"]+', text))
-                if relative not in words:
+                if relative not in listed_words(lists):
                     yield f"{path}:1: not listed in {(up / 'CMakeLists.txt').as_posix()}"
                 break
         else:
