@@ -40,12 +40,15 @@ struct sp_backup_options {
     const char *cache_dir, *temp_dir;
     struct sp_ratelimit *limit;    /* of bytes given to the store; NULL: none */
     uint64_t run_seed;             /* chooses the share to audit; any number that changes from run to run */
+    uint64_t known_sequence;       /* R21: what this machine remembers of the chain's head; 0: nothing */
+    uint8_t known_hash[32];
 };
 
 struct sp_backup_stats {
     uint64_t entries, files, bytes;
     uint64_t files_new, files_changed, files_unchanged, files_audited;
     uint64_t bytes_read, bytes_new, bytes_stored, chunks_new;
+    uint64_t files_vanished;
     uint64_t bytes_total_guess;    /* from the parent, for progress; 0 unknown */
     uint64_t faults, audit_differences;
     uint64_t checkpoints;
@@ -68,6 +71,8 @@ struct sp_backup_result {
     uint64_t sequence;
     int64_t started_ns, ended_ns, published_ns;
     bool from_checkpoint;
+    bool chain_broken;        /* R21: the store does not have the set that this machine remembers as its last */
+    uint8_t record_hash[32];  /* of the committed set: the chain's new head */
 };
 
 /* `cancelled` (may be NULL) is asked now and then; true ends the run with SP_CANCELLED after a last

@@ -1,0 +1,217 @@
+#include "client/backup_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The catalog's thread: takes entries in the walk's order, writes the tree, counts faults, and
+ * makes checkpoints. */
+
+#define CHECKPOINT_NS (15 * 60 * SP_SECOND)
+#define CHECKPOINT_BYTES (UINT64_C(8) << 30)
+#define PROGRESS_EVERY 512
+
+struct cataloguer {
+    struct backup *b;
+    struct sp_catalog_writer *writer;
+    struct sp_node_sink sink;
+    struct sp_buf last_key;
+    bool interrupted; /* an entry was not read: nothing behind it counts */
+    int64_t checkpoint_at;
+    uint64_t checkpoint_bytes;
+    uint64_t since_progress;
+};
+
+static enum sp_code
+sink_put(void *self, enum sp_chunk_kind kind, const struct sp_id *id, const struct sp_id *refs,
+    size_t nrefs, const void *p, size_t n, struct sp_err *e)
+{
+    return gather_submit(self, true, SP_BLOCK_NODES, kind, id, refs, nrefs, p, n, e);
+}
+
+static void
+progress(struct cataloguer *c)
+{
+    struct backup *b = c->b;
+    struct sp_backup_stats stats;
+
+    c->since_progress = 0;
+    if (b->events->progress == NULL)
+        return;
+    backup_stats(b, &stats);
+    sp_mutex_lock(&b->events_lock);
+    b->events->progress(b->events->arg, &stats, c->last_key.data, c->last_key.len);
+    sp_mutex_unlock(&b->events_lock);
+}
+
+/* Takes the fault over. */
+static enum sp_code
+record_fault(struct backup *b, struct sp_fault *f, struct sp_err *e)
+{
+    struct sp_fault *more;
+
+    b->sealed.faults_total++;
+    if (b->events->fault != NULL) {
+        sp_mutex_lock(&b->events_lock);
+        b->events->fault(b->events->arg, f);
+        sp_mutex_unlock(&b->events_lock);
+    }
+    if (b->sealed.nfaults == SP_RECORD_MAX_FAULTS) {
+        backup_fault_free(f);
+        return SP_OK;
+    }
+    if ((b->sealed.nfaults & (b->sealed.nfaults - 1)) == 0) { /* 0, 1, 2, 4, …: double */
+        size_t cap = b->sealed.nfaults == 0 ? 1 : 2 * b->sealed.nfaults;
+
+        more = realloc(b->sealed.faults, cap * sizeof(*more));
+        if (more == NULL) {
+            backup_fault_free(f);
+            return sp_fail_nomem(e);
+        }
+        b->sealed.faults = more;
+    }
+    b->sealed.faults[b->sealed.nfaults++] = *f;
+    free(f);
+    return SP_OK;
+}
+
+static enum sp_code
+add(struct cataloguer *c, struct work *w, struct sp_err *e)
+{
+    struct backup *b = c->b;
+    struct sp_fault *f = w->fault;
+    enum sp_code rc;
+
+    w->fault = NULL;
+    if (f != NULL && (rc = record_fault(b, f, e)) != SP_OK)
+        return rc;
+    if (w->entry == NULL)
+        return SP_OK;
+    if ((rc = sp_catalog_writer_add(c->writer, w->entry, e)) != SP_OK)
+        return rc;
+    b->totals.entries++;
+    if (w->entry->type == SP_ENTRY_FILE) {
+        b->totals.files++;
+        b->totals.bytes += w->entry->size;
+    }
+    sp_buf_reset(&c->last_key);
+    sp_buf_put(&c->last_key, w->entry->key, w->entry->key_len);
+    return sp_buf_ok(&c->last_key, e);
+}
+
+static enum sp_code
+checkpoint(struct cataloguer *c, struct sp_err *e)
+{
+    struct backup *b = c->b;
+    struct sp_commit_result result = {0};
+    struct sp_catalog_totals totals;
+    struct sp_backup_stats stats;
+    struct sp_id root;
+    uint8_t hash[32];
+    enum sp_set_state state;
+    enum sp_code rc;
+
+    rc = sp_catalog_writer_checkpoint(c->writer, &root, &totals, e);
+    if (rc == SP_OK) {
+        b->sealed.last_key = c->last_key.data;
+        b->sealed.last_key_len = c->last_key.len;
+        rc = backup_commit(b, SP_RECORD_CHECKPOINT, &root, &totals, &result, hash, &state, e);
+        b->sealed.last_key = NULL;
+        b->sealed.last_key_len = 0;
+    }
+    gather_open(b);
+    if (rc == SP_OK && result.nmissing == 0) {
+        b->checkpoints++;
+        if (b->events->checkpoint != NULL) {
+            backup_stats(b, &stats);
+            sp_mutex_lock(&b->events_lock);
+            b->events->checkpoint(b->events->arg, &stats);
+            sp_mutex_unlock(&b->events_lock);
+        }
+    }
+    /* Something missing: no checkpoint this time; the final commit names it and it is read again.
+     */
+    sp_commit_result_clear(&result);
+    c->checkpoint_at = sp_clock_mono(b->env->clock);
+    c->checkpoint_bytes = atomic_load(&b->count.bytes_read);
+    return rc;
+}
+
+static bool
+checkpoint_due(const struct cataloguer *c)
+{
+    const struct backup *b = c->b;
+    uint64_t ns = b->o->checkpoint_ns ? b->o->checkpoint_ns : (uint64_t)CHECKPOINT_NS;
+    uint64_t bytes = b->o->checkpoint_bytes ? b->o->checkpoint_bytes : CHECKPOINT_BYTES;
+
+    if (c->interrupted || b->totals.entries == 0)
+        return false;
+    if (atomic_load(&c->b->count.bytes_read) - c->checkpoint_bytes >= bytes)
+        return true;
+    return (uint64_t)(sp_clock_mono(b->env->clock) - c->checkpoint_at) >= ns;
+}
+
+static enum sp_code
+take_all(struct cataloguer *c, struct sp_err *e)
+{
+    struct backup *b = c->b;
+    struct work *w;
+    bool waiting;
+    enum sp_code rc = SP_OK;
+
+    for (;;) {
+        w = order_pop(&b->order, &waiting);
+        if (w == NULL && !waiting)
+            break;
+        if (w != NULL) {
+            if (w->abandoned)
+                c->interrupted = true;
+            if (!c->interrupted)
+                rc = add(c, w, e);
+            backup_work_free(w);
+            if (rc != SP_OK)
+                return rc;
+        }
+        if (waiting || ++c->since_progress >= PROGRESS_EVERY) {
+            progress(c);
+            if (checkpoint_due(c) && (rc = checkpoint(c, e)) != SP_OK)
+                return rc;
+        }
+    }
+    return SP_OK;
+}
+
+enum sp_code
+backup_catalog(struct backup *b, struct sp_err *e)
+{
+    struct cataloguer c = {.b = b, .last_key = SP_BUF_INIT};
+    struct sp_err ce = {0};
+    enum sp_code rc;
+
+    memset(&b->totals, 0, sizeof(b->totals));
+    c.sink.put = sink_put;
+    c.sink.self = b;
+    c.checkpoint_at = sp_clock_mono(b->env->clock);
+    c.checkpoint_bytes = atomic_load(&b->count.bytes_read);
+    if ((rc = sp_catalog_writer_new(b->keys, &c.sink, &c.writer, e)) != SP_OK)
+        goto out;
+    if ((rc = take_all(&c, e)) != SP_OK)
+        goto out;
+    if (atomic_load(&b->failed)) {
+        rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped because another part failed");
+        goto out;
+    }
+    if (backup_stopping(b)) {
+        /* The files before the interruption stay useful: the next run goes on from here. */
+        if (b->totals.entries > 0 && b->pass == 0)
+            (void)checkpoint(&c, &ce);
+        rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF,
+            "interrupted; no set was made, what is already stored is not sent again");
+        goto out;
+    }
+    rc = sp_catalog_writer_finish(c.writer, &b->root, &b->totals, e);
+    progress(&c);
+out:
+    sp_catalog_writer_free(c.writer);
+    sp_buf_free(&c.last_key);
+    return rc;
+}

@@ -1,0 +1,184 @@
+#include "client/backup_run.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The walking thread: merges what it finds with the parent and decides for each object whether the
+ * parent's entry is reused or the readers must look at it. */
+
+static uint64_t
+mix(uint64_t h)
+{
+    h ^= h >> 33;
+    h *= UINT64_C(0xff51afd7ed558ccd);
+    h ^= h >> 33;
+    return h;
+}
+
+/* A rotating share of the unchanged files is read anyway (R15). */
+static bool
+audited(const struct backup *b, const struct sp_entry *en)
+{
+    unsigned share = b->o->audit == 0 ? 90 : b->o->audit;
+    uint64_t h = b->o->run_seed;
+    size_t i;
+
+    if (share == UINT_MAX || en->type != SP_ENTRY_FILE || en->size == 0)
+        return false;
+    for (i = 0; i < en->key_len; i++)
+        h = (h ^ en->key[i]) * UINT64_C(0x100000001b3);
+    return mix(h) % share == 0;
+}
+
+/* Everything that the parent's entry claims is there: R6. Lists are followed only when something at
+ * all is known to be missing. */
+static enum sp_code
+relies_on_missing(struct backup *b, const struct sp_entry *en, bool *ret, struct sp_err *e)
+{
+    struct sp_node_source source = sp_nodes_source(b->nodes);
+    struct sp_list_reader *reader = NULL;
+    struct sp_segment segment;
+    uint64_t offset;
+    enum sp_code rc = SP_OK;
+    bool more = true;
+    size_t i;
+
+    *ret = false;
+    if (b->nmissing == 0)
+        return SP_OK;
+    for (i = 0; i < en->nattributes && !*ret; i++)
+        *ret = en->attributes[i].external && backup_id_missing(b, &en->attributes[i].id);
+    if (!*ret && en->has_list)
+        *ret = backup_id_missing(b, &en->list);
+    if (*ret || en->type != SP_ENTRY_FILE)
+        return SP_OK;
+    rc = sp_list_reader_new(&source, en, &reader, e);
+    while (rc == SP_OK && more && !*ret) {
+        rc = sp_list_reader_next(reader, &segment, &offset, &more, e);
+        if (rc == SP_OK && more && !segment.hole)
+            *ret = backup_id_missing(b, &segment.id);
+    }
+    sp_list_reader_free(reader);
+    if (rc == SP_ABSENT || rc == SP_CORRUPT) { /* a list node is gone */
+        *ret = true;
+        rc = SP_OK;
+    }
+    return rc;
+}
+
+/* The parent's entry under this run's numbering of file systems and links. */
+static enum sp_code
+reuse(
+    const struct sp_entry *old, const struct sp_entry *now, struct sp_entry **ret, struct sp_err *e)
+{
+    struct sp_entry *en;
+    enum sp_code rc;
+
+    if ((rc = sp_entry_copy(old, &en, e)) != SP_OK)
+        return rc;
+    en->flags = now->flags;
+    en->device = now->device;
+    en->links = now->links;
+    en->btime_ns = now->btime_ns;
+    *ret = en;
+    return SP_OK;
+}
+
+static enum sp_code
+decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
+{
+    const struct sp_entry *now = w->item->entry, *old = NULL;
+    bool missing = false;
+    enum sp_code rc;
+
+    *ret_read = true;
+    if ((rc = parent_find(b, now->key, now->key_len, &old, e)) != SP_OK)
+        return rc;
+    if (old == NULL) {
+        if (now->type == SP_ENTRY_FILE)
+            atomic_fetch_add(&b->count.files_new, 1);
+        return SP_OK;
+    }
+    if ((rc = relies_on_missing(b, old, &missing, e)) != SP_OK)
+        return rc;
+    if (!missing && sp_entry_unchanged(old, now) && !b->o->reread) {
+        if (b->pass == 0 && audited(b, now)) {
+            w->audit = true;
+        } else {
+            if (now->type == SP_ENTRY_FILE)
+                atomic_fetch_add(&b->count.files_unchanged, 1);
+            *ret_read = false;
+            return reuse(old, now, &w->entry, e);
+        }
+    }
+    if (now->type == SP_ENTRY_FILE)
+        atomic_fetch_add(w->audit ? &b->count.files_audited : &b->count.files_changed, 1);
+    /* The old chunks are compared first, so that what did not change asks nothing. */
+    if (old->type == SP_ENTRY_FILE && now->type == SP_ENTRY_FILE)
+        return sp_entry_copy(old, &w->old, e);
+    return SP_OK;
+}
+
+static enum sp_code
+take(struct backup *b, struct sp_item *item, struct sp_err *e)
+{
+    struct work *w = calloc(1, sizeof(*w));
+    bool read = false;
+    enum sp_code rc = SP_OK;
+
+    if (w == NULL) {
+        sp_item_free(item);
+        return sp_fail_nomem(e);
+    }
+    w->item = item;
+    if (item->fault != NULL && item->entry->type == 0) { /* not even a type: a fault and no entry */
+        w->fault = item->fault;
+        item->fault = NULL;
+    } else {
+        if ((rc = decide(b, w, &read, e)) != SP_OK) {
+            backup_work_free(w);
+            return rc;
+        }
+    }
+    w->weight = sizeof(*w) + 256 + sp_entry_memory(w->entry != NULL ? w->entry : item->entry) +
+                (w->old != NULL ? sp_entry_memory(w->old) : 0);
+    if (!read) {
+        if (w->fault == NULL && item->fault != NULL) {
+            w->fault = item->fault;
+            item->fault = NULL;
+        }
+        sp_item_free(w->item); /* lets go of the folder's handle */
+        w->item = NULL;
+        w->done = true;
+    }
+    if (!order_push(&b->order, w)) {
+        backup_work_free(w);
+        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
+    }
+    /* Each waiting item may hold a folder open: at most 256 of them wait. */
+    if (read && !sp_queue_push(b->read, w, 1))
+        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
+    return SP_OK;
+}
+
+void
+backup_walker(void *arg)
+{
+    struct backup *b = arg;
+    struct sp_item *item;
+    struct sp_err e = {0};
+    enum sp_code rc = SP_OK;
+
+    while (rc == SP_OK && !backup_stopping(b)) {
+        item = NULL;
+        rc = sp_source_next(b->source, &item, &e);
+        if (rc != SP_OK || item == NULL)
+            break;
+        rc = take(b, item, &e);
+    }
+    if (rc != SP_OK)
+        backup_fail(b, &e);
+    sp_queue_done(b->read);
+    order_end(&b->order);
+}
