@@ -11,6 +11,9 @@ if(SP_SANITIZE)
     add_compile_options(-fsanitize=${SP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${SP_SANITIZE})
 endif()
+if(SP_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 # sp_flags(target): our warnings and definitions. Includes are written from the root: "base/err.h".
@@ -46,6 +49,7 @@ endfunction()
 if(SP_TESTS)
     add_custom_target(thread-tests)
     add_custom_target(e2e-programs)
+    add_custom_target(fuzzers)
 endif()
 
 # sp_test(name LIBS libs... FILES files... [LABELS labels...]): one cmocka program, one ctest entry,
@@ -81,6 +85,25 @@ function(sp_script_test name)
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}"
         SKIP_RETURN_CODE 77
         ENVIRONMENT "SP_BUILD=${PROJECT_BINARY_DIR};SP_SOURCE=${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# sp_fuzz(name LIBS libs...): tests/fuzz/fuzz_name.c has LLVMFuzzerTestOneInput. With SP_FUZZ it becomes
+# a libFuzzer program; everywhere else a ctest that runs it over corpus/name, so that every finding kept
+# there stays found.
+function(sp_fuzz name)
+    cmake_parse_arguments(T "" "" "LIBS" ${ARGN})
+    set(target fuzz_${name})
+    add_executable(${target} ${target}.c)
+    sp_flags(${target})
+    target_link_libraries(${target} PRIVATE ${T_LIBS})
+    if(SP_FUZZ)
+        target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+        add_dependencies(fuzzers ${target})
+    else()
+        target_sources(${target} PRIVATE driver.c)
+        add_test(NAME ${target} COMMAND ${target} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
+        set_tests_properties(${target} PROPERTIES TIMEOUT 120)
+    endif()
 endfunction()
 
 # sp_e2e(name [TIMEOUT s]): the end-to-end suite name.sh; only where no sanitizer slows the programs.
