@@ -1,0 +1,56 @@
+#ifndef SP_CLIENT_CONFIG_H
+#define SP_CLIENT_CONFIG_H
+
+/* The configuration: an INI file, one section per job, `[defaults]` for what all share (docs/operations.md has
+ * the table of keys). /etc/stillpoint/stillpoint.conf for the machine, ~/.config/stillpoint/stillpoint.conf for
+ * a user. Everything can be said on the command line as well, where it wins. Unknown keys and bad values name
+ * file, line and what is possible (exit 5). */
+
+#include "base/os.h"
+#include "storage/record.h"
+#include "vss/shadow.h"
+
+struct sp_strings {
+    char **s;
+    size_t n;
+};
+enum sp_code sp_strings_add(struct sp_strings *l, const char *s, struct sp_err *e);
+void sp_strings_clear(struct sp_strings *l);
+
+struct sp_job {
+    char *name;
+    char *repository;            /* "" : the default one */
+    struct sp_strings paths;     /* `path =`: at least one */
+    struct sp_strings exclude;   /* `exclude =`, `exclude-file =`: gitignore patterns in order */
+    bool one_file_system, cachedir_tag; /* no, yes */
+    enum sp_shadow_want shadow;  /* `shadow = auto|none|require` */
+    enum sp_level require;       /* `require = live|crash|application`: of files; LIVE: anything will do */
+    char *before, *after;        /* commands around the shadow (or the run, without one) */
+    char *on_success, *on_failure; /* after the run */
+    int64_t command_timeout_ns;  /* `command-timeout`: default 5 minutes */
+    char *ping_url;              /* GET at success; URL + "/fail" at failure; "" : none */
+    char *bandwidth;             /* sp_ratelimit rule; "" : none */
+    int compression;             /* 1 … 19 */
+    unsigned audit;              /* one of N; 0: never */
+    int64_t checkpoint_ns;
+};
+struct sp_config {
+    char *file; /* where it was read; NULL: there is none, and that is fine */
+    struct sp_job *jobs;
+    size_t njobs;
+    struct sp_job defaults; /* name NULL */
+};
+/* file NULL: the usual place; absent there is an empty configuration, absent where asked for is an error. */
+enum sp_code sp_config_load(const struct sp_env *env, const char *file, struct sp_config **ret,
+    struct sp_err *e);
+void sp_config_free(struct sp_config *c);
+/* SP_ABSENT lists the jobs that there are. */
+enum sp_code sp_config_job(const struct sp_config *c, const char *name, const struct sp_job **ret,
+    struct sp_err *e);
+/* One `key = value` as on the command line (--set key=value and the options that map to keys). */
+enum sp_code sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *e);
+/* A job of its own with the defaults, for `backup PATH…`; free with sp_job_free. */
+enum sp_code sp_job_copy(const struct sp_job *from, struct sp_job **ret, struct sp_err *e);
+void sp_job_free(struct sp_job *j);
+
+#endif
