@@ -1,0 +1,282 @@
+/* What a file system can do, found by doing it (R20), and the sweeping of tmp/.
+ *
+ * The probe writes a file in tmp/, reads it back, and tries to publish another over it. An answer
+ * that says "I cannot flush" is remembered and tolerated from then on, exactly that one; a file
+ * system that gives back other bytes is refused. */
+
+#include "storage/backend_dir.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/random.h"
+#include "base/text.h"
+
+#define PROBE_KIND "probe-"
+#define PROBE_BYTES 256
+#define OLD_NS (INT64_C(7) * 24 * 3600 * SP_SECOND)
+
+enum sp_code
+sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e)
+{
+    struct sp_buf path = SP_BUF_INIT;
+    uint8_t random[16], *bytes;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = sp_random_fill(d->env.random, random, sizeof(random), e)) != SP_OK)
+        return rc;
+    sp_buf_printf(&path, "%s/%s/%s", d->root, SP_DIR_TMP, kind);
+    sp_buf_put_hex(&path, random, sizeof(random));
+    sp_buf_put_u8(&path, 0);
+    rc = sp_buf_take(&path, &bytes, &n, e);
+    if (rc == SP_OK)
+        *ret = (char *)bytes;
+    sp_buf_free(&path);
+    return rc;
+}
+
+/* Only names that sp_dir_temporary makes. */
+static bool
+is_temporary(const char *name)
+{
+    uint8_t random[16];
+
+    if (strncmp(name, PROBE_KIND, strlen(PROBE_KIND)) == 0)
+        name += strlen(PROBE_KIND);
+    return sp_hex_parse(name, random, sizeof(random));
+}
+
+/* --- old temporary files --------------------------------------------------------------------- */
+
+struct sweep {
+    int64_t now_ns; /* by the folder's own clock (R9) */
+    struct sp_buf names;
+};
+
+static enum sp_code
+note_old(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    struct sweep *s = arg;
+
+    if (st->type != SP_OS_FILE || !is_temporary(name) || st->mtime_ns > s->now_ns - OLD_NS)
+        return SP_OK;
+    sp_buf_put(&s->names, name, strlen(name) + 1);
+    return sp_buf_ok(&s->names, e);
+}
+
+static void
+sweep_old(struct sp_dir *d, const char *tmp, int64_t now_ns)
+{
+    const struct sp_os *os = d->env.os;
+    struct sweep s = {now_ns, SP_BUF_INIT};
+    struct sp_err ignored;
+
+    /* A file that resists harms nobody, and is tried again when the repository is opened again. */
+    if (os->list(os->self, tmp, true, note_old, &s, &ignored) == SP_OK)
+        for (size_t at = 0; at < s.names.len; at += strlen((char *)s.names.data + at) + 1) {
+            char *path = sp_path_join(tmp, (char *)s.names.data + at);
+
+            if (path != NULL)
+                (void)os->remove(os->self, path, &ignored);
+            free(path);
+        }
+    sp_buf_free(&s.names);
+}
+
+/* --- the probe ------------------------------------------------------------------------------- */
+
+struct probe {
+    struct sp_dir *d;
+    char *tmp, *a, *b, *c;
+    uint8_t bytes[PROBE_BYTES];
+    bool dated; /* now_ns, by the folder's own clock (R9), is known */
+    int64_t now_ns;
+    bool published; /* was tried */
+};
+
+/* "I cannot do that", which is no loss of anything; all else is a failure. */
+static bool
+cannot_flush(enum sp_code rc, const struct sp_err *e)
+{
+    return rc == SP_UNSUPPORTED || (rc == SP_IO && e->os == EINVAL);
+}
+
+static enum sp_code
+remember(struct sp_dir_fault *fault, enum sp_code rc, const struct sp_err *why, struct sp_err *e)
+{
+    if (rc == SP_OK)
+        return SP_OK;
+    if (cannot_flush(rc, why)) {
+        *fault = (struct sp_dir_fault){true, rc, why->os};
+        return SP_OK;
+    }
+    *e = *why;
+    return rc;
+}
+
+/* Creates, writes, flushes and closes; `n` may be 0. */
+static enum sp_code
+put_file(struct probe *p, const char *path, size_t n, struct sp_err *e)
+{
+    const struct sp_os *os = p->d->env.os;
+    struct sp_err why = {0}, closing = {0};
+    struct sp_os_stat st;
+    struct sp_file *f;
+    enum sp_code rc, close_rc;
+
+    if ((rc = os->create(os->self, path, &f, e)) != SP_OK)
+        return rc;
+    if (n > 0)
+        rc = os->write_at(os->self, f, 0, p->bytes, n, e);
+    if (rc == SP_OK)
+        rc = remember(&p->d->file_flush, os->sync(os->self, f, &why), &why, e);
+    close_rc = os->close(os->self, f, &closing);
+    if (rc == SP_OK && (rc = close_rc) != SP_OK)
+        *e = closing;
+    /* After the close: only then has a network file system's server set the time. */
+    if (rc == SP_OK && (rc = os->stat(os->self, path, &st, e)) == SP_OK)
+        p->now_ns = st.mtime_ns;
+    p->dated = p->dated || rc == SP_OK;
+    return rc;
+}
+
+static enum sp_code
+read_back(struct probe *p, struct sp_err *e)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    enum sp_code rc = sp_os_read_file(p->d->env.os, p->a, PROBE_BYTES, &bytes, &n, e);
+
+    if (rc == SP_REFUSED || (rc == SP_OK && (n != PROBE_BYTES || memcmp(bytes, p->bytes, n) != 0)))
+        rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE,
+            "%s gives back other bytes than were written to it; no repository can be kept there",
+            p->d->root);
+    free(bytes);
+    return rc;
+}
+
+/* Whether publish replaces, and whether it works at all. */
+static enum sp_code
+try_publish(struct probe *p, struct sp_err *e)
+{
+    const struct sp_os *os = p->d->env.os;
+    const char *from = p->b;
+    enum sp_code rc;
+
+    if ((rc = put_file(p, p->b, 0, e)) != SP_OK)
+        return rc;
+    p->published = true;
+    rc = os->publish(os->self, p->b, p->a, e);
+    if (rc == SP_OK)
+        from = p->a; /* it has replaced */
+    else if (rc == SP_EXISTS)
+        p->d->head.caps.exclusive = true;
+    else
+        return rc;
+    return os->publish(os->self, from, p->c, e);
+}
+
+static enum sp_code
+try_files(struct probe *p, struct sp_err *e)
+{
+    const struct sp_os *os = p->d->env.os;
+    struct sp_err ignored;
+    enum sp_code rc = put_file(p, p->a, PROBE_BYTES, e);
+
+    if (rc == SP_OK) {
+        rc = read_back(p, e);
+    } else if (rc == SP_FULL) {
+        /* An empty file may still have room, and tells all but whether bytes come back. */
+        (void)os->remove(os->self, p->a, &ignored);
+        rc = put_file(p, p->a, 0, e);
+    }
+    return rc != SP_OK ? rc : try_publish(p, e);
+}
+
+static enum sp_code
+try_all(struct probe *p, struct sp_err *e)
+{
+    struct sp_dir *d = p->d;
+    const struct sp_os *os = d->env.os;
+    struct sp_err why = {0};
+    enum sp_code rc;
+
+    rc = os->mkdir(os->self, p->tmp, e);
+    if (rc == SP_OK || rc == SP_EXISTS)
+        rc = try_files(p, e);
+    /* R19: a full store opens, so that it can be made less full. What could not be tried is
+     * tolerated in nothing. */
+    if (rc != SP_OK && rc != SP_FULL)
+        return rc;
+    return remember(&d->folder_flush, os->sync_dir(os->self, d->root, &why), &why, e);
+}
+
+static enum sp_code
+make_names(struct probe *p, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if ((rc = sp_random_fill(p->d->env.random, p->bytes, sizeof(p->bytes), e)) != SP_OK)
+        return rc;
+    if ((rc = sp_dir_path(p->d, SP_DIR_TMP, &p->tmp, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_dir_temporary(p->d, PROBE_KIND, &p->a, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_dir_temporary(p->d, PROBE_KIND, &p->b, e)) != SP_OK)
+        return rc;
+    return sp_dir_temporary(p->d, PROBE_KIND, &p->c, e);
+}
+
+static void
+clean_up(struct probe *p)
+{
+    const struct sp_os *os = p->d->env.os;
+    char *const paths[] = {p->a, p->b, p->c};
+    struct sp_err ignored;
+
+    for (size_t i = 0; i < 3; i++) {
+        /* One of them is always absent; one that stays is swept when it is old. */
+        if (paths[i] != NULL)
+            (void)os->remove(os->self, paths[i], &ignored);
+        free(paths[i]);
+    }
+}
+
+enum sp_code
+sp_dir_probe(struct sp_dir *d, struct sp_err *e)
+{
+    struct probe p = {.d = d};
+    struct sp_err why = {0};
+    enum sp_code rc;
+
+    if ((rc = make_names(&p, e)) != SP_OK)
+        goto out;
+    rc = try_all(&p, &why);
+    if (rc == SP_DENIED) {
+        d->head.caps = (struct sp_backend_caps){false, false, false, false};
+        rc = SP_OK;
+        goto out;
+    }
+    if (rc != SP_OK) {
+        *e = why;
+        sp_err_context(e, "trying what %s can do", d->root);
+        goto out;
+    }
+    d->head.caps.writable = true;
+    d->head.caps.flush_file = !d->file_flush.seen;
+    d->head.caps.flush_folder = !d->folder_flush.seen;
+    d->look_first = !d->head.caps.exclusive;
+    if (!p.published)
+        d->head.caps.exclusive = true;
+    if (p.dated)
+        sweep_old(d, p.tmp, p.now_ns);
+out:
+    clean_up(&p);
+    free(p.tmp);
+    return rc;
+}

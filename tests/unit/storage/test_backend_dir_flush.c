@@ -1,0 +1,275 @@
+/* How the dir backend flushes (R3): in which order, which folders, and what a failed flush means.
+ */
+
+#include "dirstore.h"
+
+static void
+a_folder_flush_that_cannot_be_is_tolerated(void **state)
+{
+    static const int numbers[] = {EINVAL, ENOTSUP, ENOSYS};
+
+    (void)state;
+    make_repository();
+    for (size_t i = 0; i < 3; i++) {
+        static const int fatal[] = {EIO, ESTALE, ENOSPC};
+        struct store s;
+
+        store_init(&s);
+        set_fault(&s, 0, "sync_dir", "/repo", numbers[i], ALWAYS);
+        store_open(&s);
+        assert_true(s.b->caps.writable && s.b->caps.flush_file);
+        assert_false(s.b->caps.flush_folder);
+        ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+        ok(sp_backend_sync(s.b, &err));
+        ok(sp_backend_put(s.b, "packs/00/y", "y", 1, &err));
+        ok(sp_backend_sync(s.b, &err));
+        /* Exactly what the probe saw, and nothing else. */
+        ok(sp_backend_put(s.b, "packs/00/z", "z", 1, &err));
+        set_fault(&s, 0, "sync_dir", "/repo", fatal[i], 1);
+        assert_int_not_equal(sp_backend_sync(s.b, &err), SP_OK);
+        assert_int_equal(err.os, fatal[i]);
+        ok(sp_backend_remove(s.b, "packs/00/x", &err));
+        ok(sp_backend_remove(s.b, "packs/00/y", &err));
+        ok(sp_backend_remove(s.b, "packs/00/z", &err));
+        store_free(&s);
+    }
+}
+
+static void
+another_refusal_than_the_probe_saw_is_not_tolerated(void **state)
+{
+    struct store s;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    assert_true(s.b->caps.flush_folder);
+    ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+    set_fault(&s, 0, "sync_dir", "/repo", EINVAL, 1);
+    assert_int_not_equal(sp_backend_sync(s.b, &err), SP_OK);
+    store_free(&s);
+
+    store_init(&s);
+    set_fault(&s, 0, "sync_dir", "/repo", EINVAL, ALWAYS);
+    store_open(&s);
+    ok(sp_backend_put(s.b, "packs/00/y", "y", 1, &err));
+    set_fault(&s, 0, "sync_dir", "/repo", ENOTSUP, 1);
+    gives(SP_UNSUPPORTED, sp_backend_sync(s.b, &err));
+    store_free(&s);
+}
+
+static void
+a_broken_flush_is_no_capability(void **state)
+{
+    static const struct {
+        const char *op;
+        int number;
+        enum sp_code code;
+    } cases[] = {{"sync_dir", EIO, SP_IO}, {"sync_dir", ESTALE, SP_UNREACHABLE},
+        {"sync", EIO, SP_IO}, {"close", EIO, SP_IO}, {"publish", EIO, SP_IO},
+        {"read_at", EIO, SP_IO}};
+
+    (void)state;
+    make_repository();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store s;
+
+        store_init(&s);
+        set_fault(&s, 0, cases[i].op, "/repo", cases[i].number, 1);
+        gives(cases[i].code, sp_backend_dir_open(&s.env, at("repo"), false, &s.b, &err));
+        assert_null(s.b);
+        store_free(&s);
+        assert_int_equal(entries("repo/tmp"), 0);
+    }
+}
+
+static void
+a_file_flush_that_cannot_be_is_named(void **state)
+{
+    struct store s;
+    uint64_t size;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    set_fault(&s, 0, "sync", "/tmp", EINVAL, ALWAYS);
+    store_open(&s);
+    assert_false(s.b->caps.flush_file);
+    assert_true(s.b->caps.flush_folder);
+    ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+    set_fault(&s, 0, "sync", "/tmp", EIO, 1);
+    gives(SP_IO, sp_backend_put(s.b, "packs/00/y", "y", 1, &err));
+    gives(SP_ABSENT, sp_backend_size(s.b, "packs/00/y", &size, &err));
+    store_free(&s);
+}
+
+static void
+a_failed_folder_flush_is_final(void **state)
+{
+    struct store s;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+    set_fault(&s, 0, "sync_dir", "/repo", EIO, 1);
+    gives(SP_IO, sp_backend_sync(s.b, &err));
+    /* The kernel would now say yes (R3). */
+    faulty_reset_log(&s.table);
+    gives(SP_IO, sp_backend_sync(s.b, &err));
+    ok(sp_backend_put(s.b, "packs/00/y", "y", 1, &err));
+    gives(SP_IO, sp_backend_sync(s.b, &err));
+    assert_int_equal(faulty_count(&s.table, "sync_dir "), 0);
+    store_free(&s);
+}
+
+static void
+a_put_goes_in_order(void **state)
+{
+    static const char *const order[] = {"create ", "write_at ", "sync ", "close ", "publish "};
+    struct store s;
+    const char *log;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    faulty_reset_log(&s.table);
+    ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+    log = sp_buf_str(&s.table.log);
+    for (size_t i = 0; i < 5; i++) {
+        char line[500];
+
+        (void)snprintf(
+            line, sizeof(line), "%s%s", order[i], at(i < 4 ? "repo/tmp/" : "repo/packs/00/x"));
+        assert_int_equal(strncmp(log, line, strlen(line)), 0);
+        log = strchr(log, '\n') + 1;
+    }
+    assert_int_equal(*log, '\0');
+    store_free(&s);
+}
+
+static void
+a_failed_step_leaves_nothing(void **state)
+{
+    static const struct {
+        const char *op;
+        int number;
+        enum sp_code code;
+    } cases[] = {{"write_at", ENOSPC, SP_FULL}, {"write_at", EIO, SP_IO}, {"sync", EIO, SP_IO},
+        {"sync", EINVAL, SP_IO}, {"close", EIO, SP_IO}, {"close", EDQUOT, SP_FULL},
+        {"publish", EIO, SP_IO}, {"create", EIO, SP_IO}};
+
+    (void)state;
+    make_repository();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store s;
+        uint64_t size;
+
+        store_init(&s);
+        store_open(&s);
+        faulty_reset_log(&s.table);
+        set_fault(&s, 0, cases[i].op, "/repo", cases[i].number, 1);
+        gives(cases[i].code, sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+        assert_true(faulty_count(&s.table, "sync ") <= 1);
+        assert_int_equal(
+            faulty_count(&s.table, "publish "), strcmp(cases[i].op, "publish") == 0 ? 1 : 0);
+        assert_int_equal(entries("repo/tmp"), 0);
+        gives(SP_ABSENT, sp_backend_size(s.b, "packs/00/x", &size, &err));
+        ok(sp_backend_put(s.b, "packs/00/x", "x", 1, &err));
+        ok(sp_backend_sync(s.b, &err));
+        ok(sp_backend_remove(s.b, "packs/00/x", &err));
+        store_free(&s);
+    }
+}
+
+static void
+what_was_written_after_a_fault_is_not_published(void **state)
+{
+    struct store s;
+    struct sp_backend_writer *w;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    ok(sp_backend_begin(s.b, &w, &err));
+    set_fault(&s, 0, "write_at", "/repo", EIO, 1);
+    gives(SP_IO, sp_backend_write(s.b, w, "one", 3, &err));
+    gives(SP_IO, sp_backend_write(s.b, w, "two", 3, &err));
+    faulty_reset_log(&s.table);
+    gives(SP_IO, sp_backend_publish(s.b, w, "packs/00/x", &err));
+    assert_int_equal(faulty_count(&s.table, "publish "), 0);
+    assert_int_equal(entries("repo/tmp"), 0);
+    store_free(&s);
+}
+
+static void
+assert_flushed(struct store *s, size_t n, const char *const *folders)
+{
+    faulty_reset_log(&s->table);
+    ok(sp_backend_sync(s->b, &err));
+    assert_int_equal(faulty_count(&s->table, "sync_dir "), n);
+    for (size_t i = 0; i < n; i++) {
+        char line[500];
+
+        (void)snprintf(line, sizeof(line), "sync_dir %s\n", at(folders[i]));
+        if (strstr(sp_buf_str(&s->table.log), line) == NULL)
+            fail_msg("not flushed: %s", folders[i]);
+    }
+}
+#define FOLDERS(...) ((const char *const[]){__VA_ARGS__})
+
+static void
+sync_flushes_the_folders_that_got_names(void **state)
+{
+    struct store s;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    assert_flushed(&s, 0, FOLDERS(""));
+    ok(sp_backend_put(s.b, "packs/ab/x", "x", 1, &err));
+    ok(sp_backend_put(s.b, "packs/ab/y", "y", 1, &err));
+    assert_flushed(&s, 3, FOLDERS("repo/packs/ab", "repo/packs", "repo"));
+    assert_flushed(&s, 0, FOLDERS(""));
+    ok(sp_backend_put(s.b, "packs/ab/z", "z", 1, &err));
+    assert_flushed(&s, 1, FOLDERS("repo/packs/ab"));
+    ok(sp_backend_put(s.b, "packs/ac/z", "z", 1, &err));
+    assert_flushed(&s, 2, FOLDERS("repo/packs/ac", "repo/packs"));
+    /* A folder that was there: whoever made it may not have lived to flush its name. */
+    ok(sp_backend_put(s.b, "packs/00/z", "z", 1, &err));
+    assert_flushed(&s, 2, FOLDERS("repo/packs/00", "repo/packs"));
+    ok(sp_backend_put(s.b, "owner", "z", 1, &err));
+    assert_flushed(&s, 1, FOLDERS("repo"));
+    ok(sp_backend_move(s.b, "packs/ab/z", "trash/z", &err));
+    assert_flushed(&s, 3, FOLDERS("repo/packs/ab", "repo/trash", "repo"));
+    /* What failed got no name. */
+    gives(SP_EXISTS, sp_backend_put(s.b, "packs/ab/x", "x", 1, &err));
+    gives(SP_ABSENT, sp_backend_move(s.b, "packs/ab/none", "marks/none", &err));
+    assert_flushed(&s, 0, FOLDERS(""));
+    assert_false(there("repo/marks"));
+    store_free(&s);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_base, drop_base)
+    const struct CMUnitTest tests[] = {
+        TEST(a_folder_flush_that_cannot_be_is_tolerated),
+        TEST(another_refusal_than_the_probe_saw_is_not_tolerated),
+        TEST(a_broken_flush_is_no_capability),
+        TEST(a_file_flush_that_cannot_be_is_named),
+        TEST(a_failed_folder_flush_is_final),
+        TEST(a_put_goes_in_order),
+        TEST(a_failed_step_leaves_nothing),
+        TEST(what_was_written_after_a_fault_is_not_published),
+        TEST(sync_flushes_the_folders_that_got_names),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
