@@ -10,6 +10,7 @@ numbers_are_little_endian(void **state)
     struct sp_buf b = SP_BUF_INIT;
     struct sp_err e = {0};
     struct sp_cur c;
+    uint8_t copy[7];
 
     (void)state;
     sp_buf_put_u8(&b, 1);
@@ -33,6 +34,10 @@ numbers_are_little_endian(void **state)
     assert_memory_equal(sp_cur_bytes(&c, 2), "hi", 2);
     assert_true(sp_cur_ok(&c));
     assert_true(sp_cur_done(&c));
+    c = sp_cur_of(b.data, b.len);
+    sp_cur_copy(&c, copy, sizeof(copy));
+    assert_memory_equal(copy, want, sizeof(copy));
+    assert_int_equal(sp_cur_left(&c), sizeof(want) - sizeof(copy));
     sp_buf_free(&b);
     assert_null(b.data);
     assert_int_equal(b.len + b.cap, 0);

@@ -106,7 +106,7 @@ thirty_two_deep(void **state)
     sp_json_array_end(&j);
     assert_int_equal(b.len, 32 * 2 + 31 + 31 * 2 + 32);
     assert_memory_equal(b.data, "[1,[1,[1", 8);
-    assert_memory_equal(b.data + b.len - 9, "],2],2],2]" + 1, 9);
+    assert_memory_equal(b.data + b.len - 9, ",2],2],2]", 9);
     sp_buf_free(&b);
 }
 

@@ -245,6 +245,18 @@ write_and_read(void **state)
 }
 
 static void
+a_relative_path_will_do(void **state)
+{
+    assert_int_equal(chdir(*state), 0);
+    assert_ok(sp_os_write_file(real, "f", "one", 3, e));
+    holds("f", "one");
+    assert_ok(sp_os_mkdirs(real, "a/b", e));
+    assert_ok(sp_os_remove_tree(real, "a", e));
+    assert_int_equal(names_in("."), 1);
+    assert_int_equal(chdir("/"), 0);
+}
+
+static void
 either_the_old_or_the_new_bytes(void **state)
 {
     char *path = in(state, "f");
@@ -510,6 +522,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         with_folder(write_and_read),
+        with_folder(a_relative_path_will_do),
         with_folder(either_the_old_or_the_new_bytes),
         with_folder(a_folder_without_flush_is_no_failure),
         with_folder(writing_replaces_a_link_and_not_its_target),

@@ -1,5 +1,6 @@
 #include "support.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 static void
@@ -80,6 +81,25 @@ a_user_has_xdg_folders(void **state)
     place_is(SP_PLACE_CONFIG, "/xdg/c/stillpoint");
     place_is(SP_PLACE_STATE, "/home/someone/.local/state/stillpoint");
     place_is(SP_PLACE_CACHE, "/home/someone/.cache/stillpoint");
+    /* Without HOME, what the system knows of the user. */
+    for (int i = 0; i < 2; i++) {
+        const struct passwd *pw = getpwuid(geteuid());
+        struct sp_err err = {0};
+        char *p = NULL, want[5000];
+        enum sp_code rc;
+
+        set("HOME", i == 0 ? NULL : "relative");
+        rc = sp_os_place(SP_PLACE_STATE, &p, &err);
+        if (pw == NULL) {
+            assert_int_equal(rc, SP_ABSENT);
+            assert_non_null(strstr(err.text, "HOME"));
+            continue;
+        }
+        assert_int_equal(rc, SP_OK);
+        (void)snprintf(want, sizeof(want), "%s/.local/state/stillpoint", pw->pw_dir);
+        assert_string_equal(p, want);
+        free(p);
+    }
     if (getuid() == 0)
         assert_int_equal(seteuid(0), 0);
 }

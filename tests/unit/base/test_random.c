@@ -1,6 +1,32 @@
 #include "support.h"
 
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "base/random.h"
+
+/* In the place of the C library's: gives few bytes at a time, is interrupted, or fails. */
+static struct {
+    size_t most;
+    int interruptions, why;
+} fault;
+
+ssize_t
+getrandom(void *to, size_t n, unsigned flags)
+{
+    if (fault.interruptions > 0) {
+        fault.interruptions--;
+        errno = EINTR;
+        return -1;
+    }
+    if (fault.why != 0) {
+        errno = fault.why;
+        return -1;
+    }
+    return syscall(SYS_getrandom, to, fault.most != 0 && n > fault.most ? fault.most : n, flags);
+}
 
 static void
 system_source_fills_every_byte(void **state)
@@ -34,6 +60,27 @@ system_source_stays_in_bounds(void **state)
         for (size_t k = n; k < sizeof(p); k++)
             assert_int_equal(p[k], 0xaa);
     }
+}
+
+static void
+system_source_gives_all_or_fails(void **state)
+{
+    uint8_t a[64], seen[64] = {0};
+
+    (void)state;
+    fault.most = 5;
+    for (int i = 0; i < 16; i++) {
+        fault.interruptions = 3;
+        assert_ok(sp_random_fill(&sp_random_system, a, sizeof(a), e));
+        for (size_t k = 0; k < sizeof(a); k++)
+            seen[k] |= a[k];
+    }
+    for (size_t k = 0; k < sizeof(a); k++)
+        assert_int_not_equal(seen[k], 0);
+    fault.most = 0;
+    fault.why = ENOSYS;
+    assert_code(SP_UNSUPPORTED, sp_random_fill(&sp_random_system, a, sizeof(a), e));
+    fault.why = 0;
 }
 
 /* The first values of splitmix64 from 1234567, as published with its reference code. */
@@ -81,6 +128,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(system_source_fills_every_byte),
         cmocka_unit_test(system_source_stays_in_bounds),
+        cmocka_unit_test(system_source_gives_all_or_fails),
         cmocka_unit_test(seeded_is_splitmix64),
         cmocka_unit_test(seeded_repeats),
     };
