@@ -25,6 +25,12 @@
         assert_memory_equal(p, want_, (sizeof(hex) - 1) / 2);                                      \
     } while (0)
 
+/* The key group of the vectors: R = 01 02 … 20, S_1 = 21 … 40, S_3 = 41 … 60. */
+static const char vector_secrets[] =
+    "010102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2002000100000021"
+    "22232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f40030000004142434445"
+    "464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f60";
+
 static inline void
 unhex(const char *hex, void *to)
 {
