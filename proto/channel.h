@@ -5,8 +5,7 @@
  * store. Everything here is called on the loop's thread, and all callbacks come there, except
  * sp_loop_post, which any thread may call. Names the platform's sockets nowhere: libuv does.
  *
- *     connect / accept ─→ [TLS handshake] ─→ secured ─→ [hellos] ─→ event READY ─→ event … ─→
- * closed
+ *     connect / accept -> TLS handshake -> secured -> hellos -> event READY -> event … -> closed
  *
  * Memory is bounded: bytes are read only while the session's output is short (SP_OUTPUT_HIGH) and
  * the user has not stopped the channel; ciphertext on its way out is at most 256 KiB; all else is

@@ -219,6 +219,8 @@ struct sp_msg_info {
 const struct sp_msg_info *sp_msg_info(enum sp_msg_type type);
 /* `reply` (REPLY or ITEM) may answer `request`. */
 bool sp_msg_answers(enum sp_msg_type request, enum sp_msg_type reply);
+/* Tag and fields are within their bounds, strings included. Asked by encode and decode. */
+bool sp_msg_valid(const struct sp_msg *m);
 /* The message and a payload of so many bytes belong together: limits and unit of the type, and the
  * lengths that the message names. SP_PROTOCOL otherwise. Needs no payload: asked before there is
  * one. */

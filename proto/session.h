@@ -6,12 +6,12 @@
  * role and come out as bytes by sp_session_output. Works over any ordered byte stream; channel.h
  * drives it over TLS and TCP.
  *
- *     server                                        client
- *       ServerHello ──────────────────────────────────→
- *       ←────────────────────────────────── ClientHello      (the client waits for the server's)
- *       ←──────────────────────── requests, puts, credit
- *       replies, items, acknowledgements ─────────────→
- *       either: Ping ⇄ Pong … Goodbye, then nothing
+ *     server                                   client
+ *       ServerHello --------------------------->
+ *       <--------------------------- ClientHello   (the client waits for the server's)
+ *       <--------------- requests, puts, credit
+ *       replies, items, acknowledgements ------>
+ *       either: Ping <-> Pong … Goodbye, then nothing
  *
  * The session enforces, and ends the session with one Goodbye that says why when the peer errs:
  * hello first, versions, who may send what on which service, tags (known, unique while in flight),
