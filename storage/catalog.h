@@ -41,10 +41,12 @@ enum sp_code sp_catalog_next(struct sp_catalog *c, const struct sp_entry **ret, 
 enum sp_code sp_catalog_skip(struct sp_catalog *c, struct sp_err *e);
 /* Goes to the first entry whose key is not below `key`; next gives it. */
 enum sp_code sp_catalog_seek(struct sp_catalog *c, const void *key, size_t n, struct sp_err *e);
-/* SP_ABSENT when there is no such entry. Valid until the next call on c. */
+/* SP_ABSENT when there is no such entry (a missing node is SP_CORRUPT here). Valid until the next call on
+ * c; next goes on behind it. */
 enum sp_code sp_catalog_find(struct sp_catalog *c, const void *key, size_t n,
     const struct sp_entry **ret, struct sp_err *e);
-/* Number of entries and bytes of files in the whole tree, as the root says. */
+/* Number of entries and bytes of files in the whole tree, as the root says; `files` is 0: it does not
+ * say. */
 enum sp_code sp_catalog_totals(struct sp_catalog *c, struct sp_catalog_totals *ret, struct sp_err *e);
 
 /* --- difference ----------------------------------------------------------------------------------- */

@@ -64,6 +64,11 @@ struct sp_entry {
     size_t nattributes;
 };
 
+/* What a node can hold; the catalog's writer refuses more with SP_INVALID. */
+#define SP_KEY_MAX (128u << 10)   /* bytes of a key */
+#define SP_ENTRY_MAX (512u << 10) /* bytes of an entry as encoded, its key included */
+#define SP_ENTRY_MAX_ATTRIBUTES 16384
+
 /* A copy in one allocation: free() it. */
 enum sp_code sp_entry_copy(const struct sp_entry *en, struct sp_entry **ret, struct sp_err *e);
 size_t sp_entry_memory(const struct sp_entry *en); /* what a copy takes, for bounding queues */
@@ -72,7 +77,8 @@ size_t sp_entry_memory(const struct sp_entry *en); /* what a copy takes, for bou
 bool sp_entry_unchanged(const struct sp_entry *old, const struct sp_entry *now);
 /* The same content by its chunks. */
 bool sp_entry_same_content(const struct sp_entry *a, const struct sp_entry *b);
-/* Everything but times of access, file id, device and ctime agrees: what `diff` calls the same. */
+/* Everything but times of access, file id, device and ctime agrees: what `diff` calls the same. The
+ * flags IMPLIED and RECHECK say how the entry came to be, not what the file is, and do not count. */
 bool sp_entry_same(const struct sp_entry *a, const struct sp_entry *b);
 /* docs/format.md §10: the content hash. */
 enum sp_code sp_entry_content_hash(const struct sp_entry *en, uint8_t ret[32], struct sp_err *e);

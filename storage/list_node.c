@@ -1,0 +1,90 @@
+#include "storage/tree_node.h"
+
+/* Reading ListNode: level 0 holds segments (field 2), the others children (field 3) of the same
+ * shape. */
+
+bool
+sp_segment_decode(struct sp_cur c, struct sp_ref_use *use, struct sp_segment *ret)
+{
+    struct sp_segment s = {.hole = true};
+    const struct sp_id *id;
+    struct sp_wire_field f;
+    uint32_t last = 0;
+
+    while (sp_wire_next(&c, &f)) {
+        if (f.number > 2)
+            continue;
+        if (!sp_node_field(&f, &last, 0, SP_FIELD(2), 0))
+            return false;
+        if (f.number == 1) {
+            s.length = f.value;
+        } else if (f.value != 0) {
+            if ((id = sp_ref_use_get(use, f.value)) == NULL)
+                return false;
+            s.hole = false;
+            s.id = *id;
+        }
+    }
+    if (!sp_cur_ok(&c) || s.length == 0)
+        return false;
+    *ret = s;
+    return true;
+}
+
+/* 1 and an item, 0 at the end, -1 when malformed. */
+static int
+step(struct sp_list_iter *it, struct sp_ref_use *use, struct sp_segment *ret)
+{
+    struct sp_wire_field f;
+
+    while (sp_wire_next(&it->cur, &f)) {
+        if (f.number > 3)
+            continue;
+        if (!sp_node_field(
+                &f, &it->last, SP_FIELD(2) | SP_FIELD(3), SP_FIELD(1), SP_FIELD(2) | SP_FIELD(3)))
+            return -1;
+        if (f.number == 1)
+            continue;
+        if ((f.number == 2) != (it->level == 0))
+            return -1;
+        if (!sp_segment_decode(f.bytes, use, ret) || (it->level > 0 && ret->hole))
+            return -1;
+        return 1;
+    }
+    return sp_cur_ok(&it->cur) ? 0 : -1;
+}
+
+enum sp_code
+sp_list_open(const struct sp_node *n, struct sp_ref_use *use, struct sp_list_iter *ret,
+    uint64_t *ret_total, struct sp_err *e)
+{
+    struct sp_list_iter it = {.cur = sp_cur_of(n->data, n->len)}, start;
+    struct sp_segment s;
+    uint64_t total = 0;
+    enum sp_code rc;
+    int got;
+
+    if ((rc = sp_list_level(n, &it.level, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_ref_use_start(use, n, e)) != SP_OK)
+        return rc;
+    start = it;
+    while ((got = step(&it, use, &s)) > 0) {
+        if (s.length > UINT64_MAX - total)
+            return sp_node_corrupt(n, NULL, 0, "lengths without bounds", e);
+        total += s.length;
+    }
+    if (got < 0 || total == 0)
+        return sp_node_corrupt(n, NULL, 0, "malformed", e);
+    if (!sp_ref_use_all(use))
+        return sp_node_corrupt(n, NULL, 0, "refs that nothing uses", e);
+    *ret = start;
+    *ret_total = total;
+    return SP_OK;
+}
+
+bool
+sp_list_next(struct sp_list_iter *it, struct sp_ref_use *use, struct sp_segment *ret)
+{
+    return step(it, use, ret) > 0;
+}
