@@ -29,6 +29,7 @@ LIBRARIES = [
     ("sqlite3.h", ["server/state.c"]),
     ("uv.h", ["proto/channel*.[ch]", "server/*.[ch]", "client/*remote*.[ch]"]),
     ("curl/*", ["client/http_posix.c"]),
+    ("btrfsutil.h", ["vss/btrfs_linux.c"]),
     ("libssh2*.h", ["storage/backend_sftp.c"]),
 ]
 

@@ -1,0 +1,28 @@
+#ifndef SP_VSS_JOURNAL_H
+#define SP_VSS_JOURNAL_H
+
+/* What shadows a run made, on disk from before they are made until they are gone: one file a run,
+ * `<id>.shadows` in the journal folder: "stillpoint shadows 1", "process <pid> <start>", then
+ * "shadow <path>" a line. A process is known by its id and its start time, so a pid used again is
+ * not taken for the old one. */
+
+#include "base/buf.h"
+#include "base/os.h"
+
+enum sp_code sp_journal_write(const struct sp_env *env, const char *file, const char *const *paths,
+    size_t n, struct sp_err *e);
+struct sp_journal {
+    bool alive; /* its process runs */
+    char **paths;
+    size_t n;
+};
+/* SP_CORRUPT when it is no journal. */
+enum sp_code sp_journal_read(
+    const struct sp_env *env, const char *file, struct sp_journal *ret, struct sp_err *e);
+void sp_journal_clear(struct sp_journal *j);
+
+/* Of the platform (process_linux.c): this process, and whether one still runs. */
+void sp_process_self(uint64_t *ret_pid, uint64_t *ret_start);
+bool sp_process_alive(uint64_t pid, uint64_t start);
+
+#endif

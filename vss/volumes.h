@@ -1,0 +1,28 @@
+#ifndef SP_VSS_VOLUMES_H
+#define SP_VSS_VOLUMES_H
+
+/* A growing list of volumes: what a shadow set is made of. */
+
+#include "vss/shadow.h"
+
+struct volume {
+    struct sp_shadow_volume v;
+    char *path;      /* v.key as a path */
+    char *subvolume; /* what a shadow would be made of; NULL: none can be made */
+    char *shadow;    /* where it is, once made */
+};
+struct sp_shadow {
+    const struct sp_env *env;
+    struct volume *volumes; /* sorted by key */
+    size_t n;
+    char *journal; /* file; NULL: no shadows were made */
+};
+
+/* Adds a live volume unless there is one of this path; *ret is valid until the next add. */
+enum sp_code volumes_add(struct sp_shadow *s, const char *path, const char *file_system,
+    struct volume **ret, struct sp_err *e);
+enum sp_code volume_set_reason(struct volume *v, const char *text, struct sp_err *e);
+void volumes_sort(struct sp_shadow *s);
+void volumes_free(struct sp_shadow *s);
+
+#endif
