@@ -98,6 +98,21 @@ mistakes_are_seen(void **state)
     sp_buf_free(&out);
 }
 
+/* One text for one key: a character that adds no byte is a mistake even if it is all zero bits. */
+static void
+there_is_one_way_to_write_it(void **state)
+{
+    struct sp_buf b = SP_BUF_INIT;
+    char longer[8];
+
+    (void)state;
+    sp_base32_put(&b, "\x5a", 1);
+    assert_int_equal(b.len, 4);
+    (void)snprintf(longer, sizeof(longer), "%.2s0%s", sp_buf_str(&b), sp_buf_str(&b) + 2);
+    wrong(longer);
+    sp_buf_free(&b);
+}
+
 /* The reason for a checksum: each single wrong character and each swap of two neighbours. */
 static void
 typing_mistakes_never_pass(void **state)
@@ -145,6 +160,7 @@ main(void)
         cmocka_unit_test(every_length_comes_back),
         cmocka_unit_test(as_people_write_it),
         cmocka_unit_test(mistakes_are_seen),
+        cmocka_unit_test(there_is_one_way_to_write_it),
         cmocka_unit_test(typing_mistakes_never_pass),
     };
 

@@ -183,6 +183,35 @@ a_large_item_has_its_turn(void **state)
     sp_queue_free(q);
 }
 
+/* One pop makes room for many: each must hear that its turn has come, in whatever order they wake.
+ */
+static void
+all_that_fit_get_in(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        struct sp_queue *q = new_queue(100, 9, NULL);
+        struct pusher p[8];
+        struct sp_thread *t[8];
+        int first;
+
+        assert_true(sp_queue_push(q, &first, 100));
+        for (size_t i = 0; i < 8; i++) {
+            p[i] = (struct pusher){.q = q, .bytes = 10};
+            assert_ok(sp_thread_start("push", push_one, &p[i], &t[i], e));
+        }
+        for (size_t i = 0; i < 8; i++)
+            while (!atomic_load(&p[i].started))
+                sp_sleep_ms(1);
+        sp_sleep_ms(2);
+        assert_ptr_equal(sp_queue_pop(q), &first);
+        for (size_t i = 0; i < 8; i++)
+            sp_thread_join(t[i]);
+        assert_int_equal(sp_queue_peak_bytes(q), 100);
+        sp_queue_free(q);
+    }
+}
+
 static atomic_int dropped;
 
 static void
@@ -233,6 +262,35 @@ abort_frees_a_waiting_consumer(void **state)
     assert_int_equal(atomic_load(&p.result), 0);
     assert_true(sp_queue_aborted(q));
     sp_queue_free(q);
+}
+
+static void
+the_end_reaches_every_consumer(void **state)
+{
+    (void)state;
+    for (int aborts = 0; aborts < 2; aborts++) {
+        struct sp_queue *q = new_queue(10, 1, NULL);
+        struct pusher p[4];
+        struct sp_thread *t[4];
+
+        for (size_t i = 0; i < 4; i++) {
+            p[i] = (struct pusher){.q = q, .result = 5};
+            assert_ok(sp_thread_start("pop", pop_one, &p[i], &t[i], e));
+        }
+        for (size_t i = 0; i < 4; i++)
+            while (!atomic_load(&p[i].started))
+                sp_sleep_ms(1);
+        sp_sleep_ms(20);
+        if (aborts)
+            sp_queue_abort(q);
+        else
+            sp_queue_done(q);
+        for (size_t i = 0; i < 4; i++) {
+            sp_thread_join(t[i]);
+            assert_int_equal(atomic_load(&p[i].result), 0);
+        }
+        sp_queue_free(q);
+    }
 }
 
 static void
@@ -387,8 +445,10 @@ main(void)
         cmocka_unit_test(an_item_over_the_limit_passes_an_empty_queue),
         cmocka_unit_test(a_full_queue_holds_the_producer),
         cmocka_unit_test(a_large_item_has_its_turn),
+        cmocka_unit_test(all_that_fit_get_in),
         cmocka_unit_test(free_drops_what_is_left),
         cmocka_unit_test(abort_frees_a_waiting_consumer),
+        cmocka_unit_test(the_end_reaches_every_consumer),
         cmocka_unit_test(abort_frees_producers_and_drops),
         cmocka_unit_test(a_crowd_loses_nothing),
         cmocka_unit_test(an_aborted_crowd_leaks_nothing),
