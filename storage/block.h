@@ -73,6 +73,15 @@ enum sp_code sp_block_length(const void *first16, size_t n, size_t *ret, struct 
 /* Refs of the i-th id: *ret_n ids at the returned address. (For i rising it costs O(1) each when
  * called through the iterator below; this one is O(i).) */
 const uint8_t *sp_block_refs(const struct sp_block_header *h, size_t i, size_t *ret_n);
+struct sp_block_walk { /* the iterator: ids in their order, each with its refs */
+    const struct sp_block_header *header;
+    size_t i;
+    const uint8_t *refs;
+};
+void sp_block_walk_start(struct sp_block_walk *w, const struct sp_block_header *h);
+/* False at the end. Kinds without refs give NULL, 0. */
+bool sp_block_walk_next(struct sp_block_walk *w, const uint8_t **ret_id, const uint8_t **ret_refs,
+    size_t *ret_nrefs);
 
 /* --- building ------------------------------------------------------------------------------------ */
 
@@ -106,7 +115,8 @@ enum sp_code sp_block_seal(struct sp_sealer *s, struct sp_compressor *c, struct 
 
 /* --- opening ------------------------------------------------------------------------------------- */
 
-struct sp_opener; /* one per thread: keys, hasher, zstd context, a small cache of connection keys */
+/* One per thread: keys (which must outlive it), hasher, zstd context, a small cache of connection keys. */
+struct sp_opener;
 enum sp_code sp_opener_new(const struct sp_keys *k, struct sp_opener **ret, struct sp_err *e);
 void sp_opener_free(struct sp_opener *o);
 

@@ -72,8 +72,7 @@ lib_ready(struct sp_err *e)
     return SP_OK;
 }
 
-/* --- SHA-256 -------------------------------------------------------------------------------------
- */
+/* --- SHA-256 --- */
 
 struct sp_sha256 {
     EVP_MD_CTX *ctx;
@@ -145,8 +144,7 @@ sp_sha256_free(struct sp_sha256 *h)
     free(h);
 }
 
-/* --- HMAC and HKDF -------------------------------------------------------------------------------
- */
+/* --- HMAC and HKDF --- */
 
 struct sp_hmac {
     EVP_MAC_CTX *ctx;
@@ -302,8 +300,7 @@ sp_derive(const uint8_t x[32], const char *label, uint8_t ret[32], struct sp_err
     return sp_hkdf(x, 32, NULL, 0, info, sizeof(prefix) - 1 + n, ret, 32, e);
 }
 
-/* --- AES-256-GCM ---------------------------------------------------------------------------------
- */
+/* --- AES-256-GCM --- */
 
 /* OpenSSL counts in int. Nothing in the format comes near. */
 static bool
@@ -371,8 +368,7 @@ sp_aead_open(const uint8_t key[32], const void *ad, size_t ad_n, const void *in,
     return rc;
 }
 
-/* --- scrypt --------------------------------------------------------------------------------------
- */
+/* --- scrypt --- */
 
 enum sp_code
 sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log_n, unsigned r,
@@ -414,8 +410,7 @@ sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log
     return rc;
 }
 
-/* --- X25519 and Ed25519 --------------------------------------------------------------------------
- */
+/* --- X25519 and Ed25519 --- */
 
 static enum sp_code
 raw_public(const char *type, const uint8_t secret[32], uint8_t ret[32], struct sp_err *e)
