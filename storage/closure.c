@@ -1,0 +1,361 @@
+/* What a root needs and what of it is not there: see repository_impl.h. The walk needs no key: refs
+ * are in the clear headers of node blocks. It is iterative, reads blocks in the order in which they
+ * lie, and keeps in memory the ids of nodes only. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/repository_impl.h"
+
+#define BATCH 4096u            /* nodes read in one pass */
+#define TRIES 4u               /* copies of a node that are looked at */
+#define KNOWN_MAX (512u << 10) /* nodes remembered, all hosts together */
+
+struct pending { /* a node to read */
+    struct sp_id id;
+    struct sp_place place;
+    uint8_t tries;
+    bool done;
+};
+
+struct walk {
+    struct sp_repository *r;
+    const struct sp_reader_scope *scope;
+    struct sp_lookup lookup;
+    struct sp_keyset seen; /* nodes of this walk */
+    const struct sp_keyset *known;
+    struct sp_missing *missing;
+    bool lacks;
+    struct pending *stack;
+    size_t n, cap;
+    struct pending *batch;
+};
+
+/* --- what was found about one id
+ * ------------------------------------------------------------------- */
+
+struct sighting {
+    const struct walk *w;
+    const struct sp_place *avoid; /* a copy that could not be read */
+    bool node, data;
+    struct sp_place place; /* of the node */
+};
+
+static bool
+in_scope(const struct walk *w, const struct sp_pack_state *s, bool node)
+{
+    const struct sp_presence *p = w->r->presence;
+    const struct sp_reader_scope *scope = w->scope;
+
+    if (!sp_pack_relied(s))
+        return false;
+    if (scope->group != NULL && memcmp(sp_presence_group(p, s), scope->group, 16) != 0)
+        return false;
+    /* A member's node is never relied on. */
+    return !node || scope->host == NULL || memcmp(sp_presence_uploader(p, s), scope->host, 16) == 0;
+}
+
+static bool
+sight(void *arg, const struct sp_pack_state *s, const struct sp_place *at)
+{
+    struct sighting *f = arg;
+    bool node = s->kind == SP_PACK_NODES;
+
+    if (!in_scope(f->w, s, node))
+        return true;
+    if (!node) {
+        f->data = true;
+        return true;
+    }
+    if (f->avoid != NULL && f->avoid->pack == at->pack && f->avoid->offset == at->offset)
+        return true;
+    f->node = true;
+    f->place = *at;
+    return false;
+}
+
+static enum sp_code
+miss(struct walk *w, const uint8_t *id, struct sp_err *e)
+{
+    w->lacks = true;
+    return sp_missing_add(w->missing, id, e);
+}
+
+static enum sp_code
+push(struct walk *w, const struct sp_id *id, const struct sp_place *at, uint8_t tries,
+    struct sp_err *e)
+{
+    struct pending *p;
+
+    if (w->n == w->cap) {
+        size_t cap = w->cap == 0 ? 256 : w->cap * 2;
+        struct pending *more = realloc(w->stack, cap * sizeof(*more));
+
+        if (more == NULL)
+            return sp_fail_nomem(e);
+        w->stack = more;
+        w->cap = cap;
+    }
+    p = &w->stack[w->n++];
+    p->id = *id;
+    p->place = *at;
+    p->tries = tries;
+    p->done = false;
+    return SP_OK;
+}
+
+static bool
+is_known(struct walk *w, const uint8_t *id)
+{
+    bool yes;
+
+    if (w->known == NULL)
+        return false;
+    sp_mutex_lock(&w->r->lock);
+    yes = sp_keyset_has(w->known, id);
+    sp_mutex_unlock(&w->r->lock);
+    return yes;
+}
+
+/* A ref: a node to follow, data that is there, or missing. `must` be a node: the root. */
+static enum sp_code
+follow(struct walk *w, const uint8_t *ref, bool must, struct sp_err *e)
+{
+    struct sighting f = {.w = w};
+    struct sp_id id;
+    enum sp_code rc;
+
+    if (sp_keyset_has(&w->seen, ref) || is_known(w, ref))
+        return SP_OK;
+    memcpy(id.b, ref, sizeof(id.b));
+    if ((rc = sp_lookup_id(&w->lookup, &id, sight, &f, e)) != SP_OK)
+        return rc;
+    if (f.node) {
+        if ((rc = sp_keyset_add(&w->seen, ref, NULL, e)) != SP_OK)
+            return rc;
+        return push(w, &id, &f.place, 1, e);
+    }
+    return f.data && !must ? SP_OK : miss(w, ref, e);
+}
+
+/* --- one batch
+ * ------------------------------------------------------------------------------------ */
+
+static const uint8_t *
+find_id(const struct sp_block_header *h, const struct sp_id *id, size_t *ret)
+{
+    const uint8_t *at =
+        h->nids == 0 ? NULL : bsearch(id->b, h->ids, h->nids, SP_ID_SIZE, sp_id_cmp);
+
+    if (at != NULL)
+        *ret = (size_t)(at - h->ids) / SP_ID_SIZE;
+    return at;
+}
+
+static enum sp_code
+expand(void *arg, const struct sp_fetch *f, size_t n, const struct sp_block_header *h,
+    const uint8_t *block, struct sp_err *e)
+{
+    struct walk *w = arg;
+    size_t i, k, at, nrefs;
+    const uint8_t *refs;
+    enum sp_code rc;
+
+    (void)block;
+    if (h->kind != SP_BLOCK_NODES)
+        return SP_OK;
+    for (i = 0; i < n; i++) {
+        struct pending *p = &w->batch[f[i].want];
+
+        if (find_id(h, &p->id, &at) == NULL)
+            continue; /* only the first half of the id is the same */
+        p->done = true;
+        refs = sp_block_refs(h, at, &nrefs);
+        for (k = 0; k < nrefs; k++)
+            if ((rc = follow(w, refs + k * SP_ID_SIZE, false, e)) != SP_OK)
+                return rc;
+    }
+    return SP_OK;
+}
+
+/* Nodes whose copy could not be read: another copy, or missing. */
+static enum sp_code
+retry(struct walk *w, size_t n, struct sp_err *e)
+{
+    size_t i;
+    enum sp_code rc;
+
+    for (i = 0; i < n; i++) {
+        struct pending *p = &w->batch[i];
+        struct sighting f = {.w = w, .avoid = &p->place};
+
+        if (p->done)
+            continue;
+        if (p->tries < TRIES) {
+            if ((rc = sp_lookup_id(&w->lookup, &p->id, sight, &f, e)) != SP_OK)
+                return rc;
+        }
+        rc = f.node ? push(w, &p->id, &f.place, (uint8_t)(p->tries + 1), e) : miss(w, p->id.b, e);
+        if (rc != SP_OK)
+            return rc;
+    }
+    return SP_OK;
+}
+
+static enum sp_code
+read_batch(struct walk *w, struct sp_err *e)
+{
+    size_t n = w->n < BATCH ? w->n : BATCH, i;
+    struct sp_fetch *f = malloc(n * sizeof(*f));
+    enum sp_code rc;
+
+    if (f == NULL)
+        return sp_fail_nomem(e);
+    w->n -= n;
+    memcpy(w->batch, w->stack + w->n, n * sizeof(*w->batch));
+    sp_mutex_lock(&w->r->lock);
+    for (i = 0; i < n; i++) {
+        const struct sp_pack_state *s = sp_presence_at(w->r->presence, w->batch[i].place.pack);
+
+        f[i].place = w->batch[i].place;
+        memcpy(f[i].name, s->name, sizeof(f[i].name));
+        f[i].kind = s->kind;
+        f[i].want = (uint32_t)i;
+    }
+    sp_mutex_unlock(&w->r->lock);
+    if ((rc = sp_fetch_blocks(w->r, f, n, expand, w, e)) == SP_OK)
+        rc = retry(w, n, e);
+    free(f);
+    return rc;
+}
+
+/* --- what is remembered
+ * ----------------------------------------------------------------------------- */
+
+/* The nodes known whole of the scope's host; the lock is held. NULL when there is no memory for
+ * them: they only save time. */
+static struct sp_known_host *
+known_of(struct sp_repository *r, const struct sp_reader_scope *scope)
+{
+    struct sp_known_host *k;
+    size_t i;
+
+    if (scope->host == NULL || scope->group == NULL)
+        return NULL;
+    for (i = 0; i < r->nknown; i++) {
+        k = r->known[i];
+        if (memcmp(k->host, scope->host, 16) == 0 && memcmp(k->group, scope->group, 16) == 0)
+            return k;
+    }
+    if ((i & (i - 1)) == 0) { /* full at every power of two */
+        struct sp_known_host **more =
+            realloc(r->known, (i == 0 ? 1 : i * 2) * sizeof(struct sp_known_host *));
+
+        if (more == NULL)
+            return NULL;
+        r->known = more;
+    }
+    if ((k = calloc(1, sizeof(*k))) == NULL)
+        return NULL;
+    memcpy(k->host, scope->host, 16);
+    memcpy(k->group, scope->group, 16);
+    sp_keyset_init(&k->nodes, r->seed);
+    r->known[r->nknown++] = k;
+    return k;
+}
+
+static void
+remember(
+    struct sp_repository *r, struct sp_known_host *k, const struct sp_keyset *seen, uint64_t lost)
+{
+    struct sp_err ignored = {0};
+    size_t i, total = sp_keyset_count(seen);
+
+    sp_mutex_lock(&r->lock);
+    for (i = 0; i < r->nknown; i++)
+        total += sp_keyset_count(&r->known[i]->nodes);
+    if (total > KNOWN_MAX) /* begin anew: what is in use comes back by itself */
+        for (i = 0; i < r->nknown; i++)
+            sp_keyset_clear(&r->known[i]->nodes);
+    /* A part of it is true as well, so a failure harms nobody. */
+    if (r->lost == lost && sp_keyset_count(seen) <= KNOWN_MAX)
+        (void)sp_keyset_merge(&k->nodes, seen, &ignored);
+    sp_mutex_unlock(&r->lock);
+}
+
+/* From the root down; w->seen and the stack are empty. */
+static enum sp_code
+walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
+{
+    enum sp_code rc = follow(w, root->b, true, e);
+
+    while (rc == SP_OK && w->n > 0)
+        if ((rc = sp_repository_live(w->r, e)) == SP_OK)
+            rc = read_batch(w, e);
+    return rc;
+}
+
+enum sp_code
+sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *root, struct sp_keyset *known, struct sp_missing *m, bool *ret_whole,
+    struct sp_err *e)
+{
+    struct walk w = {.r = r, .scope = scope, .missing = m};
+    struct sp_known_host *mine = NULL;
+    uint64_t lost, before;
+    enum sp_code rc = SP_OK;
+
+    sp_lookup_begin(&w.lookup, r);
+    sp_keyset_init(&w.seen, r->seed);
+    sp_mutex_lock(&r->lock);
+    lost = r->lost;
+    if (known == NULL)
+        mine = known_of(r, scope);
+    w.known = mine != NULL ? &mine->nodes : known;
+    sp_mutex_unlock(&r->lock);
+    if ((w.batch = malloc(BATCH * sizeof(*w.batch))) == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    /* A pack that vanished or proved bad on the way was relied on before that: once more. */
+    do {
+        before = lost;
+        sp_keyset_clear(&w.seen);
+        if ((rc = walk_once(&w, root, e)) != SP_OK)
+            goto out;
+        sp_mutex_lock(&r->lock);
+        lost = r->lost;
+        sp_mutex_unlock(&r->lock);
+        if (lost != before && known != NULL)
+            sp_keyset_clear(known);
+    } while (lost != before);
+    if (!w.lacks && mine != NULL)
+        remember(r, mine, &w.seen, lost);
+    else if (!w.lacks && known != NULL && (rc = sp_keyset_merge(known, &w.seen, e)) != SP_OK)
+        goto out;
+    *ret_whole = !w.lacks;
+out:
+    sp_lookup_end(&w.lookup);
+    sp_keyset_clear(&w.seen);
+    free(w.batch);
+    free(w.stack);
+    return rc;
+}
+
+enum sp_code
+sp_repository_closure(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *root, struct sp_id **ret_missing, size_t *ret_n, bool *ret_more,
+    struct sp_err *e)
+{
+    static const struct sp_reader_scope everything;
+    struct sp_missing m;
+    bool whole;
+    enum sp_code rc;
+
+    sp_missing_init(&m, r);
+    rc = sp_closure_walk(r, scope == NULL ? &everything : scope, root, NULL, &m, &whole, e);
+    if (rc == SP_OK)
+        sp_missing_take(&m, ret_missing, ret_n, ret_more);
+    sp_missing_free(&m);
+    return rc;
+}

@@ -1,0 +1,403 @@
+/* Files of the local index folder: see index_cache.h. */
+
+#include "storage/index_cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "storage/crypto.h"
+
+#define PIECE (1u << 20)
+#define TEMPORARY "tmp-"
+#define TEMPORARY_OLD (24 * 3600 * SP_SECOND)
+#define LOCAL ".local"
+#define SEGMENT_MAX (512u << 20) /* twice the largest that a writer makes */
+
+void
+sp_index_object_name(const uint8_t name[32], char to[96])
+{
+    struct sp_hex hex = sp_hex32(name);
+
+    memcpy(to, "index/", 6);
+    memcpy(to + 6, hex.s, 2);
+    to[8] = '/';
+    memcpy(to + 9, hex.s, 65);
+}
+
+bool
+sp_index_object_parse(const char *object, uint8_t ret_name[32])
+{
+    char again[96];
+    uint8_t name[32];
+
+    if (strlen(object) != 9 + 64 || !sp_hex_parse(object + 9, name, sizeof(name)))
+        return false;
+    sp_index_object_name(name, again);
+    if (strcmp(object, again) != 0)
+        return false;
+    memcpy(ret_name, name, sizeof(name));
+    return true;
+}
+
+/* folder/<sha256>[suffix], malloc'd. */
+static char *
+path_of(const struct sp_index_cache *c, const uint8_t *name, const char *suffix)
+{
+    char file[96];
+    struct sp_hex hex = sp_hex32(name);
+
+    memcpy(file, hex.s, 64);
+    memcpy(file + 64, suffix, strlen(suffix) + 1);
+    return sp_path_join(c->folder, file);
+}
+
+static const char *
+suffix_of(bool local)
+{
+    return local ? LOCAL : "";
+}
+
+struct sweep {
+    struct sp_index_cache *c;
+    int64_t now_ns;
+};
+
+static enum sp_code
+sweep_one(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    struct sweep *s = arg;
+    const struct sp_os *os = s->c->env->os;
+    struct sp_err ignored = {0};
+    char *path;
+
+    if (strncmp(name, TEMPORARY, strlen(TEMPORARY)) != 0 || st->type != SP_OS_FILE ||
+        s->now_ns - st->mtime_ns < TEMPORARY_OLD)
+        return SP_OK;
+    if ((path = sp_path_join(s->c->folder, name)) == NULL)
+        return sp_fail_nomem(e);
+    (void)os->remove(os->self, path, &ignored); /* harms nobody where it lies */
+    free(path);
+    return SP_OK;
+}
+
+enum sp_code
+sp_index_cache_open(const struct sp_env *env, const char *cache_dir, const uint8_t repository[16],
+    struct sp_index_cache *ret, struct sp_err *e)
+{
+    struct sp_index_cache c = {env, sp_path_join(cache_dir, sp_hex16(repository).s)};
+    struct sweep s = {&c, sp_clock_wall(env->clock)};
+    enum sp_code rc;
+
+    if (c.folder == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = sp_os_mkdirs(env->os, c.folder, e)) == SP_OK)
+        rc = env->os->list(env->os->self, c.folder, true, sweep_one, &s, e);
+    if (rc != SP_OK) {
+        sp_err_context(e, "cache folder");
+        sp_index_cache_close(&c);
+        return rc;
+    }
+    *ret = c;
+    return SP_OK;
+}
+
+void
+sp_index_cache_close(struct sp_index_cache *c)
+{
+    free(c->folder);
+    c->folder = NULL;
+}
+
+/* A file that is being written: gets its name only when it is whole. */
+struct fresh {
+    const struct sp_os *os;
+    char *path;
+    struct sp_file *f;
+    uint64_t at;
+};
+
+static enum sp_code
+fresh_begin(struct sp_index_cache *c, struct fresh *w, struct sp_err *e)
+{
+    uint8_t id[8];
+    char name[32] = TEMPORARY;
+    enum sp_code rc;
+
+    memset(w, 0, sizeof(*w));
+    w->os = c->env->os;
+    if ((rc = sp_random_fill(c->env->random, id, sizeof(id), e)) != SP_OK)
+        return rc;
+    memcpy(name + strlen(TEMPORARY), sp_hex8(id).s, 17);
+    if ((w->path = sp_path_join(c->folder, name)) == NULL)
+        return sp_fail_nomem(e);
+    return w->os->create(w->os->self, w->path, &w->f, e);
+}
+
+static enum sp_code
+fresh_write(struct fresh *w, const void *p, size_t n, struct sp_err *e)
+{
+    enum sp_code rc = w->os->write_at(w->os->self, w->f, w->at, p, n, e);
+
+    if (rc == SP_OK)
+        w->at += n;
+    return rc;
+}
+
+/* Names it, unless rc says that it is not whole; releases w. Gives rc, or what failed here. */
+static enum sp_code
+fresh_end(struct fresh *w, const char *path, enum sp_code rc, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+
+    if (w->f != NULL) {
+        /* Flushed: a segment is used by later runs without its hash being computed again. */
+        if (rc == SP_OK)
+            rc = w->os->sync(w->os->self, w->f, e);
+        if (rc == SP_OK)
+            rc = w->os->close(w->os->self, w->f, e);
+        else
+            (void)w->os->close(w->os->self, w->f, &ignored);
+        if (rc == SP_OK)
+            rc = w->os->replace(w->os->self, w->path, path, e);
+        if (rc != SP_OK)
+            (void)w->os->remove(w->os->self, w->path, &ignored);
+    }
+    free(w->path);
+    return rc;
+}
+
+/* Whether a failed read of one object says something about the store as a whole. */
+static bool
+fatal(enum sp_code rc)
+{
+    return rc != SP_CORRUPT && rc != SP_ABSENT && rc != SP_IO && rc != SP_DENIED;
+}
+
+/* The object into w piece by piece. */
+static enum sp_code
+copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct fresh *w,
+    bool *ret_good, struct sp_err *why, struct sp_err *e)
+{
+    struct sp_sha256 *h = NULL;
+    uint8_t *piece = malloc(PIECE), hash[32];
+    char object[96];
+    uint64_t at;
+    enum sp_code rc;
+
+    *ret_good = false;
+    sp_index_object_name(name, object);
+    if (piece == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    if ((rc = sp_sha256_new(&h, e)) != SP_OK)
+        goto out;
+    for (at = 0; at < size;) {
+        size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
+
+        if ((rc = sp_backend_get(b, object, at, piece, n, why)) != SP_OK) {
+            if (fatal(rc))
+                *e = *why;
+            else
+                rc = SP_OK;
+            goto out;
+        }
+        if ((rc = sp_sha256_add(h, piece, n, e)) != SP_OK)
+            goto out;
+        if ((rc = fresh_write(w, piece, n, e)) != SP_OK) {
+            sp_err_context(e, "cache folder");
+            goto out;
+        }
+        at += n;
+    }
+    if ((rc = sp_sha256_end(h, hash, e)) != SP_OK)
+        goto out;
+    *ret_good = memcmp(hash, name, sizeof(hash)) == 0;
+    if (!*ret_good)
+        (void)sp_fail(
+            why, SP_CORRUPT, SP_DOM_STORE, "%s does not have the hash that it is named by", object);
+out:
+    sp_sha256_free(h);
+    free(piece);
+    return rc;
+}
+
+enum sp_code
+sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32],
+    uint64_t size, bool *ret_good, struct sp_err *why, struct sp_err *e)
+{
+    struct fresh w;
+    struct sp_err ignored = {0};
+    char *path = NULL;
+    bool good = false;
+    enum sp_code rc;
+
+    if (size == 0 || size > SEGMENT_MAX) {
+        (void)sp_fail(why, SP_CORRUPT, SP_DOM_STORE, "its size is impossible for an index segment");
+        *ret_good = false;
+        return SP_OK;
+    }
+    if ((path = path_of(c, name, "")) == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = fresh_begin(c, &w, e)) == SP_OK)
+        rc = copy_object(b, name, size, &w, &good, why, e);
+    if (rc == SP_OK && !good)
+        (void)fresh_end(&w, path, SP_CORRUPT, &ignored);
+    else
+        rc = fresh_end(&w, path, rc, e);
+    free(path);
+    if (rc == SP_OK)
+        *ret_good = good;
+    return rc;
+}
+
+enum sp_code
+sp_index_cache_write(struct sp_index_cache *c, const uint8_t name[32], bool local, const void *p,
+    size_t n, struct sp_err *e)
+{
+    struct fresh w;
+    char *path = path_of(c, name, suffix_of(local));
+    enum sp_code rc;
+
+    if (path == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = fresh_begin(c, &w, e)) == SP_OK)
+        rc = fresh_write(&w, p, n, e);
+    rc = fresh_end(&w, path, rc, e);
+    if (rc != SP_OK)
+        sp_err_context(e, "cache folder");
+    free(path);
+    return rc;
+}
+
+enum sp_code
+sp_index_cache_use(struct sp_index_cache *c, const uint8_t name[32], bool local, bool keep_filter,
+    struct sp_index_segment **ret, struct sp_err *e)
+{
+    char *path = path_of(c, name, suffix_of(local));
+    enum sp_code rc;
+
+    if (path == NULL)
+        return sp_fail_nomem(e);
+    rc = sp_index_segment_open(c->env->os, path, name, false, keep_filter, ret, e);
+    if (rc == SP_CORRUPT)
+        sp_index_cache_remove(c, name, local);
+    free(path);
+    return rc;
+}
+
+static enum sp_code
+copy_file(const struct sp_os *os, const char *path, struct sp_backend *b,
+    struct sp_backend_writer *w, struct sp_err *e)
+{
+    struct sp_file *f = NULL;
+    struct sp_err ignored = {0};
+    uint8_t *piece = malloc(PIECE);
+    uint64_t at = 0;
+    size_t n;
+    enum sp_code rc;
+
+    if (piece == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = os->open_read(os->self, path, &f, e)) != SP_OK)
+        goto out;
+    do {
+        if ((rc = os->read_at(os->self, f, at, piece, PIECE, &n, e)) != SP_OK)
+            goto out;
+        if (n > 0 && (rc = sp_backend_write(b, w, piece, n, e)) != SP_OK)
+            goto out;
+        at += n;
+    } while (n == PIECE);
+out:
+    if (f != NULL)
+        (void)os->close(os->self, f, &ignored); /* only read */
+    free(piece);
+    return rc;
+}
+
+enum sp_code
+sp_index_cache_publish(
+    struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32], struct sp_err *e)
+{
+    const struct sp_os *os = c->env->os;
+    char *from = path_of(c, name, LOCAL), *to = path_of(c, name, ""), object[96];
+    struct sp_backend_writer *w = NULL;
+    struct sp_err ignored = {0};
+    enum sp_code rc;
+
+    if (from == NULL || to == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    sp_index_object_name(name, object);
+    if ((rc = sp_backend_begin(b, &w, e)) != SP_OK)
+        goto out;
+    if ((rc = copy_file(os, from, b, w, e)) != SP_OK) {
+        sp_backend_abort(b, w);
+        if (rc == SP_ABSENT) /* another process that shares the folder did it */
+            rc = SP_OK;
+        goto out;
+    }
+    if ((rc = sp_backend_publish(b, w, object, e)) == SP_EXISTS)
+        rc = SP_OK; /* named by its content */
+    /* Where an open file cannot be renamed it stays local and the next run fetches the copy. */
+    if (rc == SP_OK)
+        (void)os->replace(os->self, from, to, &ignored);
+out:
+    free(from);
+    free(to);
+    return rc;
+}
+
+void
+sp_index_cache_remove(struct sp_index_cache *c, const uint8_t name[32], bool local)
+{
+    char *path = path_of(c, name, suffix_of(local));
+    struct sp_err ignored = {0};
+
+    if (path != NULL)
+        (void)c->env->os->remove(c->env->os->self, path, &ignored);
+    free(path);
+}
+
+struct listing {
+    enum sp_code (*each)(void *arg, const uint8_t name[32], bool local, struct sp_err *e);
+    void *arg;
+};
+
+static enum sp_code
+list_one(void *arg, const char *file, const struct sp_os_stat *st, struct sp_err *e)
+{
+    struct listing *l = arg;
+    uint8_t name[32];
+    char hex[65];
+    bool local;
+
+    if (st->type != SP_OS_FILE || strlen(file) < 64)
+        return SP_OK;
+    local = strcmp(file + 64, LOCAL) == 0;
+    if (file[64] != '\0' && !local)
+        return SP_OK;
+    memcpy(hex, file, 64);
+    hex[64] = '\0';
+    if (!sp_hex_parse(hex, name, sizeof(name)))
+        return SP_OK;
+    return l->each(l->arg, name, local, e);
+}
+
+enum sp_code
+sp_index_cache_list(struct sp_index_cache *c,
+    enum sp_code (*each)(void *arg, const uint8_t name[32], bool local, struct sp_err *e),
+    void *arg, struct sp_err *e)
+{
+    struct listing l = {each, arg};
+    enum sp_code rc = c->env->os->list(c->env->os->self, c->folder, false, list_one, &l, e);
+
+    if (rc != SP_OK)
+        sp_err_context(e, "cache folder");
+    return rc;
+}

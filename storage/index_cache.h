@@ -1,0 +1,49 @@
+#ifndef SP_STORAGE_INDEX_CACHE_H
+#define SP_STORAGE_INDEX_CACHE_H
+
+/* The local folder of one repository's index segments: copies of index/<xx>/<sha256> under
+ * <sha256>, checked by hash when fetched, and <sha256>.local for segments that are in no repository
+ * (yet). Several processes may share it: files appear whole and are never changed. Losing it costs
+ * time only (R5). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/os.h"
+#include "storage/backend.h"
+#include "storage/index.h"
+
+struct sp_index_cache {
+    const struct sp_env *env;
+    char *folder;
+};
+
+/* cache_dir/<id in hex>, made when missing; what dead processes left half-written is removed. */
+enum sp_code sp_index_cache_open(const struct sp_env *env, const char *cache_dir,
+    const uint8_t repository[16], struct sp_index_cache *ret, struct sp_err *e);
+void sp_index_cache_close(struct sp_index_cache *c);
+
+void sp_index_object_name(const uint8_t name[32], char to[96]);
+bool sp_index_object_parse(const char *object, uint8_t ret_name[32]);
+
+/* Copies a segment out of the repository. *ret_good = false, with SP_OK: the repository's copy is
+ * not to be had or not what its name says; *why tells (the caller does without it). A failure is
+ * one of the local folder, or of reaching the store at all. */
+enum sp_code sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b,
+    const uint8_t name[32], uint64_t size, bool *ret_good, struct sp_err *why, struct sp_err *e);
+enum sp_code sp_index_cache_write(struct sp_index_cache *c, const uint8_t name[32], bool local,
+    const void *p, size_t n, struct sp_err *e);
+/* SP_ABSENT, or SP_CORRUPT: then the file is removed. */
+enum sp_code sp_index_cache_use(struct sp_index_cache *c, const uint8_t name[32], bool local,
+    bool keep_filter, struct sp_index_segment **ret, struct sp_err *e);
+/* Copies a local segment into the repository (being there already is success) and gives its file
+ * the name of a copy. */
+enum sp_code sp_index_cache_publish(
+    struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32], struct sp_err *e);
+/* A file that cannot be removed (in use elsewhere) harms nobody. */
+void sp_index_cache_remove(struct sp_index_cache *c, const uint8_t name[32], bool local);
+enum sp_code sp_index_cache_list(struct sp_index_cache *c,
+    enum sp_code (*each)(void *arg, const uint8_t name[32], bool local, struct sp_err *e),
+    void *arg, struct sp_err *e);
+
+#endif

@@ -1,0 +1,192 @@
+#ifndef SP_STORAGE_REPOSITORY_IMPL_H
+#define SP_STORAGE_REPOSITORY_IMPL_H
+
+/* What the files behind repository.h share; nobody else includes it.
+ *
+ * Locks, in the order in which they may be taken together:
+ *   commit    one chain check and record at a time
+ *   index_io  one refresh, flush or merge of the index at a time
+ *   lock      the state in memory; held briefly, never over I/O
+ * An upload has a lock of its own, taken before `lock` and never together with the first two.
+ */
+
+#include <stdatomic.h>
+
+#include "base/os.h"
+#include "base/thread.h"
+#include "storage/index_cache.h"
+#include "storage/index_set.h"
+#include "storage/keyset.h"
+#include "storage/memtable.h"
+#include "storage/presence.h"
+#include "storage/repository.h"
+
+#define SP_MISSING_MAX 65536u
+#define SP_BLOCK_MAX_SIZE (SP_BLOCK_MAX_HEADER + SP_BLOCK_MAX_SEALED)
+#define SP_CONF_NAME "repository.conf"
+#define SP_OWNER_NAME "owner"
+#define SP_SMALL_OBJECT (64u << 10) /* repository.conf, owner, slots, hosts */
+#define SP_RECORD_MAX (16u << 20)
+
+struct sp_known_host { /* nodes whose closure was proven, of one host's sets */
+    uint8_t host[16], group[16];
+    struct sp_keyset nodes;
+};
+
+struct sp_repository {
+    struct sp_backend *backend;
+    const struct sp_env *env;
+    struct sp_repository_conf conf;
+    uint8_t *conf_text; /* as it lies in the repository */
+    size_t conf_n;
+    bool write;
+    atomic_bool cancelled;
+    uint64_t seed[2];
+    struct sp_index_cache cache;
+
+    struct sp_mutex commit, index_io, lock;
+    struct sp_presence *presence;
+    struct sp_index_set index;
+    struct sp_memtable *memtable;
+    struct sp_memtable *frozen;   /* being written as a segment; NULL when none is */
+    uint64_t index_published;     /* segments so far */
+    uint64_t index_synced;        /* those of them that a barrier has followed */
+    struct sp_known_host **known; /* each lives as long as the repository */
+    size_t nknown;
+    uint64_t lost;      /* how often packs vanished or proved bad: what was proven before is void */
+    uint64_t slots_gen; /* how often slots were added or removed by this process */
+};
+
+/* SP_CANCELLED once sp_repository_cancel was called. */
+enum sp_code sp_repository_live(struct sp_repository *r, struct sp_err *e);
+void sp_repository_cancel(struct sp_repository *r);
+/* Whether a failed read of one object says something about the store, or this process, as a whole;
+ * else it is that object's fault alone (R11). */
+bool sp_store_fatal(enum sp_code rc);
+/* SP_REFUSED unless opened for writing. */
+enum sp_code sp_repository_may_write(struct sp_repository *r, struct sp_err *e);
+/* A pack proved bad: nothing relies on it any more in this process (R6). Takes the lock. */
+void sp_repository_distrust(struct sp_repository *r, uint32_t pack);
+
+/* --- lookup.c
+ * ------------------------------------------------------------------------------------- */
+
+struct sp_place {  /* where a block lies */
+    uint32_t pack; /* ordinal */
+    uint32_t offset, length;
+};
+struct sp_lookup { /* one thread's */
+    struct sp_repository *r;
+    struct sp_index_view *view;
+};
+/* Is called with the lock held: looks, copies, and does not block. False: enough. */
+typedef bool (*sp_place_fn)(void *arg, const struct sp_pack_state *pack, const struct sp_place *at);
+
+void sp_lookup_begin(struct sp_lookup *l, struct sp_repository *r);
+/* Every place that memtable and segments know of, the newest first, in packs that are listed. */
+enum sp_code sp_lookup_id(
+    struct sp_lookup *l, const struct sp_id *id, sp_place_fn each, void *arg, struct sp_err *e);
+void sp_lookup_end(struct sp_lookup *l);
+
+/* --- fetch.c
+ * -------------------------------------------------------------------------------------- */
+
+struct sp_fetch { /* one block to read */
+    struct sp_place place;
+    uint8_t name[32]; /* of the pack */
+    uint8_t kind;
+    uint32_t want; /* the caller's */
+};
+/* One block, and the n of those asked for that lie in it: f[0] … f[n-1]. */
+typedef enum sp_code (*sp_fetch_fn)(void *arg, const struct sp_fetch *f, size_t n,
+    const struct sp_block_header *h, const uint8_t *block, struct sp_err *e);
+/* Reads blocks in the order of packs and offsets (sorts `f`), neighbours in one piece, each
+ * distinct block once. Blocks that cannot be read, or whose header is none, are left out; their
+ * packs are distrusted when it is the bytes that are wrong. */
+enum sp_code sp_fetch_blocks(struct sp_repository *r, struct sp_fetch *f, size_t n,
+    sp_fetch_fn each, void *arg, struct sp_err *e);
+
+/* --- learn.c, index_flush.c, index_merge.c
+ * ----------------------------------------------------------- */
+
+/* Reads the trailers of the packs that the index does not know. */
+enum sp_code sp_repository_learn(struct sp_repository *r, struct sp_err *e);
+/* index_io is held. */
+enum sp_code sp_index_refresh(struct sp_repository *r, struct sp_err *e);
+/* A memtable that is full goes into a segment in the cache folder. index_io is held. */
+enum sp_code sp_index_spill(struct sp_repository *r, struct sp_err *e);
+/* Memtable and local segments into the repository (write). Takes index_io. Barrier: the caller. */
+enum sp_code sp_index_flush(struct sp_repository *r, struct sp_err *e);
+/* Merges small segments when there are many; what fails here harms nobody. Takes index_io. */
+void sp_index_tidy(struct sp_repository *r);
+
+/* --- closure.c
+ * ------------------------------------------------------------------------------------ */
+
+struct sp_missing { /* ids that are not there, each once */
+    struct sp_id *ids;
+    size_t n, cap;
+    struct sp_keyset seen;
+    bool more;
+};
+void sp_missing_init(struct sp_missing *m, struct sp_repository *r);
+enum sp_code sp_missing_add(struct sp_missing *m, const uint8_t id[32], struct sp_err *e);
+void sp_missing_free(struct sp_missing *m);
+/* Moves the ids out, sorted. */
+void sp_missing_take(struct sp_missing *m, struct sp_id **ret, size_t *ret_n, bool *ret_more);
+/* As sp_repository_closure; adds to `m`. *ret_whole: this root lacks nothing. What is proven whole
+ * is remembered: in `known` when the caller has a set of its own, else in the repository, for the
+ * host. */
+enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *root, struct sp_keyset *known, struct sp_missing *m, bool *ret_whole,
+    struct sp_err *e);
+
+/* --- records.c
+ * ------------------------------------------------------------------------------------ */
+
+struct sp_record_name { /* what an object's name says */
+    enum sp_record_type type;
+    int64_t published_ns;
+    uint8_t host[16], set_id[16];
+};
+struct sp_record_names {
+    struct sp_record_name *v;
+    size_t n, cap;
+};
+/* All records of a host (NULL: of all), newest first; empty objects are absent. */
+enum sp_code sp_records_list(
+    struct sp_repository *r, const uint8_t *host, struct sp_record_names *ret, struct sp_err *e);
+void sp_records_free(struct sp_record_names *l);
+enum sp_code sp_record_read(struct sp_repository *r, const struct sp_record_name *name,
+    uint8_t **ret, size_t *ret_n, struct sp_err *e);
+
+struct sp_chain { /* the head of a job's chain: its newest set that is there */
+    bool any;
+    uint64_t sequence;
+    uint8_t hash[32];
+    uint8_t *set;
+    size_t set_len;
+};
+void sp_chain_free(struct sp_chain *c);
+enum sp_code sp_chain_head(struct sp_repository *r, const struct sp_record_names *names,
+    const char *job, struct sp_chain *ret, struct sp_err *e);
+/* The newest checkpoint that follows the chain's head; SP_ABSENT. */
+enum sp_code sp_chain_checkpoint(struct sp_repository *r, const struct sp_record_names *names,
+    const char *job, const struct sp_chain *head, uint8_t **ret, size_t *ret_n, struct sp_err *e);
+
+/* As sp_store_missing: in the scope of the set's own host and group. SP_ABSENT when there is no
+ * such set. */
+enum sp_code sp_repository_set_missing(struct sp_repository *r, const uint8_t set_id[16],
+    struct sp_id **ret, size_t *ret_n, bool *ret_more, struct sp_err *e);
+
+/* --- removal.c: what the clear part of a removal record says
+ * --------------------------------------- */
+
+struct sp_removal {
+    uint8_t set_id[16], host[16], record[32];
+    char job[256];
+    uint64_t sequence;
+};
+enum sp_code sp_removal_decode(const void *p, size_t n, struct sp_removal *ret, struct sp_err *e);
+
+#endif
