@@ -87,7 +87,8 @@ frequencies_are_flat(const uint8_t *p, size_t m)
 
 /* Only data whose samples neither have a telling frequency of bytes nor repeat themselves is left:
  * what is packed or encrypted already. The pieces are compressed as one, so repetition between them
- * shows. */
+ * shows. They lie in the middle of their stretches: a block begins with its table, which is not
+ * like the rest. */
 static enum sp_code
 looks_packed(struct sp_compressor *c, const uint8_t *p, size_t n, bool *ret, struct sp_err *e)
 {
@@ -96,7 +97,7 @@ looks_packed(struct sp_compressor *c, const uint8_t *p, size_t n, bool *ret, str
     size_t m = piece * SAMPLES;
 
     for (size_t i = 0; i < SAMPLES; i++)
-        memcpy(c->sample + i * piece, p + i * stride, piece);
+        memcpy(c->sample + i * piece, p + i * stride + (stride - piece) / 2, piece);
     if (!frequencies_are_flat(c->sample, m)) {
         *ret = false;
         return SP_OK;
