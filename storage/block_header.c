@@ -8,15 +8,16 @@
 size_t
 sp_padme(size_t n)
 {
-    unsigned e = 0, s = 0;
+    unsigned e = 0, s = 1;
 
     if (n < 2)
         return n;
     while (n >> (e + 1) != 0)
         e++;
-    while (e >> (s + 1) != 0)
+    while (e >> s != 0)
         s++;
-    s++;
+    if (s >= e)
+        return n;
     size_t mask = ((size_t)1 << (e - s)) - 1;
     return (n + mask) & ~mask;
 }

@@ -72,7 +72,7 @@ sort_chunks(const struct sp_block_builder *b, const struct sp_built_chunk **orde
 {
     for (size_t i = 0; i < b->n; i++)
         order[i] = &b->chunks[i];
-    qsort(order, b->n, sizeof(order[0]), by_id);
+    qsort(order, b->n, sizeof(void *), by_id);
     for (size_t i = 1; i < b->n; i++)
         if (sp_id_cmp(&order[i - 1]->id, &order[i]->id) == 0)
             return sp_fail(e, SP_INVALID, SP_DOM_SELF, "the chunk %s is in the block twice",

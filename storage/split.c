@@ -35,7 +35,7 @@ sp_split_params_valid(const struct sp_split_params *p)
 static uint64_t
 top_bits(unsigned n)
 {
-    return ~UINT64_C(0) << (64 - n);
+    return ~(UINT64_MAX >> n);
 }
 
 enum sp_code
@@ -44,7 +44,7 @@ sp_splitter_new(const struct sp_split_params *p, const uint8_t split_key[32],
 {
     struct sp_splitter *s = NULL;
     struct sp_hmac *h = NULL;
-    unsigned bits = 0;
+    unsigned bits = 7; /* the least average is 128 */
     enum sp_code rc;
 
     if (!sp_split_params_valid(p))

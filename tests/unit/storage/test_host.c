@@ -59,11 +59,11 @@ known_host(void **state)
     sp_buf_put_str(&b, "x");
     assert_ok(sp_host_encode(&h, k, &b, &e));
     assert_int_equal(b.len, 1 + strlen(record) / 2);
-    assert_hex(
-        b.data + 1, "0801121005060708090a0b0c0d0e0f10111213141a0462c3b6782210dd46e3f67b5028e8e34c13"
-                    "1cde5a59092a20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-                    "2a20202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f7a202dbbd2"
-                    "7c4f1bbd274667e19da9faae33fdaafc4d3fc18a2d0fa5778869216bf2");
+    assert_hex(b.data + 1,
+        "0801121005060708090a0b0c0d0e0f10111213141a0462c3b6782210dd46e3f67b5028e8e34c13"
+        "1cde5a59092a20000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+        "2a20202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f7a202dbbd2"
+        "7c4f1bbd274667e19da9faae33fdaafc4d3fc18a2d0fa5778869216bf2");
     for (int with = 0; with < 2; with++) {
         assert_ok(sp_host_decode(b.data + 1, b.len - 1, with ? k : NULL, &back, &e));
         assert_string_equal(back.name, h.name);
