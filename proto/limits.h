@@ -44,10 +44,12 @@
     (UINT32_C(16) << 20)                   /* payload of the requests in flight; one alone passes */
 #define SP_CHARGE_MIN UINT32_C(4096)       /* bytes of credit that the smallest payload costs */
 #define SP_PUT_CREDIT (UINT32_C(24) << 20) /* bytes; what a server grants at first */
-#define SP_PUT_CREDIT_MIN (UINT32_C(9) << 20)     /* bytes; less could not carry every block */
-#define SP_PUT_CREDIT_MAX (UINT32_C(256) << 20)   /* bytes, ever outstanding */
-#define SP_REPLY_CREDIT (UINT32_C(16) << 20)      /* bytes; what a client grants at first */
-#define SP_REPLY_CREDIT_MIN (UINT32_C(16) << 20)  /* bytes; less could not carry every record */
+#define SP_PUT_CREDIT_MIN (UINT32_C(9) << 20)   /* bytes; less could not carry every block */
+#define SP_PUT_CREDIT_MAX (UINT32_C(256) << 20) /* bytes, ever outstanding */
+#define SP_REPLY_CREDIT (UINT32_C(20) << 20)    /* bytes; what a client grants at first */
+/* Bytes. A client may hold back an eighth of its grant, and what is left must carry the longest
+ * record. */
+#define SP_REPLY_CREDIT_MIN (UINT32_C(20) << 20)
 #define SP_REPLY_CREDIT_MAX (UINT32_C(256) << 20) /* bytes, ever outstanding */
 #define SP_OUTPUT_HIGH (UINT32_C(4) << 20)        /* bytes queued: a channel stops reading */
 #define SP_OUTPUT_LOW (UINT32_C(1) << 20)         /* bytes queued: and reads again */

@@ -69,8 +69,10 @@ static const struct sp_msg_info table[SP_MSG_TYPES] = {
 };
 
 _Static_assert(2 * SP_RECORD_MAX + IDS <= SP_PAYLOAD_MAX, "every payload has its bound");
-_Static_assert(SP_RECORD_MAX <= SP_REPLY_CREDIT_MIN, "every item fits into the least credit");
-_Static_assert(4 * SP_IDS_MAX + SP_BLOCK_MAX <= SP_REPLY_CREDIT_MIN, "every item fits");
+/* A client may hold back an eighth. */
+_Static_assert(SP_RECORD_MAX <= SP_REPLY_CREDIT_MIN - SP_REPLY_CREDIT_MIN / 8, "a record fits");
+_Static_assert(
+    4 * SP_IDS_MAX + SP_BLOCK_MAX <= SP_RECORD_MAX, "a block is no longer than a record");
 _Static_assert(SP_BLOCK_MAX <= SP_PUT_CREDIT_MIN, "every block fits into the least credit");
 _Static_assert(SP_BLOCK_MAX <= SP_FRAME_PAYLOAD_MAX, "a put is one frame");
 

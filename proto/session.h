@@ -53,7 +53,8 @@ enum sp_event_type {
     SP_EVENT_READY,   /* the peer's hello is accepted; it is in `frame`. Now requests may be sent */
     SP_EVENT_MESSAGE, /* server: a request, PUT, or CANCEL of a request in flight
                          client: a reply, an item, ACK, or ERROR with tag 0 */
-    SP_EVENT_ROOM,    /* client: put credit came back. server: reply credit came */
+    SP_EVENT_ROOM,  /* server: reply credit came. (A client gets put credit back with ACK, FLUSHED)
+                     */
     SP_EVENT_CLOSED /* over: `why`. Comes once. Output that is left (a Goodbye) should still be sent
                      */
 };
@@ -107,7 +108,8 @@ const struct sp_msg *sp_session_peer_hello(const struct sp_session *s); /* once 
  * the server serves only RENEW, SP_REFUSED: not ready or closed. */
 enum sp_code sp_session_request(struct sp_session *s, const struct sp_msg *m, uint8_t *payload,
     size_t n, uint32_t *ret_tag, struct sp_err *e);
-/* SP_BUSY: no credit for it now (wait for SP_EVENT_ROOM). SP_DENIED: the server is read-only. */
+/* SP_BUSY: no credit for it now: wait for ACK, and when no request is in flight, send FLUSH.
+ * SP_DENIED: the server is read-only. */
 enum sp_code
 sp_session_put(struct sp_session *s, bool nodes, uint8_t *block, size_t n, struct sp_err *e);
 bool sp_session_put_fits(const struct sp_session *s, size_t n);
