@@ -106,6 +106,8 @@ read_data(struct reader *r, struct sp_reading *reading, struct old_chunks *o, bo
 
     *ret_end = false;
     sp_split_start(&split, r->b->splitter, image);
+    if (image) /* aligned to the file, also behind a hole */
+        split.in_chunk = (uint32_t)(offset % r->b->info.split.image_chunk);
     while (done < length) {
         if (backup_stopping(r->b))
             return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "interrupted");
