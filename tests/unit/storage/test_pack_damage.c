@@ -203,11 +203,44 @@ a_failed_read_is_no_damage(void **state)
     sp_backend_free(b);
 }
 
+static void
+name_and_beginning_must_be_right(void **state)
+{
+    struct sp_backend *b = memory();
+    struct written p, other;
+    uint8_t *bytes;
+
+    (void)state;
+    write_pack(b, SP_PACK_DATA, 2, 9, &p);
+    bytes = whole(b, &p);
+
+    /* A good pack under another's name. */
+    memset(other.name, 0x5a, 32);
+    sp_pack_object_name(SP_PACK_DATA, other.name, other.object);
+    ok(sp_backend_put(b, other.object, bytes, p.size, &err));
+    gives(SP_CORRUPT, sp_pack_verify(b, SP_PACK_DATA, other.name, p.size, NULL, NULL, &err));
+    assert_non_null(strstr(err.text, "hash that is its name"));
+
+    /* Every byte of the beginning, with the name that it gives. */
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] ^= 2;
+        ok(sp_sha256(bytes, p.size, other.name, &err));
+        sp_pack_object_name(SP_PACK_DATA, other.name, other.object);
+        ok(sp_backend_put(b, other.object, bytes, p.size, &err));
+        gives(SP_CORRUPT, sp_pack_verify(b, SP_PACK_DATA, other.name, p.size, NULL, NULL, &err));
+        assert_non_null(strstr(err.text, "begin"));
+        bytes[i] ^= 2;
+    }
+    free(bytes);
+    sp_backend_free(b);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_flipped_bit_is_found),
+        cmocka_unit_test(name_and_beginning_must_be_right),
         cmocka_unit_test(every_length_but_the_right_one_is_found),
         cmocka_unit_test(evil_trailers_are_refused),
         cmocka_unit_test(a_failed_read_is_no_damage),
