@@ -1,8 +1,8 @@
 #ifndef SP_STORAGE_BACKEND_DIR_H
 #define SP_STORAGE_BACKEND_DIR_H
 
-/* What the files of the dir backend share; nobody else includes it. The backend touches the disk only
- * through the table of base/os.h, so that a test (or Windows) can stand below it.
+/* What the files of the dir backend share; nobody else includes it. The backend touches the disk
+ * only through the table of base/os.h, so that a test (or Windows) can stand below it.
  *
  *   backend_dir.c        opening, reading, removing, moving
  *   backend_dir_write.c  writers, and giving names
@@ -10,8 +10,8 @@
  *   backend_dir_list.c   listing
  *   backend_dir_probe.c  what the file system can do, old temporary files
  *
- * Writing lies in tmp/ under random names until it is flushed (R3); tmp/ is made when a repository is
- * opened and stays, and is so the witness of a mount: an unmounted mount point has none. */
+ * Writing lies in tmp/ under random names until it is flushed (R3); tmp/ is made when a repository
+ * is opened and stays, and is so the witness of a mount: an unmounted mount point has none. */
 
 #include "base/thread.h"
 #include "storage/backend.h"
@@ -63,14 +63,15 @@ enum sp_code sp_dir_check_writable(const struct sp_dir *d, struct sp_err *e);
 /* Sets caps and the tolerated faults; removes old temporary files when writable. */
 enum sp_code sp_dir_probe(struct sp_dir *d, struct sp_err *e);
 /* A new path in tmp/: "<root>/tmp/<kind><32 random digits>". */
-enum sp_code sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e);
+enum sp_code
+sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e);
 
 /* --- backend_dir_flush.c --------------------------------------------------------------------- */
 
 bool sp_dir_tolerated(const struct sp_dir_fault *f, enum sp_code rc, const struct sp_err *e);
 /* The record of the folder that holds `name`. */
-enum sp_code sp_dir_folder_of(struct sp_dir *d, const char *name, struct sp_dir_folder **ret,
-    struct sp_err *e);
+enum sp_code
+sp_dir_folder_of(struct sp_dir *d, const char *name, struct sp_dir_folder **ret, struct sp_err *e);
 /* `f` has got a name: the next sync flushes it, and the folders above it that may be new. */
 void sp_dir_named(struct sp_dir *d, struct sp_dir_folder *f);
 enum sp_code sp_dir_sync(struct sp_backend *b, struct sp_err *e);
@@ -78,14 +79,14 @@ void sp_dir_folders_free(struct sp_dir *d);
 
 /* --- backend_dir_write.c, backend_dir_list.c: the rest of the table -------------------------- */
 
-/* Gives the file at path `from` the object name `to`, making folders on the way. SP_ABSENT: there is
- * nothing at `from`. */
+/* Gives the file at path `from` the object name `to`, making folders on the way. SP_ABSENT: there
+ * is nothing at `from`. */
 enum sp_code sp_dir_name(struct sp_dir *d, const char *from, const char *to, struct sp_err *e);
 enum sp_code sp_dir_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e);
 enum sp_code sp_dir_write(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err *e);
 enum sp_code sp_dir_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e);
 void sp_dir_abort(struct sp_backend_writer *w);
-enum sp_code sp_dir_list(struct sp_backend *b, const char *prefix, sp_backend_list_fn each, void *arg,
-    struct sp_err *e);
+enum sp_code sp_dir_list(
+    struct sp_backend *b, const char *prefix, sp_backend_list_fn each, void *arg, struct sp_err *e);
 
 #endif
