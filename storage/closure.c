@@ -24,6 +24,7 @@ struct walk {
     struct sp_lookup lookup;
     struct sp_keyset seen; /* nodes of this walk */
     const struct sp_keyset *known;
+    const struct sp_closure_view *view;
     struct sp_missing *missing;
     bool lacks;
     struct pending *stack;
@@ -40,6 +41,23 @@ struct sighting {
     bool node, data;
     struct sp_place place; /* of the node */
 };
+
+int
+sp_place_cmp(const void *a, const void *b)
+{
+    const struct sp_place *x = a, *y = b;
+
+    if (x->pack != y->pack)
+        return x->pack < y->pack ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static bool
+proven_bad(const struct walk *w, const struct sp_place *at)
+{
+    return w->view != NULL && w->view->nbad > 0 &&
+           bsearch(at, w->view->bad, w->view->nbad, sizeof(*at), sp_place_cmp) != NULL;
+}
 
 static bool
 in_scope(const struct walk *w, const struct sp_pack_state *s, bool node)
@@ -61,13 +79,13 @@ sight(void *arg, const struct sp_pack_state *s, const struct sp_place *at)
     struct sighting *f = arg;
     bool node = s->kind == SP_PACK_NODES;
 
-    if (!in_scope(f->w, s, node))
+    if (!in_scope(f->w, s, node) || proven_bad(f->w, at))
         return true;
     if (!node) {
         f->data = true;
         return true;
     }
-    if (f->avoid != NULL && f->avoid->pack == at->pack && f->avoid->offset == at->offset)
+    if (f->avoid != NULL && sp_place_cmp(f->avoid, at) == 0)
         return true;
     f->node = true;
     f->place = *at;
@@ -297,10 +315,10 @@ walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
 
 enum sp_code
 sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
-    const struct sp_id *root, struct sp_keyset *known, struct sp_missing *m, bool *ret_whole,
+    const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e)
 {
-    struct walk w = {.r = r, .scope = scope, .missing = m};
+    struct walk w = {.r = r, .scope = scope, .view = view, .missing = m};
     struct sp_known_host *mine = NULL;
     uint64_t lost, before;
     enum sp_code rc = SP_OK;
@@ -309,9 +327,9 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     sp_keyset_init(&w.seen, r->seed);
     sp_mutex_lock(&r->lock);
     lost = r->lost;
-    if (known == NULL)
+    if (view == NULL)
         mine = known_of(r, scope);
-    w.known = mine != NULL ? &mine->nodes : known;
+    w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;
     sp_mutex_unlock(&r->lock);
     if ((w.batch = malloc(BATCH * sizeof(*w.batch))) == NULL) {
         rc = sp_fail_nomem(e);
@@ -326,12 +344,12 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
         sp_mutex_lock(&r->lock);
         lost = r->lost;
         sp_mutex_unlock(&r->lock);
-        if (lost != before && known != NULL)
-            sp_keyset_clear(known);
+        if (lost != before && view != NULL)
+            sp_keyset_clear(&view->known);
     } while (lost != before);
     if (!w.lacks && mine != NULL)
         remember(r, mine, &w.seen, lost);
-    else if (!w.lacks && known != NULL && (rc = sp_keyset_merge(known, &w.seen, e)) != SP_OK)
+    else if (!w.lacks && view != NULL && (rc = sp_keyset_merge(&view->known, &w.seen, e)) != SP_OK)
         goto out;
     *ret_whole = !w.lacks;
 out:

@@ -7,14 +7,11 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "base/random.h"
 #include "base/text.h"
 #include "storage/crypto.h"
 
 #define PIECE (1u << 20)
-#define TEMPORARY "tmp-"
 #define TEMPORARY_OLD (24 * 3600 * SP_SECOND)
-#define LOCAL ".local"
 #define SEGMENT_MAX (512u << 20) /* twice the largest that a writer makes */
 
 void
@@ -43,24 +40,6 @@ sp_index_object_parse(const char *object, uint8_t ret_name[32])
     return true;
 }
 
-/* folder/<sha256>[suffix], malloc'd. */
-static char *
-path_of(const struct sp_index_cache *c, const uint8_t *name, const char *suffix)
-{
-    char file[96];
-    struct sp_hex hex = sp_hex32(name);
-
-    memcpy(file, hex.s, 64);
-    memcpy(file + 64, suffix, strlen(suffix) + 1);
-    return sp_path_join(c->folder, file);
-}
-
-static const char *
-suffix_of(bool local)
-{
-    return local ? LOCAL : "";
-}
-
 struct sweep {
     struct sp_index_cache *c;
     int64_t now_ns;
@@ -74,8 +53,8 @@ sweep_one(void *arg, const char *name, const struct sp_os_stat *st, struct sp_er
     struct sp_err ignored = {0};
     char *path;
 
-    if (strncmp(name, TEMPORARY, strlen(TEMPORARY)) != 0 || st->type != SP_OS_FILE ||
-        s->now_ns - st->mtime_ns < TEMPORARY_OLD)
+    if (strncmp(name, SP_INDEX_TEMPORARY, strlen(SP_INDEX_TEMPORARY)) != 0 ||
+        st->type != SP_OS_FILE || s->now_ns - st->mtime_ns < TEMPORARY_OLD)
         return SP_OK;
     if ((path = sp_path_join(s->c->folder, name)) == NULL)
         return sp_fail_nomem(e);
@@ -112,64 +91,6 @@ sp_index_cache_close(struct sp_index_cache *c)
     c->folder = NULL;
 }
 
-/* A file that is being written: gets its name only when it is whole. */
-struct fresh {
-    const struct sp_os *os;
-    char *path;
-    struct sp_file *f;
-    uint64_t at;
-};
-
-static enum sp_code
-fresh_begin(struct sp_index_cache *c, struct fresh *w, struct sp_err *e)
-{
-    uint8_t id[8];
-    char name[32] = TEMPORARY;
-    enum sp_code rc;
-
-    memset(w, 0, sizeof(*w));
-    w->os = c->env->os;
-    if ((rc = sp_random_fill(c->env->random, id, sizeof(id), e)) != SP_OK)
-        return rc;
-    memcpy(name + strlen(TEMPORARY), sp_hex8(id).s, 17);
-    if ((w->path = sp_path_join(c->folder, name)) == NULL)
-        return sp_fail_nomem(e);
-    return w->os->create(w->os->self, w->path, &w->f, e);
-}
-
-static enum sp_code
-fresh_write(struct fresh *w, const void *p, size_t n, struct sp_err *e)
-{
-    enum sp_code rc = w->os->write_at(w->os->self, w->f, w->at, p, n, e);
-
-    if (rc == SP_OK)
-        w->at += n;
-    return rc;
-}
-
-/* Names it, unless rc says that it is not whole; releases w. Gives rc, or what failed here. */
-static enum sp_code
-fresh_end(struct fresh *w, const char *path, enum sp_code rc, struct sp_err *e)
-{
-    struct sp_err ignored = {0};
-
-    if (w->f != NULL) {
-        /* Flushed: a segment is used by later runs without its hash being computed again. */
-        if (rc == SP_OK)
-            rc = w->os->sync(w->os->self, w->f, e);
-        if (rc == SP_OK)
-            rc = w->os->close(w->os->self, w->f, e);
-        else
-            (void)w->os->close(w->os->self, w->f, &ignored);
-        if (rc == SP_OK)
-            rc = w->os->replace(w->os->self, w->path, path, e);
-        if (rc != SP_OK)
-            (void)w->os->remove(w->os->self, w->path, &ignored);
-    }
-    free(w->path);
-    return rc;
-}
-
 /* Whether a failed read of one object says something about the store as a whole. */
 static bool
 fatal(enum sp_code rc)
@@ -179,7 +100,7 @@ fatal(enum sp_code rc)
 
 /* The object into w piece by piece. */
 static enum sp_code
-copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct fresh *w,
+copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct sp_index_file *w,
     bool *ret_good, struct sp_err *why, struct sp_err *e)
 {
     struct sp_sha256 *h = NULL;
@@ -208,10 +129,8 @@ copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct fre
         }
         if ((rc = sp_sha256_add(h, piece, n, e)) != SP_OK)
             goto out;
-        if ((rc = fresh_write(w, piece, n, e)) != SP_OK) {
-            sp_err_context(e, "cache folder");
+        if ((rc = sp_index_file_write(w, piece, n, e)) != SP_OK)
             goto out;
-        }
         at += n;
     }
     if ((rc = sp_sha256_end(h, hash, e)) != SP_OK)
@@ -230,9 +149,8 @@ enum sp_code
 sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32],
     uint64_t size, bool *ret_good, struct sp_err *why, struct sp_err *e)
 {
-    struct fresh w;
+    struct sp_index_file w;
     struct sp_err ignored = {0};
-    char *path = NULL;
     bool good = false;
     enum sp_code rc;
 
@@ -241,15 +159,13 @@ sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b, const uint8
         *ret_good = false;
         return SP_OK;
     }
-    if ((path = path_of(c, name, "")) == NULL)
-        return sp_fail_nomem(e);
-    if ((rc = fresh_begin(c, &w, e)) == SP_OK)
-        rc = copy_object(b, name, size, &w, &good, why, e);
+    if ((rc = sp_index_file_begin(c, &w, e)) != SP_OK)
+        return rc;
+    rc = copy_object(b, name, size, &w, &good, why, e);
     if (rc == SP_OK && !good)
-        (void)fresh_end(&w, path, SP_CORRUPT, &ignored);
+        (void)sp_index_file_end(c, &w, name, false, SP_CORRUPT, &ignored);
     else
-        rc = fresh_end(&w, path, rc, e);
-    free(path);
+        rc = sp_index_file_end(c, &w, name, false, rc, e);
     if (rc == SP_OK)
         *ret_good = good;
     return rc;
@@ -259,26 +175,20 @@ enum sp_code
 sp_index_cache_write(struct sp_index_cache *c, const uint8_t name[32], bool local, const void *p,
     size_t n, struct sp_err *e)
 {
-    struct fresh w;
-    char *path = path_of(c, name, suffix_of(local));
+    struct sp_index_file w;
     enum sp_code rc;
 
-    if (path == NULL)
-        return sp_fail_nomem(e);
-    if ((rc = fresh_begin(c, &w, e)) == SP_OK)
-        rc = fresh_write(&w, p, n, e);
-    rc = fresh_end(&w, path, rc, e);
-    if (rc != SP_OK)
-        sp_err_context(e, "cache folder");
-    free(path);
-    return rc;
+    if ((rc = sp_index_file_begin(c, &w, e)) != SP_OK)
+        return rc;
+    rc = sp_index_file_write(&w, p, n, e);
+    return sp_index_file_end(c, &w, name, local, rc, e);
 }
 
 enum sp_code
 sp_index_cache_use(struct sp_index_cache *c, const uint8_t name[32], bool local, bool keep_filter,
     struct sp_index_segment **ret, struct sp_err *e)
 {
-    char *path = path_of(c, name, suffix_of(local));
+    char *path = sp_index_cache_path(c, name, local);
     enum sp_code rc;
 
     if (path == NULL)
@@ -324,7 +234,8 @@ sp_index_cache_publish(
     struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32], struct sp_err *e)
 {
     const struct sp_os *os = c->env->os;
-    char *from = path_of(c, name, LOCAL), *to = path_of(c, name, ""), object[96];
+    char *from = sp_index_cache_path(c, name, true), *to = sp_index_cache_path(c, name, false),
+         object[96];
     struct sp_backend_writer *w = NULL;
     struct sp_err ignored = {0};
     enum sp_code rc;
@@ -356,7 +267,7 @@ out:
 void
 sp_index_cache_remove(struct sp_index_cache *c, const uint8_t name[32], bool local)
 {
-    char *path = path_of(c, name, suffix_of(local));
+    char *path = sp_index_cache_path(c, name, local);
     struct sp_err ignored = {0};
 
     if (path != NULL)
@@ -379,7 +290,7 @@ list_one(void *arg, const char *file, const struct sp_os_stat *st, struct sp_err
 
     if (st->type != SP_OS_FILE || strlen(file) < 64)
         return SP_OK;
-    local = strcmp(file + 64, LOCAL) == 0;
+    local = strcmp(file + 64, SP_INDEX_LOCAL) == 0;
     if (file[64] != '\0' && !local)
         return SP_OK;
     memcpy(hex, file, 64);

@@ -23,6 +23,26 @@ enum sp_code sp_index_cache_open(const struct sp_env *env, const char *cache_dir
     const uint8_t repository[16], struct sp_index_cache *ret, struct sp_err *e);
 void sp_index_cache_close(struct sp_index_cache *c);
 
+#define SP_INDEX_TEMPORARY "tmp-"
+#define SP_INDEX_LOCAL ".local"
+/* The file of a segment, malloc'd; NULL when there is no memory. */
+char *sp_index_cache_path(const struct sp_index_cache *c, const uint8_t name[32], bool local);
+
+struct sp_index_file { /* being written; at: where the next write goes */
+    const struct sp_os *os;
+    char *path;
+    struct sp_file *f;
+    uint64_t at;
+};
+enum sp_code
+sp_index_file_begin(struct sp_index_cache *c, struct sp_index_file *w, struct sp_err *e);
+enum sp_code
+sp_index_file_write(struct sp_index_file *w, const void *p, size_t n, struct sp_err *e);
+/* Flushes and names it, unless rc says that it is not whole; releases w. Gives rc, or what failed
+ * here. */
+enum sp_code sp_index_file_end(struct sp_index_cache *c, struct sp_index_file *w,
+    const uint8_t name[32], bool local, enum sp_code rc, struct sp_err *e);
+
 void sp_index_object_name(const uint8_t name[32], char to[96]);
 bool sp_index_object_parse(const char *object, uint8_t ret_name[32]);
 

@@ -134,11 +134,17 @@ enum sp_code sp_missing_add(struct sp_missing *m, const uint8_t id[32], struct s
 void sp_missing_free(struct sp_missing *m);
 /* Moves the ids out, sorted. */
 void sp_missing_take(struct sp_missing *m, struct sp_id **ret, size_t *ret_n, bool *ret_more);
+/* What a walk of its own mind brings along: check. */
+struct sp_closure_view {
+    struct sp_keyset known;     /* nodes proven whole, by it alone; grows */
+    const struct sp_place *bad; /* blocks that are not to be relied on, sorted by sp_place_cmp */
+    size_t nbad;
+};
+int sp_place_cmp(const void *a, const void *b); /* by pack and offset */
 /* As sp_repository_closure; adds to `m`. *ret_whole: this root lacks nothing. What is proven whole
- * is remembered: in `known` when the caller has a set of its own, else in the repository, for the
- * host. */
+ * is remembered: in `view` when the caller has one, else in the repository, for the host. */
 enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
-    const struct sp_id *root, struct sp_keyset *known, struct sp_missing *m, bool *ret_whole,
+    const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e);
 
 /* --- records.c

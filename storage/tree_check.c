@@ -4,6 +4,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "storage/chunklist.h"
+#include "storage/node_field.h"
 #include "storage/tree_node.h"
 
 /* The rules that entries and inner nodes obey. */
@@ -21,20 +22,6 @@ sp_node_corrupt(
         key_len > 0 ? " at " : "", sp_buf_str(&shown));
     sp_buf_free(&shown);
     return rc;
-}
-
-bool
-sp_node_field(
-    const struct sp_wire_field *f, uint32_t *last, uint32_t bytes, uint32_t u32, uint32_t repeated)
-{
-    uint32_t bit = SP_FIELD(f->number);
-
-    if (f->number < *last || (f->number == *last && (repeated & bit) == 0))
-        return false;
-    *last = f->number;
-    if (f->type != ((bytes & bit) != 0 ? SP_WIRE_BYTES : SP_WIRE_VARINT))
-        return false;
-    return (u32 & bit) == 0 || f->value <= UINT32_MAX;
 }
 
 /* --- entries
@@ -104,7 +91,7 @@ level_of(const struct sp_node *n, enum sp_chunk_kind kind, unsigned levels, unsi
     if (n->len > SP_NODE_MAX)
         return sp_node_corrupt(n, NULL, 0, "is too long", e);
     /* Fields rise, so the level is first or zero. */
-    if (sp_wire_next(&c, &f) && f.number == 1)
+    if (sp_node_next(&c, &f) && f.number == 1)
         level = f.type == SP_WIRE_VARINT ? f.value : UINT64_MAX;
     if (!sp_cur_ok(&c))
         return sp_node_corrupt(n, NULL, 0, "malformed", e);
@@ -137,7 +124,7 @@ decode_child(struct sp_cur c, struct sp_ref_use *use, struct sp_tree_child *ret)
     struct sp_wire_field f;
     uint32_t last = 0;
 
-    while (sp_wire_next(&c, &f)) {
+    while (sp_node_next(&c, &f)) {
         if (f.number > 4)
             continue;
         if (!sp_node_field(&f, &last, SP_FIELD(1), SP_FIELD(2), 0))
@@ -233,7 +220,7 @@ sp_tree_children(const struct sp_node *n, const struct sp_tree_claim *claim, str
         return sp_node_corrupt(n, NULL, 0, "stands at the wrong level", e);
     if ((rc = sp_ref_use_start(use, n, e)) != SP_OK)
         return rc;
-    while (sp_wire_next(&c, &f)) {
+    while (sp_node_next(&c, &f)) {
         struct sp_tree_child *child;
         const char *problem;
 

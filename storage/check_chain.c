@@ -1,0 +1,188 @@
+/* Check: the sets of one host form a chain for each job (R21). */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/check_impl.h"
+
+struct link {
+    char *job, *object;
+    uint64_t sequence;
+    bool removed; /* what a removal record says of a set that is gone */
+    bool has_previous;
+    uint8_t set_id[16], hash[32], previous[32];
+};
+
+struct sp_check_chain {
+    struct sp_check *c;
+    uint8_t host[16];
+    struct link *v;
+    size_t n, cap;
+};
+
+enum sp_code
+sp_check_chain_new(
+    struct sp_check *c, const uint8_t host[16], struct sp_check_chain **ret, struct sp_err *e)
+{
+    struct sp_check_chain *h = calloc(1, sizeof(*h));
+
+    if (h == NULL)
+        return sp_fail_nomem(e);
+    h->c = c;
+    memcpy(h->host, host, sizeof(h->host));
+    *ret = h;
+    return SP_OK;
+}
+
+void
+sp_check_chain_free(struct sp_check_chain *h)
+{
+    size_t i;
+
+    if (h == NULL)
+        return;
+    for (i = 0; i < h->n; i++) {
+        free(h->v[i].job);
+        free(h->v[i].object);
+    }
+    free(h->v);
+    free(h);
+}
+
+static enum sp_code
+append(struct sp_check_chain *h, const char *job, const char *object, struct link **ret,
+    struct sp_err *e)
+{
+    struct link *l;
+
+    if (h->n == h->cap) {
+        size_t cap = h->cap == 0 ? 64 : h->cap * 2;
+        struct link *more = realloc(h->v, cap * sizeof(*more));
+
+        if (more == NULL)
+            return sp_fail_nomem(e);
+        h->v = more;
+        h->cap = cap;
+    }
+    l = &h->v[h->n];
+    memset(l, 0, sizeof(*l));
+    l->job = strdup(job);
+    l->object = strdup(object);
+    if (l->job == NULL || l->object == NULL) {
+        free(l->job);
+        free(l->object);
+        return sp_fail_nomem(e);
+    }
+    h->n++;
+    *ret = l;
+    return SP_OK;
+}
+
+enum sp_code
+sp_check_chain_set(struct sp_check_chain *h, const char *object, const struct sp_set *set,
+    const uint8_t hash[32], struct sp_err *e)
+{
+    struct link *l;
+    enum sp_code rc = append(h, set->job, object, &l, e);
+
+    if (rc != SP_OK)
+        return rc;
+    l->sequence = set->sequence;
+    l->has_previous = set->has_previous;
+    memcpy(l->previous, set->previous, sizeof(l->previous));
+    memcpy(l->set_id, set->set_id, sizeof(l->set_id));
+    memcpy(l->hash, hash, sizeof(l->hash));
+    return SP_OK;
+}
+
+enum sp_code
+sp_check_chain_removal(struct sp_check_chain *h, const struct sp_removal *removal, struct sp_err *e)
+{
+    struct link *l;
+    enum sp_code rc = append(h, removal->job, "", &l, e);
+
+    if (rc != SP_OK)
+        return rc;
+    l->removed = true;
+    l->sequence = removal->sequence;
+    memcpy(l->set_id, removal->set_id, sizeof(l->set_id));
+    memcpy(l->hash, removal->record, sizeof(l->hash));
+    return SP_OK;
+}
+
+static int
+by_job(const void *a, const void *b)
+{
+    const struct link *x = a, *y = b;
+    int order = strcmp(x->job, y->job);
+
+    if (order != 0)
+        return order;
+    if (x->sequence != y->sequence)
+        return x->sequence < y->sequence ? -1 : 1;
+    return (int)x->removed - (int)y->removed;
+}
+
+/* The links of one number: v[0..n). before[0..nbefore): those of the number before it. */
+static enum sp_code
+check_number(struct sp_check *c, const struct link *v, size_t n, const struct link *before,
+    size_t nbefore, struct sp_err *e)
+{
+    size_t i, k;
+    enum sp_code rc;
+
+    for (i = 0; i < n && !v[i].removed; i++) {
+        const struct link *l = &v[i];
+        bool follows = l->sequence == 1 && !l->has_previous;
+
+        if (i > 0 && (rc = sp_check_tell(c, true, l->object, l->set_id, NULL, 0, e,
+                          "job \"%.100s\" has two sets with the number %llu", l->job,
+                          (unsigned long long)l->sequence)) != SP_OK)
+            return rc;
+        for (k = 0; k < nbefore && !follows; k++)
+            follows =
+                l->has_previous && memcmp(l->previous, before[k].hash, sizeof(l->previous)) == 0;
+        /* Without the set before it there is a gap, which is told by itself. */
+        if (!follows && (nbefore > 0 || l->sequence == 1) &&
+            (rc = sp_check_tell(c, true, l->object, l->set_id, NULL, 0, e,
+                 "the set does not follow the set with the number %llu of its job \"%.100s\"",
+                 (unsigned long long)(l->sequence - 1), l->job)) != SP_OK)
+            return rc;
+    }
+    return SP_OK;
+}
+
+enum sp_code
+sp_check_chain_end(struct sp_check_chain *h, struct sp_err *e)
+{
+    size_t i, n, nbefore = 0;
+    enum sp_code rc;
+
+    if (h->n > 0)
+        qsort(h->v, h->n, sizeof(*h->v), by_job);
+    for (i = 0; i < h->n; i += n) {
+        const struct link *l = &h->v[i];
+        bool first = i == 0 || strcmp(h->v[i - 1].job, l->job) != 0;
+        uint64_t expected = first ? 1 : h->v[i - 1].sequence + 1;
+
+        for (n = 1; i + n < h->n && strcmp(h->v[i + n].job, l->job) == 0 &&
+                    h->v[i + n].sequence == l->sequence;
+             n++)
+            ;
+        if (first)
+            nbefore = 0;
+        if (l->sequence > expected) {
+            nbefore = 0;
+            rc = sp_check_tell(h->c, true, l->object, l->set_id, NULL, 0, e,
+                "job \"%.100s\" lacks the sets with the numbers %llu to %llu, and no removal "
+                "record says that they were removed",
+                l->job, (unsigned long long)expected, (unsigned long long)(l->sequence - 1));
+            if (rc != SP_OK)
+                return rc;
+        }
+        if ((rc = check_number(h->c, l, n, l - nbefore, nbefore, e)) != SP_OK)
+            return rc;
+        nbefore = n;
+    }
+    return SP_OK;
+}
