@@ -1,33 +1,38 @@
 #include "storage/tree_node.h"
 
+#include <string.h>
+
+#include "storage/node_field.h"
+
 /* Reading ListNode: level 0 holds segments (field 2), the others children (field 3) of the same
  * shape. */
 
 bool
 sp_segment_decode(struct sp_cur c, struct sp_ref_use *use, struct sp_segment *ret)
 {
-    struct sp_segment s = {.hole = true};
-    const struct sp_id *id;
+    const struct sp_id *id = NULL;
     struct sp_wire_field f;
+    uint64_t length = 0;
     uint32_t last = 0;
 
-    while (sp_wire_next(&c, &f)) {
+    while (sp_node_next(&c, &f)) {
         if (f.number > 2)
             continue;
         if (!sp_node_field(&f, &last, 0, SP_FIELD(2), 0))
             return false;
-        if (f.number == 1) {
-            s.length = f.value;
-        } else if (f.value != 0) {
-            if ((id = sp_ref_use_get(use, f.value)) == NULL)
-                return false;
-            s.hole = false;
-            s.id = *id;
-        }
+        if (f.number == 1)
+            length = f.value;
+        else if (f.value != 0 && (id = sp_ref_use_get(use, f.value)) == NULL)
+            return false;
     }
-    if (!sp_cur_ok(&c) || s.length == 0)
+    if (!sp_cur_ok(&c) || length == 0)
         return false;
-    *ret = s;
+    ret->length = length;
+    ret->hole = id == NULL;
+    if (id != NULL)
+        ret->id = *id;
+    else
+        memset(&ret->id, 0, sizeof ret->id);
     return true;
 }
 
@@ -37,7 +42,7 @@ step(struct sp_list_iter *it, struct sp_ref_use *use, struct sp_segment *ret)
 {
     struct sp_wire_field f;
 
-    while (sp_wire_next(&it->cur, &f)) {
+    while (sp_node_next(&it->cur, &f)) {
         if (f.number > 3)
             continue;
         if (!sp_node_field(

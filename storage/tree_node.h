@@ -56,11 +56,6 @@ size_t sp_entry_encoded_max(const struct sp_entry *en);
 /* SP_CORRUPT naming node and key (none with length 0). */
 enum sp_code sp_node_corrupt(
     const struct sp_node *n, const void *key, size_t key_len, const char *what, struct sp_err *e);
-/* Whether a known field, numbered below 32, is what it must be: after *last (which it becomes),
- * once unless `repeated`, bytes or a number as the bits of `bytes` say, a u32 where `u32` does. */
-#define SP_FIELD(n) (UINT32_C(1) << (n))
-bool sp_node_field(
-    const struct sp_wire_field *f, uint32_t *last, uint32_t bytes, uint32_t u32, uint32_t repeated);
 /* A Segment or ListChild. */
 bool sp_segment_decode(struct sp_cur c, struct sp_ref_use *use, struct sp_segment *ret);
 enum sp_code sp_tree_level(const struct sp_node *n, unsigned *ret, struct sp_err *e);

@@ -3,6 +3,7 @@
 
 #include "base/path.h"
 #include "storage/chunklist.h"
+#include "storage/node_field.h"
 #include "storage/tree_node.h"
 
 /* Entries are decoded one at a time into memory that is used again for the next: no allocation an
@@ -95,7 +96,7 @@ take_attribute(struct sp_tree_reader *r, struct sp_cur c)
     struct sp_wire_field f;
     uint32_t last = 0;
 
-    while (sp_wire_next(&c, &f)) {
+    while (sp_node_next(&c, &f)) {
         const struct sp_id *id;
 
         if (f.number > 3)
@@ -255,7 +256,7 @@ decode(struct sp_tree_reader *r, struct sp_cur c)
 
     r->entry = (struct sp_entry){.user = "", .group = ""};
     r->strings_used = 0;
-    while (sp_wire_next(&c, &f)) {
+    while (sp_node_next(&c, &f)) {
         if (f.number > ENTRY_LAST)
             continue;
         if (!sp_node_field(&f, &last, ENTRY_BYTES, ENTRY_U32, ENTRY_REPEATED))
@@ -311,7 +312,7 @@ sp_tree_reader_next(struct sp_tree_reader *r, const struct sp_entry **ret, struc
     const char *problem;
     enum sp_code rc;
 
-    while (sp_wire_next(&r->cur, &f)) {
+    while (sp_node_next(&r->cur, &f)) {
         if (f.number > 3)
             continue;
         if (!sp_node_field(&f, &r->last, BIT(2) | BIT(3), BIT(1), BIT(2) | BIT(3)))
