@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/os.h"
+#include "base/text.h"
 #include "client/config.h"
 #include "client/profile.h"
 #include "storage/store.h"
@@ -58,7 +59,13 @@ enum sp_exit sp_cli_exit_code(const struct sp_err *e);
 enum sp_exit sp_cli_usage(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_warn(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_say(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3); /* stdout; not when quiet or json */
+void sp_cli_print_json(struct sp_buf *b); /* the buffer and a line feed, to stdout; empties it */
 enum sp_code sp_cli_config(struct sp_cli *c, struct sp_err *e);
+/* A file's content without the line end; the caller wipes the buffer. */
+enum sp_code sp_cli_read_secret_file(struct sp_cli *c, const char *file, struct sp_buf *ret,
+    struct sp_err *e);
+/* Of the platform: limits, locale, whether standard error is a terminal (terminal_posix.c). */
+void sp_cli_platform_start(struct sp_cli *c);
 /* Asks on the terminal without echo; SP_INVALID when there is none ("give --passphrase-file"). */
 enum sp_code sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret,
     struct sp_err *e);
@@ -89,6 +96,13 @@ struct sp_opened_store {
 enum sp_code sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
     struct sp_opened_store *ret, struct sp_err *e);
 void sp_cli_close(struct sp_opened_store *o);
+bool sp_address_is_server(const char *address);
+/* What the user typed as an address: a server's as it is, a folder's made absolute. *ret malloc'd. */
+enum sp_code sp_cli_address(const char *given, char **ret, struct sp_err *e);
+/* The keys of a store by passphrase or recovery key, from the files given or asked for. SP_AUTH when none opens
+ * it. */
+enum sp_code sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address,
+    struct sp_keys **ret, struct sp_err *e);
 
 /* Finds a set: its id or a unique beginning of it (at least 4 digits), "latest" (of this host's newest),
  * "JOB", "JOB~1" (the one before), or HOST:… . The record is malloc'd. */

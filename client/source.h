@@ -25,6 +25,7 @@ struct sp_view_map {
     const char *read_path; /* where to read it; NULL: live */
     bool shadow;           /* holes are trusted, nothing changes while it is read */
     int64_t instant_ns;    /* of the shadow, by the source's clock; 0: the run's start counts */
+    bool skip;             /* a mount point that is kept as an empty folder and never entered (proc, sysfs) */
 };
 
 struct sp_source_options {

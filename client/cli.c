@@ -1,0 +1,153 @@
+#include "client/cli.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What all commands share: options, errors and their exit codes, output. */
+
+int
+sp_cli_getopt(struct sp_cli *c, const char *shorts, const struct option *longs)
+{
+    const char *arg;
+    int got;
+
+    opterr = 0;
+    arg = optind < c->argc && optind > 0 ? c->argv[optind] : "";
+    if (optind == 0 || (optind == 1 && c->argc > 1))
+        arg = c->argv[1];
+    got = getopt_long(c->argc, c->argv, shorts, longs, NULL);
+    if (got == '?')
+        (void)sp_cli_usage(c,
+            optopt != 0 && strchr(shorts, optopt) != NULL ? "option %s needs a value"
+                                                          : "unknown option %s",
+            arg);
+    if (got == ':')
+        (void)sp_cli_usage(c, "option %s needs a value", arg);
+    return got == ':' ? '?' : got;
+}
+
+enum sp_exit
+sp_cli_exit_code(const struct sp_err *e)
+{
+    switch (e->code) {
+    case SP_OK:
+        return SP_EXIT_DONE;
+    case SP_CORRUPT:
+        return e->domain == SP_DOM_STORE || e->domain == SP_DOM_CRYPTO ? SP_EXIT_DAMAGE
+                                                                       : SP_EXIT_FAILED;
+    case SP_AUTH:
+    case SP_UNREACHABLE:
+        return SP_EXIT_UNREACHABLE;
+    case SP_ABSENT:
+        return e->domain == SP_DOM_STORE   ? SP_EXIT_UNREACHABLE
+            : e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE
+                                         : SP_EXIT_FAILED;
+    case SP_TIMEOUT:
+        return e->domain == SP_DOM_NET ? SP_EXIT_UNREACHABLE : SP_EXIT_FAILED;
+    case SP_REFUSED:
+        return SP_EXIT_REFUSED;
+    case SP_INVALID:
+        return e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE : SP_EXIT_FAILED;
+    case SP_CANCELLED:
+        return sp_signals_which() == 0 ? SP_EXIT_FAILED
+                                       : (enum sp_exit)(128 + sp_signals_which());
+    default:
+        return SP_EXIT_FAILED;
+    }
+}
+
+enum sp_exit
+sp_cli_fail(struct sp_cli *c, const struct sp_err *e)
+{
+    struct sp_buf b = SP_BUF_INIT;
+    struct sp_json j;
+
+    if (c->json) {
+        sp_json_init(&j, &b);
+        sp_json_object(&j);
+        sp_json_kstr(&j, "error", e->text);
+        sp_json_kstr(&j, "code", sp_code_word(e->code));
+        sp_json_kstr(&j, "domain", sp_domain_word(e->domain));
+        sp_json_ku64(&j, "exit", (uint64_t)sp_cli_exit_code(e));
+        sp_json_object_end(&j);
+        (void)printf("%s\n", sp_buf_str(&b));
+        sp_buf_free(&b);
+    }
+    (void)fprintf(stderr, "stillpoint: %s\n", e->text);
+    return sp_cli_exit_code(e);
+}
+
+enum sp_exit
+sp_cli_usage(struct sp_cli *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)fprintf(stderr, "stillpoint %s: ", c->argv[0]);
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fprintf(stderr, "; see stillpoint %s --help\n", c->argv[0]);
+    return SP_EXIT_USAGE;
+}
+
+void
+sp_cli_warn(struct sp_cli *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)c;
+    (void)fputs("stillpoint: warning: ", stderr);
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fputc('\n', stderr);
+}
+
+void
+sp_cli_say(struct sp_cli *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (c->quiet || c->json)
+        return;
+    va_start(ap, fmt);
+    (void)vprintf(fmt, ap);
+    va_end(ap);
+    (void)fputc('\n', stdout);
+}
+
+void
+sp_cli_print_json(struct sp_buf *b)
+{
+    (void)fwrite(b->data, 1, b->len, stdout);
+    (void)fputc('\n', stdout);
+    sp_buf_reset(b);
+}
+
+enum sp_code
+sp_cli_config(struct sp_cli *c, struct sp_err *e)
+{
+    if (c->config != NULL)
+        return SP_OK;
+    return sp_config_load(c->env, c->config_file, &c->config, e);
+}
+
+enum sp_code
+sp_cli_read_secret_file(struct sp_cli *c, const char *file, struct sp_buf *ret, struct sp_err *e)
+{
+    uint8_t *p = NULL;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = sp_os_read_file(c->env->os, file, 65536, &p, &n, e)) != SP_OK) {
+        e->domain = SP_DOM_CONFIG;
+        return rc;
+    }
+    while (n > 0 && (p[n - 1] == '\n' || p[n - 1] == '\r'))
+        n--;
+    sp_buf_put(ret, p, n);
+    sp_wipe(p, n);
+    free(p);
+    return sp_buf_ok(ret, e);
+}

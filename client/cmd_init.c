@@ -1,0 +1,141 @@
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/commands.h"
+#include "client/setup.h"
+#include "storage/repository.h"
+
+static const char usage[] =
+    "usage: stillpoint init -r PATH [--name HOST] [--sheet FILE] [--passphrase-file FILE]\n\n"
+    "Makes a repository in an empty (or new) folder: on a disk, a NAS share or a mounted cloud. This\n"
+    "machine's identity and keys are kept in its state folder, so backups need no passphrase. Prints\n"
+    "the recovery sheet: keep it on paper or in a safe place; without it and without this machine\n"
+    "nothing can be restored.\n\n"
+    "      --name HOST             this machine's name in the repository (default: the host name)\n"
+    "      --sheet FILE            write the recovery sheet to a new file instead of printing it\n"
+    "      --passphrase-file FILE  the repository can be opened with this passphrase as well\n";
+
+/* What goes into the repository after repository.conf. */
+static enum sp_code
+fill(struct sp_repository *r, struct setup *s, struct sp_err *e)
+{
+    size_t i, at = 0;
+    enum sp_code rc = SP_OK;
+
+    for (i = 0; i < s->nslots && rc == SP_OK; i++) {
+        rc = sp_repository_put_slot(r, s->slots.data + at, s->slot_lens[i], e);
+        at += s->slot_lens[i];
+    }
+    if (rc == SP_OK)
+        rc = sp_repository_put_host(r, s->host_record.data, s->host_record.len, e);
+    return rc;
+}
+
+static enum sp_code
+make(struct sp_cli *c, struct setup *s, struct sp_err *e)
+{
+    struct sp_repository_options o = {.write = true};
+    struct sp_repository_conf conf;
+    struct sp_repository *r = NULL;
+    struct sp_backend *backend = NULL;
+    struct sp_buf text = SP_BUF_INIT;
+    char *cache = NULL;
+    enum sp_code rc;
+
+    memset(&conf, 0, sizeof(conf));
+    memcpy(conf.id, s->profile->repository, 16);
+    if ((rc = sp_backend_dir_open(c->env, s->profile->address, true, &backend, e)) != SP_OK)
+        return rc;
+    rc = sp_repository_create(backend, c->env, &conf, NULL, e);
+    if (rc == SP_OK)
+        rc = sp_os_place(SP_PLACE_CACHE, &cache, e);
+    if (rc != SP_OK) {
+        sp_backend_free(backend);
+        return rc;
+    }
+    o.cache_dir = cache;
+    rc = sp_repository_open(backend, c->env, &o, &r, e);
+    free(cache);
+    if (rc == SP_OK)
+        rc = fill(r, s, e);
+    if (rc == SP_OK)
+        rc = sp_repository_conf_encode(sp_repository_conf(r), &text, e);
+    if (rc == SP_OK)
+        rc = sp_buf_take(&text, &s->profile->conf, &s->profile->conf_len, e);
+    sp_buf_free(&text);
+    sp_repository_free(r);
+    return rc;
+}
+
+static enum sp_code
+init(struct sp_cli *c, const char *name, const char *sheet, struct sp_err *e)
+{
+    struct setup s;
+    struct sp_buf passphrase = SP_BUF_INIT;
+    enum sp_code rc;
+
+    if ((rc = setup_begin(c, name, &s, e)) != SP_OK)
+        goto out;
+    if ((rc = sp_cli_address(c->repository, &s.profile->address, e)) != SP_OK)
+        goto out;
+    if ((rc = sp_random_fill(c->env->random, s.profile->repository, 16, e)) != SP_OK)
+        goto out;
+    if (c->passphrase_file != NULL) {
+        rc = sp_cli_read_secret_file(c, c->passphrase_file, &passphrase, e);
+        if (rc == SP_OK && passphrase.len == 0)
+            rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s: the passphrase is empty",
+                c->passphrase_file);
+        if (rc != SP_OK)
+            goto out;
+    }
+    rc = setup_new_group(
+        c, &s, NULL, c->passphrase_file != NULL ? sp_buf_str(&passphrase) : NULL, e);
+    if (rc == SP_OK)
+        rc = setup_host_record(&s, e);
+    if (rc == SP_OK)
+        rc = make(c, &s, e);
+    if (rc == SP_OK)
+        rc = setup_save(c, &s, e);
+    if (rc == SP_OK)
+        rc = setup_sheet(c, &s, sheet, e);
+    if (rc == SP_OK)
+        sp_cli_say(c, "made the repository %s in %s; next: stillpoint backup PATH…",
+            sp_hex16(s.profile->repository).s, s.profile->address);
+out:
+    sp_buf_wipe(&passphrase);
+    setup_clear(&s);
+    return rc;
+}
+
+static enum sp_exit
+run(struct sp_cli *c)
+{
+    static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
+        {"sheet", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
+    const char *name = NULL, *sheet = NULL;
+    struct sp_err e = {0};
+    int opt;
+
+    while ((opt = sp_cli_getopt(c, "", longs)) != -1) {
+        if (opt == 'n')
+            name = optarg;
+        else if (opt == 's')
+            sheet = optarg;
+        else
+            return SP_EXIT_USAGE;
+    }
+    if (optind < c->argc)
+        return sp_cli_usage(c, "'%s' is too much; the repository is given with -r", c->argv[optind]);
+    if (c->repository == NULL)
+        return sp_cli_usage(c, "say where: -r PATH");
+    if (sp_address_is_server(c->repository))
+        return sp_cli_usage(c,
+            "a server's repository is made on the server (stillpointd init); this machine joins it "
+            "with 'stillpoint enroll TOKEN'");
+    if (init(c, name, sheet, &e) != SP_OK)
+        return sp_cli_fail(c, &e);
+    return SP_EXIT_DONE;
+}
+
+const struct sp_command sp_cmd_init = {"init", "make a repository in a folder", usage, run};

@@ -1,0 +1,132 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "client/cli.h"
+
+/* Which set is meant: "latest", "JOB", "JOB~2", the id or a unique beginning of it. */
+
+struct search {
+    const struct sp_opened_store *o;
+    const char *spec, *job; /* job: spec without ~N; NULL: not by job */
+    size_t job_len;
+    unsigned back; /* how many newer ones to pass over */
+    uint8_t *record;
+    size_t len;
+    int64_t published;
+    unsigned id_matches, job_matches;
+    bool by_job;
+};
+
+static enum sp_code
+take(struct search *s, const struct sp_set_info *i, struct sp_err *e)
+{
+    uint8_t *copy = malloc(i->record_len + 1);
+
+    if (copy == NULL)
+        return sp_fail_nomem(e);
+    memcpy(copy, i->record, i->record_len);
+    free(s->record);
+    s->record = copy;
+    s->len = i->record_len;
+    s->published = i->published_ns;
+    return SP_OK;
+}
+
+static bool
+id_begins(const uint8_t id[16], const char *spec)
+{
+    size_t n = strlen(spec);
+
+    return n >= 4 && n <= 32 && strncmp(sp_hex16(id).s, spec, n) == 0;
+}
+
+static enum sp_code
+consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    struct search *s = arg;
+    struct sp_set set;
+    struct sp_err ignored = {0};
+    bool latest = s->job_len == 6 && strncmp(s->job, "latest", 6) == 0;
+
+    if (id_begins(i->set_id, s->spec)) {
+        if (s->id_matches++ == 0)
+            return take(s, i, e);
+        return SP_OK;
+    }
+    if (s->id_matches > 0 || sp_set_record_decode(i->record, i->record_len, &set, &ignored) != SP_OK)
+        return SP_OK;
+    if (!latest && (strlen(set.job) != s->job_len || strncmp(set.job, s->job, s->job_len) != 0))
+        return SP_OK;
+    if (s->job_matches++ == s->back)
+        return take(s, i, e);
+    return SP_OK;
+}
+
+static enum sp_code
+open_record(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
+{
+    struct sp_opener *opener = NULL;
+    struct sp_err ignored = {0};
+    struct sp_host host;
+    uint8_t *p = NULL;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = sp_set_record_decode(f->record, f->record_len, &f->set, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_opener_new(o->keys, &opener, e)) != SP_OK)
+        return rc;
+    f->has_sealed =
+        sp_set_record_open(f->record, f->record_len, opener, &f->sealed, &ignored) == SP_OK;
+    sp_opener_free(opener);
+    f->signed_ok = sp_store_host(o->store, f->set.host, &p, &n, &ignored) == SP_OK &&
+        sp_host_decode(p, n, o->keys, &host, &ignored) == SP_OK &&
+        sp_record_check_signature(SP_RECORD_SET, f->record, f->record_len, &host, &ignored) == SP_OK;
+    free(p);
+    return SP_OK;
+}
+
+enum sp_code
+sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
+    struct sp_found_set *ret, struct sp_err *e)
+{
+    struct search s = {.o = o, .spec = spec, .job = spec, .job_len = strlen(spec)};
+    const char *tilde = strrchr(spec, '~');
+    uint64_t back = 0;
+    enum sp_code rc;
+
+    (void)c;
+    memset(ret, 0, sizeof(*ret));
+    if (tilde != NULL && sp_text_parse_u64(tilde + 1, &back) && back < 1000000) {
+        s.job_len = (size_t)(tilde - spec);
+        s.back = (unsigned)back;
+    }
+    rc = sp_store_list(o->store, o->profile == NULL, false, consider, &s, e);
+    if (rc == SP_OK && s.id_matches > 1)
+        rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+            "%u sets begin with '%s'; give more digits (stillpoint list)", s.id_matches, spec);
+    if (rc == SP_OK && s.record == NULL)
+        rc = sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
+            "there is no set '%s' in %s; 'stillpoint list' shows those that there are", spec,
+            o->address);
+    if (rc != SP_OK) {
+        free(s.record);
+        return rc;
+    }
+    ret->record = s.record;
+    ret->record_len = s.len;
+    ret->published_ns = s.published;
+    if ((rc = open_record(o, ret, e)) != SP_OK)
+        sp_found_set_clear(ret);
+    return rc;
+}
+
+void
+sp_found_set_clear(struct sp_found_set *f)
+{
+    sp_set_sealed_clear(&f->sealed);
+    free(f->record);
+    memset(f, 0, sizeof(*f));
+}

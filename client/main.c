@@ -1,0 +1,168 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli.h"
+#include "client/commands.h"
+
+/* The client's entry: finds the command, takes out the options that all commands share, runs it. */
+
+static const struct sp_command *const commands[] = {&sp_cmd_init, &sp_cmd_enroll, &sp_cmd_backup,
+    &sp_cmd_list, &sp_cmd_show, &sp_cmd_find, &sp_cmd_diff, &sp_cmd_restore, &sp_cmd_verify,
+    &sp_cmd_check, &sp_cmd_key, &sp_cmd_doctor};
+#define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void
+print_help(FILE *to)
+{
+    size_t i;
+
+    (void)fprintf(to, "stillpoint: application-consistent, encrypted backups to a server, NAS or path\n\n"
+                      "usage: stillpoint COMMAND [OPTIONS]\n\n");
+    for (i = 0; i < NCOMMANDS; i++)
+        (void)fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+    (void)fprintf(to,
+        "\nEvery command takes:\n"
+        "  -r, --repository ADDRESS  a path, or stillpoint://host[:port]; default: the last set up\n"
+        "      --config FILE         instead of the usual stillpoint.conf\n"
+        "      --passphrase-file F   open a repository that this machine does not know\n"
+        "      --recovery-key-file F the same with the recovery sheet (or the key on it)\n"
+        "      --json                results as JSON on standard output\n"
+        "  -q, --quiet  -v, --verbose  --version  -h, --help\n\n"
+        "stillpoint COMMAND --help tells more. Exit codes: 0 done, 1 partly, 2 failed, 3 damage found,\n"
+        "4 refused for safety, 5 usage or configuration, 6 store unreachable or login refused.\n");
+}
+
+static const struct sp_command *
+find_command(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < NCOMMANDS; i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+/* `--name VALUE`, `--name=VALUE` or `-s VALUE` at argv[*i]: true when it is that option; *ret is NULL when the
+ * value is missing. */
+static bool
+takes_value(char **argv, int argc, int *i, const char *name, const char *brief, const char **ret)
+{
+    size_t n = strlen(name);
+
+    if (strncmp(argv[*i], name, n) == 0 && argv[*i][n] == '=') {
+        *ret = argv[*i] + n + 1;
+        return true;
+    }
+    if (strcmp(argv[*i], name) != 0 && (brief == NULL || strcmp(argv[*i], brief) != 0))
+        return false;
+    *ret = *i + 1 < argc ? argv[++*i] : NULL;
+    return true;
+}
+
+static bool
+is_flag(const char *arg, const char *name, const char *brief)
+{
+    return strcmp(arg, name) == 0 || (brief != NULL && strcmp(arg, brief) == 0);
+}
+
+struct shared {
+    bool help, version, bad;
+    const char *missing; /* option without its value */
+};
+
+/* Takes the shared options out of argv, in place. */
+static void
+take_shared(struct sp_cli *c, struct shared *s)
+{
+    int i, to = 1;
+    bool rest = false;
+    const char **value;
+    const char *v, *arg;
+
+    for (i = 1; i < c->argc; i++) {
+        arg = c->argv[i];
+        value = NULL;
+        v = NULL;
+        if (!rest && strcmp(arg, "--") == 0)
+            rest = true;
+        if (rest) {
+            c->argv[to++] = c->argv[i];
+            continue;
+        }
+        if (takes_value(c->argv, c->argc, &i, "--repository", "-r", &v))
+            value = &c->repository;
+        else if (takes_value(c->argv, c->argc, &i, "--config", NULL, &v))
+            value = &c->config_file;
+        else if (takes_value(c->argv, c->argc, &i, "--passphrase-file", NULL, &v))
+            value = &c->passphrase_file;
+        else if (takes_value(c->argv, c->argc, &i, "--recovery-key-file", NULL, &v))
+            value = &c->recovery_key_file;
+        if (value != NULL) {
+            if (v == NULL && s->missing == NULL)
+                s->missing = arg;
+            *value = v;
+        } else if (is_flag(arg, "--json", NULL)) {
+            c->json = true;
+        } else if (is_flag(arg, "--quiet", "-q")) {
+            c->quiet = true;
+        } else if (is_flag(arg, "--verbose", "-v")) {
+            c->verbose = true;
+        } else if (is_flag(arg, "--help", "-h")) {
+            s->help = true;
+        } else if (is_flag(arg, "--version", NULL)) {
+            s->version = true;
+        } else {
+            c->argv[to++] = c->argv[i];
+        }
+    }
+    c->argc = to;
+    c->argv[to] = NULL;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct sp_cli c = {.env = &sp_env_system, .argc = argc, .argv = argv};
+    struct shared shared = {0};
+    const struct sp_command *command;
+    enum sp_exit code;
+
+    sp_cli_platform_start(&c);
+    take_shared(&c, &shared);
+    if (shared.version || (c.argc == 2 && strcmp(c.argv[1], "version") == 0)) {
+        (void)printf("stillpoint %s\n", SP_VERSION);
+        return SP_EXIT_DONE;
+    }
+    if (c.argc < 2 || strcmp(c.argv[1], "help") == 0) {
+        command = c.argc > 2 ? find_command(c.argv[2]) : NULL;
+        if (command != NULL)
+            (void)fputs(command->usage, stdout);
+        else
+            print_help(shared.help || c.argc >= 2 ? stdout : stderr);
+        return shared.help || c.argc >= 2 ? SP_EXIT_DONE : SP_EXIT_USAGE;
+    }
+    command = find_command(c.argv[1]);
+    if (command == NULL) {
+        (void)fprintf(stderr, "stillpoint: there is no command '%s'; see stillpoint --help\n",
+            c.argv[1]);
+        return SP_EXIT_USAGE;
+    }
+    if (shared.help) {
+        (void)fputs(command->usage, stdout);
+        return SP_EXIT_DONE;
+    }
+    c.argc--;
+    c.argv++;
+    if (shared.missing != NULL)
+        code = sp_cli_usage(&c, "option %s needs a value", shared.missing);
+    else
+        code = command->run(&c);
+    sp_config_free(c.config);
+    if (fflush(stdout) != 0 && code == SP_EXIT_DONE) {
+        (void)fprintf(stderr, "stillpoint: the output could not be written\n");
+        code = SP_EXIT_FAILED;
+    }
+    return (int)code;
+}

@@ -1,0 +1,303 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/cli.h"
+#include "client/store_remote.h"
+#include "storage/crypto.h"
+#include "storage/repository.h"
+
+/* Opening a store: by what this machine knows of it, or with a secret that the user has. */
+
+static const char scheme[] = "stillpoint://";
+
+bool
+sp_address_is_server(const char *address)
+{
+    return strncmp(address, scheme, sizeof(scheme) - 1) == 0;
+}
+
+enum sp_code
+sp_cli_address(const char *given, char **ret, struct sp_err *e)
+{
+    const char *colon = strstr(given, "://");
+
+    if (sp_address_is_server(given)) {
+        *ret = strdup(given);
+        return *ret == NULL ? sp_fail_nomem(e) : SP_OK;
+    }
+    if (colon != NULL && strncmp(given, "file://", 7) != 0)
+        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_CONFIG,
+            "'%s': this version knows folders (a path) and servers (stillpoint://host[:port])", given);
+    return sp_os_absolute(colon != NULL ? given + 7 : given, ret, e);
+}
+
+/* --- a folder ---------------------------------------------------------------------------------------- */
+
+static enum sp_code
+open_folder(struct sp_cli *c, const char *path, bool write, struct sp_repository **ret,
+    struct sp_err *e)
+{
+    struct sp_repository_options o = {.write = write};
+    struct sp_backend *backend = NULL;
+    char *cache = NULL;
+    enum sp_code rc;
+
+    if ((rc = sp_backend_dir_open(c->env, path, false, &backend, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_os_place(SP_PLACE_CACHE, &cache, e)) != SP_OK) {
+        sp_backend_free(backend);
+        return rc;
+    }
+    o.cache_dir = cache;
+    rc = sp_repository_open(backend, c->env, &o, ret, e);
+    free(cache);
+    return rc;
+}
+
+static enum sp_code
+as_store(struct sp_repository *r, struct sp_opened_store *o, const uint8_t *host,
+    const uint8_t *group, struct sp_err *e)
+{
+    memcpy(o->repository, sp_repository_conf(r)->id, 16);
+    return sp_store_repository_new(r, o->address, host, group, &o->store, e);
+}
+
+static enum sp_code
+open_known_folder(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o,
+    struct sp_err *e)
+{
+    struct sp_repository *r = NULL;
+    enum sp_code rc;
+
+    if ((rc = open_folder(c, o->profile->address, mode == SP_OPEN_WRITE, &r, e)) != SP_OK)
+        return rc;
+    if (memcmp(sp_repository_conf(r)->id, o->profile->repository, 16) != 0) {
+        rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE,
+            "%s holds another repository (%s) than the one this machine knows there (%s): is another "
+            "volume mounted?",
+            o->profile->address, sp_hex16(sp_repository_conf(r)->id).s,
+            sp_hex16(o->profile->repository).s);
+        sp_repository_free(r);
+        return rc;
+    }
+    return as_store(r, o, o->profile->host, sp_keys_group(o->keys), e);
+}
+
+/* --- a server ---------------------------------------------------------------------------------------- */
+
+static void
+renewed(void *arg, const char *tls_key, const char *tls_chain)
+{
+    struct sp_opened_store *o = arg;
+    struct sp_profile *p = NULL;
+    struct sp_err e = {0};
+
+    /* A copy from disk: the profile in memory is in use by others. Not kept: renewed again next time. */
+    if (sp_profile_load_id(&sp_env_system, o->repository, &p, &e) != SP_OK)
+        return;
+    free(p->tls_key);
+    free(p->tls_chain);
+    p->tls_key = strdup(tls_key);
+    p->tls_chain = strdup(tls_chain);
+    if (p->tls_key != NULL && p->tls_chain != NULL)
+        (void)sp_profile_save(&sp_env_system, p, &e);
+    sp_profile_free(p);
+}
+
+static void
+notice(void *arg, const char *sentence)
+{
+    (void)arg;
+    (void)fprintf(stderr, "stillpoint: %s\n", sentence);
+}
+
+static enum sp_code
+open_server(struct sp_cli *c, struct sp_opened_store *o, struct sp_err *e)
+{
+    struct sp_profile *p = o->profile;
+    struct sp_remote_options r = {0};
+    struct sp_store_info info;
+    enum sp_code rc;
+
+    memcpy(o->repository, p->repository, 16);
+    r.address = p->address;
+    r.tls_key = p->tls_key;
+    r.tls_chain = p->tls_chain;
+    r.tls_authority = p->tls_authority;
+    memcpy(r.authority_fingerprint, p->authority_fingerprint, 32);
+    r.has_group = true;
+    memcpy(r.group, sp_keys_group(p->keys), 16);
+    r.renewed = renewed;
+    r.notice = c->quiet ? NULL : notice;
+    r.arg = o;
+    if ((rc = sp_store_remote_open(c->env, &r, &o->store, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_store_info(o->store, &info, e)) != SP_OK)
+        return rc;
+    if (memcmp(info.repository, p->repository, 16) != 0)
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
+            "the server %s now has another repository than this machine was enrolled for; if that is "
+            "right, enroll again",
+            p->address);
+    return SP_OK;
+}
+
+/* --- with a secret ------------------------------------------------------------------------------------- */
+
+struct unlock {
+    const char *passphrase; /* or */
+    uint8_t recovery[32];
+    struct sp_keys *keys;
+    struct sp_err last;
+    size_t tried;
+};
+
+/* The slot with the highest epoch that opens wins. */
+static enum sp_code
+try_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
+{
+    struct unlock *u = arg;
+    struct sp_slot_info info;
+    struct sp_keys *keys = NULL;
+    enum sp_slot_kind kind = u->passphrase != NULL ? SP_SLOT_PASSPHRASE : SP_SLOT_RECOVERY;
+    uint8_t public_key[32];
+    enum sp_code rc;
+
+    if (sp_slot_parse(slot, n, &info, &u->last) != SP_OK || info.kind != kind)
+        return SP_OK;
+    if (u->keys != NULL && info.epoch <= sp_keys_epoch(u->keys))
+        return SP_OK;
+    if (kind == SP_SLOT_RECOVERY) {
+        if ((rc = sp_x25519_public(u->recovery, public_key, e)) != SP_OK)
+            return rc;
+        if (memcmp(public_key, info.recipient, 32) != 0)
+            return SP_OK;
+    }
+    u->tried++;
+    rc = kind == SP_SLOT_PASSPHRASE
+        ? sp_slot_open_passphrase(slot, n, u->passphrase, &keys, &u->last)
+        : sp_slot_open_recovery(slot, n, u->recovery, &keys, &u->last);
+    if (rc == SP_OK) {
+        sp_keys_free(u->keys);
+        u->keys = keys;
+    }
+    return SP_OK;
+}
+
+enum sp_code
+sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, struct sp_keys **ret,
+    struct sp_err *e)
+{
+    struct sp_buf secret = SP_BUF_INIT;
+    struct unlock u;
+    enum sp_code rc;
+
+    memset(&u, 0, sizeof(u));
+    if (c->recovery_key_file != NULL) {
+        rc = sp_cli_read_secret_file(c, c->recovery_key_file, &secret, e);
+        if (rc == SP_OK)
+            rc = sp_sheet_parse_key(sp_buf_str(&secret), u.recovery, e);
+    } else if (c->passphrase_file != NULL) {
+        rc = sp_cli_read_secret_file(c, c->passphrase_file, &secret, e);
+        u.passphrase = sp_buf_str(&secret);
+    } else {
+        rc = sp_cli_ask_secret(c, "the repository's passphrase", &secret, e);
+        u.passphrase = sp_buf_str(&secret);
+    }
+    if (rc == SP_OK)
+        rc = sp_store_slots(store, NULL, try_slot, &u, e);
+    if (rc == SP_OK && u.keys == NULL)
+        rc = sp_fail(e, SP_AUTH, SP_DOM_STORE,
+            u.passphrase == NULL ? "no key of %s is for this recovery key"
+                : u.tried == 0   ? "%s has no passphrase; open it with its recovery key "
+                                   "(--recovery-key-file)"
+                                 : "the passphrase does not open %s",
+            address);
+    if (rc == SP_OK)
+        *ret = u.keys;
+    sp_wipe(&u, sizeof(u));
+    sp_buf_wipe(&secret);
+    return rc;
+}
+
+static enum sp_code
+open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o, struct sp_err *e)
+{
+    struct sp_repository *r = NULL;
+    enum sp_code rc;
+
+    if (sp_address_is_server(o->address))
+        return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
+            "this machine is not enrolled with %s; ask its administrator for a token (stillpointd host "
+            "add NAME) and run 'stillpoint enroll TOKEN'",
+            o->address);
+    if ((rc = open_folder(c, o->address, false, &r, e)) != SP_OK)
+        return rc;
+    if (mode == SP_OPEN_WRITE) {
+        sp_repository_free(r);
+        return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+            "this machine has no identity in the repository %s; get one with 'stillpoint key join -r "
+            "%s'",
+            o->address, o->address);
+    }
+    if ((rc = as_store(r, o, NULL, NULL, e)) != SP_OK)
+        return rc;
+    return sp_cli_unlock(c, o->store, o->address, &o->keys, e);
+}
+
+/* --- all together ---------------------------------------------------------------------------------------- */
+
+static enum sp_code
+copy_keys(const struct sp_keys *from, struct sp_keys **ret, struct sp_err *e)
+{
+    struct sp_buf b = SP_BUF_INIT;
+    enum sp_code rc;
+
+    if ((rc = sp_keys_encode(from, &b, e)) == SP_OK)
+        rc = sp_keys_decode(b.data, b.len, ret, e);
+    sp_buf_wipe(&b);
+    return rc;
+}
+
+enum sp_code
+sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
+    struct sp_opened_store *ret, struct sp_err *e)
+{
+    struct sp_opened_store *o = ret;
+    enum sp_code rc;
+
+    memset(o, 0, sizeof(*o));
+    if (address == NULL)
+        address = c->repository;
+    if (address != NULL && (rc = sp_cli_address(address, &o->address, e)) != SP_OK)
+        return rc;
+    rc = sp_profile_load(c->env, o->address, &o->profile, e);
+    if (rc == SP_ABSENT && o->address != NULL) {
+        rc = open_unknown(c, mode, o, e);
+    } else if (rc == SP_OK) {
+        free(o->address);
+        if ((o->address = strdup(o->profile->address)) == NULL)
+            rc = sp_fail_nomem(e);
+        if (rc == SP_OK)
+            rc = copy_keys(o->profile->keys, &o->keys, e);
+        if (rc == SP_OK)
+            rc = o->profile->is_server ? open_server(c, o, e) : open_known_folder(c, mode, o, e);
+    }
+    if (rc != SP_OK) {
+        sp_cli_close(o);
+        return rc;
+    }
+    sp_signals_store(o->store);
+    return SP_OK;
+}
+
+void
+sp_cli_close(struct sp_opened_store *o)
+{
+    sp_signals_store(NULL);
+    sp_store_free(o->store);
+    sp_keys_free(o->keys);
+    sp_profile_free(o->profile);
+    free(o->address);
+    memset(o, 0, sizeof(*o));
+}

@@ -1,0 +1,33 @@
+#ifndef SP_CLIENT_SETUP_H
+#define SP_CLIENT_SETUP_H
+
+/* What init, enroll and key join have in common: a host's identity, the slots of a new key group, the recovery
+ * sheet. */
+
+#include "client/cli.h"
+
+struct setup {
+    struct sp_profile *profile; /* owned; filled step by step */
+    uint8_t identity_public[32];
+    uint8_t recovery_secret[32]; /* goes onto the sheet and nowhere else */
+    struct sp_buf slots;         /* one after the other */
+    size_t slot_lens[8];
+    size_t nslots;
+    struct sp_buf host_record;
+};
+
+/* A fresh identity (host name: `name`, or the machine's) in an empty profile. */
+enum sp_code setup_begin(struct sp_cli *c, const char *name, struct setup *s, struct sp_err *e);
+/* New keys for a group of its own; a recovery key for the sheet; a slot for the administrator's recovery key
+ * (NULL: none) and for the passphrase (NULL: none). */
+enum sp_code setup_new_group(struct sp_cli *c, struct setup *s, const uint8_t *administrator,
+    const char *passphrase, struct sp_err *e);
+/* The host record under the profile's host id, name and keys. */
+enum sp_code setup_host_record(struct setup *s, struct sp_err *e);
+/* Saves the profile, its slots, and makes it the default. */
+enum sp_code setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e);
+/* Prints the recovery sheet, or writes it to a new file that only its owner reads. */
+enum sp_code setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e);
+void setup_clear(struct setup *s); /* wipes */
+
+#endif
