@@ -27,6 +27,7 @@ struct run {
     struct sp_bytes *roots; /* keys, sorted, none within another */
     size_t nroots;
     struct sp_view_map *views;
+    size_t nviews;
     struct sp_volume *volumes;
     size_t nvolumes;
     char *cache_dir, *temp_dir, *state_dir;
@@ -122,15 +123,14 @@ map_volumes(struct run *r, struct sp_err *e)
     r->volumes = calloc(n + 1, sizeof(*r->volumes));
     if (r->views == NULL || r->volumes == NULL)
         return sp_fail_nomem(e);
-    /* The longest match wins, so a default for everything comes first. */
+    /* The longest match wins; the first one is for everything that no volume covers. */
     r->views[0].key = (const uint8_t *)"";
+    r->nviews = 1;
     for (i = 0; i < n; i++) {
         struct sp_buf path = SP_BUF_INIT;
 
         v = sp_shadow_volume(r->shadow, i);
-        view = &r->views[v->key_len == 0 ? 0 : i + 1];
-        if (v->key_len == 0)
-            r->views[i + 1] = r->views[0]; /* keeps the table dense */
+        view = &r->views[v->key_len == 0 ? 0 : r->nviews++];
         view->key = v->key;
         view->key_len = v->key_len;
         view->read_path = v->read_path;
@@ -267,7 +267,7 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     o.source.roots = r->roots;
     o.source.nroots = r->nroots;
     o.source.views = r->views;
-    o.source.nviews = sp_shadow_count(r->shadow) + 1;
+    o.source.nviews = r->nviews;
     o.source.filter = r->filter;
     o.source.one_file_system = j->one_file_system;
     o.source.cachedir_tag = j->cachedir_tag;

@@ -257,7 +257,7 @@ open_fresh(struct sp_nodecache *c)
     struct cache_file *f = &c->files[c->nfiles];
     struct sp_err e = {0};
     uint8_t r[16];
-    char name[64];
+    char name[96];
 
     if (c->fresh != MAX_FILES)
         return true;

@@ -55,7 +55,7 @@ state_path(const char *name, char **ret, struct sp_err *e)
 static enum sp_code
 store_folder(const uint8_t repository[16], char **ret, struct sp_err *e)
 {
-    char name[64];
+    char name[96];
 
     (void)snprintf(name, sizeof(name), STORES "/%s", sp_hex16(repository).s);
     return state_path(name, ret, e);
