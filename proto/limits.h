@@ -54,6 +54,8 @@
 #define SP_OUTPUT_HIGH (UINT32_C(4) << 20)        /* bytes queued: a channel stops reading */
 #define SP_OUTPUT_LOW (UINT32_C(1) << 20)         /* bytes queued: and reads again */
 
+#define SP_CIPHERTEXT_HIGH (UINT32_C(256) << 10) /* bytes encrypted and not yet taken */
+
 /* Time, in milliseconds. */
 #define SP_CONNECT_MS 20000   /* resolve and TCP, all addresses together */
 #define SP_HANDSHAKE_MS 20000 /* TLS, and then again for the hello */
