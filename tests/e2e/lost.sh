@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# A chunk lost from the repository while its file is unchanged: the next run uploads it again.
+. "$(dirname "$0")/lib.bash"
+
+as one
+mkdir "$world/tree"
+for i in {1..30}; do head -c 700000 /dev/urandom >"$world/tree/$i"; done
+sleep 2.2
+quiet "$stillpoint" init -r "$world/repository" --sheet "$world/sheet"
+quiet "$stillpoint" backup "$world/tree" --set audit=0
+pack=$(find "$world/repository/packs" -type f | sort | head -n 1)
+rm "$pack"
+expect 3 '' "$stillpoint" check
+quiet "$stillpoint" backup "$world/tree" --set audit=0
+quiet "$stillpoint" restore latest --target "$world/back"
+same "$world/tree" "$world/back$world/tree"
+
+# emptied instead of removed, as a write-back mount leaves it
+pack=$(find "$world/repository/packs" -type f -size +1M | sort | tail -n 1)
+: >"$pack"
+quiet "$stillpoint" backup "$world/tree" --set audit=0
+quiet "$stillpoint" restore latest --target "$world/back2"
+same "$world/tree" "$world/back2$world/tree"
+
+# all nodes gone: the catalog is written again
+rm -rf "$world/repository/nodes"
+rm -rf "$world/one/cache"
+quiet "$stillpoint" backup "$world/tree" --set audit=0
+quiet "$stillpoint" restore latest --target "$world/back3"
+same "$world/tree" "$world/back3$world/tree"
+
+# index and cache gone: only time is lost
+rm -rf "$world/repository/index" "$world/one/cache"
+quiet "$stillpoint" backup "$world/tree" --set audit=0
+quiet "$stillpoint" restore latest --target "$world/back4"
+same "$world/tree" "$world/back4$world/tree"
+echo "lost: ok"
