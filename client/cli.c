@@ -9,22 +9,27 @@
 int
 sp_cli_getopt(struct sp_cli *c, const char *shorts, const struct option *longs)
 {
+    char missing_told[64]; /* getopt tells a missing value apart when the list begins with a colon */
     const char *arg;
     int got;
 
     opterr = 0;
+    (void)snprintf(missing_told, sizeof(missing_told), ":%s", shorts);
     arg = optind < c->argc && optind > 0 ? c->argv[optind] : "";
     if (optind == 0 || (optind == 1 && c->argc > 1))
         arg = c->argv[1];
-    got = getopt_long(c->argc, c->argv, shorts, longs, NULL);
-    if (got == '?')
-        (void)sp_cli_usage(c,
-            optopt != 0 && strchr(shorts, optopt) != NULL ? "option %s needs a value"
-                                                          : "unknown option %s",
-            arg);
+    got = getopt_long(c->argc, c->argv, missing_told, longs, NULL);
+    if (got != '?' && got != ':')
+        return got;
+    if (optind > 1 && optind <= c->argc && arg[0] != '-') /* behind words that getopt passed over */
+        arg = c->argv[optind - 1];
     if (got == ':')
         (void)sp_cli_usage(c, "option %s needs a value", arg);
-    return got == ':' ? '?' : got;
+    else if (arg[0] == '-' && arg[1] == '-' && optopt != 0)
+        (void)sp_cli_usage(c, "option %.*s takes no value", (int)strcspn(arg, "="), arg);
+    else
+        (void)sp_cli_usage(c, "unknown option %s", arg);
+    return '?';
 }
 
 enum sp_exit
