@@ -139,6 +139,68 @@ test_swapped_folder(void **state)
     tree_free(&t);
 }
 
+/* Two folders that change places as fast as can be: what is in a folder is that folder's. */
+static void
+exchange(void *arg)
+{
+    struct swapper *s = arg;
+
+    while (!atomic_load(&s->stop))
+        if (renameat2(s->t->fd, "f", s->t->fd, "outside", RENAME_EXCHANGE) == 0)
+            atomic_fetch_add(&s->swaps, 1);
+}
+
+static void
+test_exchanged_folders(void **state)
+{
+    struct swapper s;
+    struct sp_thread *thread;
+    struct sp_err e = {0};
+    struct tree t;
+    struct stat own, outside;
+    size_t both[2] = {0, 0};
+    int64_t begun = sp_clock_mono(&sp_clock_system);
+
+    (void)state;
+    tree_new(&t);
+    tree_text(&t, "f/own", "");
+    tree_text(&t, "outside/secret", "");
+    if (renameat2(t.fd, "f", t.fd, "outside", RENAME_EXCHANGE) != 0 ||
+        renameat2(t.fd, "f", t.fd, "outside", RENAME_EXCHANGE) != 0) {
+        printf("this file system cannot exchange names\n");
+        tree_free(&t);
+        skip();
+    }
+    assert_int_equal(fstatat(t.fd, "f", &own, 0), 0);
+    assert_int_equal(fstatat(t.fd, "outside", &outside, 0), 0);
+    s.t = &t;
+    atomic_init(&s.stop, false);
+    atomic_init(&s.swaps, 0);
+    assert_int_equal(sp_thread_start("exchanger", exchange, &s, &thread, &e), SP_OK);
+    while (goes_on(begun, both[0] > 10 && both[1] > 10 && atomic_load(&s.swaps) > 10)) {
+        struct walk w;
+        struct sp_item *f;
+
+        walk_init(&w, &t);
+        walk_root(&w, &t, "");
+        walk_all(&w);
+        f = walk_find(&w, "f");
+        assert_non_null(f);
+        if (f->entry->type == SP_ENTRY_DIR) { /* or replaced too often: a fault */
+            bool is_own = f->entry->file_id == own.st_ino;
+
+            assert_true(is_own || f->entry->file_id == outside.st_ino);
+            assert_null(walk_find(&w, is_own ? "f/secret" : "f/own"));
+            both[is_own]++;
+        }
+        walk_free(&w);
+    }
+    atomic_store(&s.stop, true);
+    sp_thread_join(thread);
+    printf("%zu and %zu walks, %u exchanges\n", both[0], both[1], atomic_load(&s.swaps));
+    tree_free(&t);
+}
+
 /* A folder on the way to the root, swapped for a link to a place with the same names. */
 static void
 swap_above(void *arg)
@@ -313,6 +375,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_swapped_folder),
+        cmocka_unit_test(test_exchanged_folders),
         cmocka_unit_test(test_swapped_above_a_root),
         cmocka_unit_test(test_handles),
     };
