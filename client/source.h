@@ -49,7 +49,8 @@ struct sp_item { /* one object found; owned by who took it */
     struct sp_fault *fault; /* NULL, or why it could not be looked at (entry then holds key and what is
                                known; type 0 when not even that: such an item is no entry) */
     bool shadow;            /* read from a shadow */
-    struct sp_source_dir *dir; /* open handle of its folder, counted; NULL for roots */
+    struct sp_source_dir *dir; /* open handle of its folder, counted; for the root of a volume (its name is
+                                  ".") of itself; NULL when nothing is known of it but a fault */
     char *name;             /* in that folder */
 };
 
