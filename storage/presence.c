@@ -235,7 +235,7 @@ sp_presence_list_end(struct sp_presence *p, size_t *ret_lost)
         struct sp_pack_state *s = &p->packs[i];
         bool there = s->seen == p->listing;
 
-        if (s->listed && !there)
+        if (s->listed && !s->bad && !there) /* a bad one was lost before */
             lost++;
         s->listed = there;
     }

@@ -1,0 +1,198 @@
+/* See recorder.h. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "recorder.h"
+
+struct sp_backend_writer {
+    struct recorder *r;
+    struct sp_backend_writer *below;
+};
+
+/* Says what is being done to which folder; fails when it is its turn. */
+static enum sp_code
+note(struct recorder *r, const char *op, const char *name, bool read, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    if (r->before != NULL)
+        r->before(r->arg, op, name);
+    sp_mutex_lock(&r->lock);
+    r->calls++;
+    if (r->fail_at != 0 && (r->calls == r->fail_at || (r->fail_on && r->calls > r->fail_at)))
+        rc = sp_fail(e, r->code, SP_DOM_STORE, "made to fail");
+    else if (!read || r->reads)
+        sp_buf_printf(
+            &r->log, "%s%s%.*s\n", op, *name == '\0' ? "" : " ", (int)strcspn(name, "/"), name);
+    sp_mutex_unlock(&r->lock);
+    return rc;
+}
+
+static enum sp_code
+do_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    struct sp_backend_writer *w = calloc(1, sizeof(*w));
+    enum sp_code rc;
+
+    if (w == NULL)
+        return sp_fail_nomem(e);
+    w->r = r;
+    if ((rc = note(r, "begin", "", true, e)) != SP_OK ||
+        (rc = sp_backend_begin(r->below, &w->below, e)) != SP_OK) {
+        free(w);
+        return rc;
+    }
+    *ret = w;
+    return SP_OK;
+}
+
+static enum sp_code
+do_write(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err *e)
+{
+    enum sp_code rc = note(w->r, "write", "", true, e);
+
+    return rc != SP_OK ? rc : sp_backend_write(w->r->below, w->below, p, n, e);
+}
+
+static void
+do_abort(struct sp_backend_writer *w)
+{
+    sp_backend_abort(w->r->below, w->below);
+    free(w);
+}
+
+static enum sp_code
+do_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
+{
+    struct recorder *r = w->r;
+    enum sp_code rc = note(r, "publish", name, false, e);
+
+    if (rc != SP_OK) {
+        do_abort(w);
+        return rc;
+    }
+    rc = sp_backend_publish(r->below, w->below, name, e);
+    free(w);
+    return rc;
+}
+
+static enum sp_code
+do_sync(struct sp_backend *b, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "sync", "", false, e);
+
+    return rc != SP_OK ? rc : sp_backend_sync(r->below, e);
+}
+
+static enum sp_code
+do_get(
+    struct sp_backend *b, const char *name, uint64_t offset, void *to, size_t n, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "get", name, true, e);
+
+    return rc != SP_OK ? rc : sp_backend_get(r->below, name, offset, to, n, e);
+}
+
+static enum sp_code
+do_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "size", name, true, e);
+
+    return rc != SP_OK ? rc : sp_backend_size(r->below, name, ret, e);
+}
+
+static enum sp_code
+do_list(
+    struct sp_backend *b, const char *prefix, sp_backend_list_fn each, void *arg, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "list", prefix, true, e);
+
+    return rc != SP_OK ? rc : sp_backend_list(r->below, prefix, each, arg, e);
+}
+
+static enum sp_code
+do_remove(struct sp_backend *b, const char *name, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "remove", name, false, e);
+
+    return rc != SP_OK ? rc : sp_backend_remove(r->below, name, e);
+}
+
+static enum sp_code
+do_move(struct sp_backend *b, const char *from, const char *to, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "move", to, false, e);
+
+    return rc != SP_OK ? rc : sp_backend_move(r->below, from, to, e);
+}
+
+static enum sp_code
+do_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
+{
+    return sp_backend_space(((struct recorder *)b)->below, ret, e);
+}
+
+static void
+do_free(struct sp_backend *b)
+{
+    struct recorder *r = (struct recorder *)b;
+
+    sp_buf_free(&r->log);
+    sp_mutex_destroy(&r->lock);
+    free(r);
+}
+
+static const struct sp_backend_ops ops = {
+    .kind = "recorder",
+    .begin = do_begin,
+    .write = do_write,
+    .publish = do_publish,
+    .abort = do_abort,
+    .sync = do_sync,
+    .get = do_get,
+    .size = do_size,
+    .list = do_list,
+    .remove = do_remove,
+    .move = do_move,
+    .space = do_space,
+    .free = do_free,
+};
+
+struct recorder *
+recorder_new(struct sp_backend *below)
+{
+    struct recorder *r = calloc(1, sizeof(*r));
+
+    if (r == NULL)
+        abort();
+    r->head.ops = &ops;
+    r->head.caps = below->caps;
+    r->below = below;
+    r->code = SP_IO;
+    sp_mutex_init(&r->lock);
+    return r;
+}
+
+void
+recorder_reset(struct recorder *r)
+{
+    sp_mutex_lock(&r->lock);
+    sp_buf_reset(&r->log);
+    r->calls = r->fail_at = 0;
+    sp_mutex_unlock(&r->lock);
+}
+
+const char *
+recorder_log(struct recorder *r)
+{
+    return sp_buf_str(&r->log);
+}
