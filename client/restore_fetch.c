@@ -1,0 +1,494 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "client/restore_run.h"
+
+/* Fetching: what a window needs and no existing file has, in large batches; blocks are opened by
+ * the workers while more arrive. For what does not open, or not hold what it says, the next copy is
+ * asked. */
+
+/* --- workers
+ * -------------------------------------------------------------------------------------------- */
+
+void
+restore_worker(void *arg)
+{
+    struct worker *w = arg;
+    struct task *t;
+
+    while ((t = sp_queue_pop(w->r->tasks)) != NULL)
+        t->run(w, t);
+}
+
+/* Waits until every task of the window is done. */
+static void
+wait_tasks(struct window *w)
+{
+    struct restore *r = w->r;
+
+    sp_mutex_lock(&r->lock);
+    while (w->busy > 0)
+        sp_cond_wait(&r->changed, &r->lock);
+    sp_mutex_unlock(&r->lock);
+}
+
+static void
+end_window(struct window *w)
+{
+    struct restore *r = w->r;
+
+    window_free(w); /* its files and folders end here */
+    restore_progress(r);
+    sp_mutex_lock(&r->lock);
+    r->is_writing = false;
+    r->windows--;
+    sp_cond_broadcast(&r->changed);
+    sp_mutex_unlock(&r->lock);
+}
+
+void
+task_done(struct window *w)
+{
+    struct restore *r = w->r;
+    bool ended;
+
+    sp_mutex_lock(&r->lock);
+    ended = --w->busy == 0 && w->writing;
+    if (!ended)
+        sp_cond_broadcast(&r->changed);
+    sp_mutex_unlock(&r->lock);
+    if (ended)
+        end_window(w);
+}
+
+/* The queue of tasks is never aborted: after a failure they come to nothing one by one. */
+static void
+give_task(struct window *w, struct task *t, size_t bytes)
+{
+    struct restore *r = w->r;
+
+    sp_mutex_lock(&r->lock);
+    w->busy++;
+    sp_mutex_unlock(&r->lock);
+    t->window = w;
+    (void)sp_queue_push(r->tasks, t, bytes);
+}
+
+/* --- what exists already
+ * ------------------------------------------------------------------------------ */
+
+static void
+keep_data(struct window *w, struct chunk *c, uint8_t *data, uint32_t n)
+{
+    sp_mutex_lock(&w->lock);
+    if (c->data == NULL) {
+        c->data = data;
+        c->got = n;
+        data = NULL;
+    }
+    sp_mutex_unlock(&w->lock);
+    free(data);
+}
+
+/* The part is in the existing file. Its bytes, proven by their id, are as good as fetched ones. */
+static bool
+probe_part(struct worker *worker, struct piece *p, const struct part *part)
+{
+    struct file *f = p->file;
+    struct window *w = p->task.window;
+    struct sp_err ignored = {0};
+    struct sp_id id;
+    struct chunk *c;
+    uint8_t *data;
+    size_t n = (size_t)part->length, got = 0;
+    bool same;
+
+    if (part->chunk == PART_HOLE)
+        return sp_target_old_is_hole(f->old, part->offset, part->length);
+    c = &w->chunks[part->chunk];
+    if (part->offset >= f->old_size || part->length > f->old_size - part->offset)
+        return false;
+    if ((data = malloc(n)) == NULL)
+        return false; /* then it is fetched */
+    same = sp_target_old_read(f->old, part->offset, data, n, &got, &ignored) == SP_OK && got == n &&
+           sp_hasher_id(worker->hasher, SP_CHUNK_DATA, NULL, 0, data, n, &id, &ignored) == SP_OK &&
+           memcmp(id.b, c->id.b, SP_ID_SIZE) == 0;
+    if (same && f->how != FILE_COMPARE)
+        keep_data(w, c, data, (uint32_t)n);
+    else
+        free(data);
+    return same;
+}
+
+static void
+probe(struct worker *worker, struct task *t)
+{
+    struct piece *p = (struct piece *)t;
+    struct file *f = p->file;
+    bool comparing = f->how == FILE_COMPARE, equal = true;
+    uint64_t total = 0;
+
+    for (size_t i = p->first; i < p->first + p->n; i++) {
+        if (atomic_load(&worker->r->failed) || (comparing && atomic_load(&f->differs)))
+            break;
+        equal = probe_part(worker, p, &t->window->parts[i]) && equal;
+        total += t->window->parts[i].length;
+        if (comparing && !equal)
+            atomic_store(&f->differs, true);
+    }
+    if (comparing && p->lost != NULL)
+        atomic_store(&f->differs, true);
+    p->equal = equal && total == f->entry->size && f->old_size == total && p->lost == NULL;
+    task_done(t->window);
+}
+
+/* --- getting
+ * -------------------------------------------------------------------------------------------- */
+
+struct block { /* a sealed block on its way to a worker */
+    struct task task;
+    size_t n, nwanted;
+    uint8_t *bytes;
+    uint32_t wanted[]; /* chunks of the window */
+};
+
+static void
+note_why(struct window *w, const struct sp_err *why)
+{
+    sp_mutex_lock(&w->lock);
+    w->why = *why;
+    sp_mutex_unlock(&w->lock);
+}
+
+static void
+open_block(struct worker *worker, struct task *t)
+{
+    struct block *b = (struct block *)t;
+    struct window *w = t->window;
+    struct sp_opened *opened = NULL;
+    struct sp_chunk chunk;
+    struct sp_err e = {0};
+    enum sp_code rc;
+
+    rc = atomic_load(&worker->r->failed)
+             ? sp_fail(&e, SP_CANCELLED, SP_DOM_SELF, "stopped")
+             : sp_block_open(worker->opener, b->bytes, b->n, &opened, &e);
+    for (size_t i = 0; rc == SP_OK && i < b->nwanted; i++) {
+        struct chunk *c = &w->chunks[b->wanted[i]];
+        uint8_t *data;
+
+        if (!sp_opened_find(opened, &c->id, &chunk) || chunk.kind != SP_CHUNK_DATA ||
+            (c->length > 0 ? chunk.len != c->length : chunk.len > SP_TARGET_ATTRIBUTE_MAX))
+            continue;
+        if ((data = malloc(chunk.len + 1)) == NULL) {
+            rc = sp_fail_nomem(&e);
+            break;
+        }
+        if (chunk.len > 0)
+            memcpy(data, chunk.data, chunk.len);
+        keep_data(w, c, data, (uint32_t)chunk.len);
+    }
+    if (rc == SP_NOMEM)
+        restore_fail(worker->r, &e);
+    else if (rc != SP_OK)
+        note_why(w, &e);
+    sp_opened_free(opened);
+    free(b->bytes);
+    free(b);
+    task_done(w);
+}
+
+struct fetch {
+    struct window *w;
+    const uint32_t *asked; /* chunk of each id asked for */
+    size_t blocks;
+};
+
+static enum sp_code
+fetched(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, size_t nwanted,
+    struct sp_err *e)
+{
+    struct fetch *f = arg;
+    struct restore *r = f->w->r;
+    struct block *b;
+
+    if (atomic_load(&r->failed))
+        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
+    b = calloc(1, sizeof *b + nwanted * sizeof b->wanted[0]);
+    if (b == NULL || (b->bytes = malloc(n)) == NULL) {
+        free(b);
+        return sp_fail_nomem(e);
+    }
+    memcpy(b->bytes, block, n);
+    b->n = n;
+    b->nwanted = nwanted;
+    for (size_t i = 0; i < nwanted; i++)
+        b->wanted[i] = f->asked[wanted[i]];
+    b->task.run = open_block;
+    f->blocks++;
+    sp_mutex_lock(&r->tell_lock);
+    r->stats.bytes_fetched += n;
+    sp_mutex_unlock(&r->tell_lock);
+    give_task(f->w, &b->task, n);
+    return SP_OK;
+}
+
+/* One round: what is wanted and not there. *ret_blocks = 0: there is no such copy of anything. */
+static enum sp_code
+get_copy(struct window *w, unsigned copy, struct sp_id *ids, uint32_t *asked, size_t *ret_asked,
+    size_t *ret_blocks, struct sp_err *e)
+{
+    struct fetch f = {w, asked, 0};
+    size_t n = 0;
+    enum sp_code rc;
+
+    for (size_t i = 0; i < w->nchunks; i++) {
+        if (!w->chunks[i].wanted || w->chunks[i].data != NULL)
+            continue;
+        ids[n] = w->chunks[i].id;
+        asked[n++] = (uint32_t)i;
+    }
+    *ret_asked = n;
+    *ret_blocks = 0;
+    if (n == 0)
+        return SP_OK;
+    rc = sp_store_get(w->r->store, ids, n, copy, fetched, &f, e);
+    wait_tasks(w);
+    *ret_blocks = f.blocks;
+    /* One bad object never blocks the others: what it held may have another copy. */
+    if (rc == SP_ABSENT || rc == SP_CORRUPT) {
+        note_why(w, e);
+        *ret_blocks = f.blocks + 1;
+        rc = SP_OK;
+    }
+    return rc;
+}
+
+static void
+mark_wanted(struct window *w)
+{
+    for (size_t i = 0; i < w->npieces; i++) {
+        const struct piece *p = &w->pieces[i];
+        const struct sp_entry *en = p->file->entry;
+
+        if (p->file->how == FILE_COMPARE || atomic_load(&p->file->gone))
+            continue;
+        for (size_t a = 0; p->last && a < en->nattributes; a++)
+            if (en->attributes[a].external)
+                w->chunks[window_find(w, &en->attributes[a].id)].wanted = true;
+        if (p->equal)
+            continue;
+        for (size_t k = p->first; k < p->first + p->n; k++)
+            if (w->parts[k].chunk != PART_HOLE)
+                w->chunks[w->parts[k].chunk].wanted = true;
+    }
+}
+
+static enum sp_code
+get_all(struct window *w, struct sp_err *e)
+{
+    struct sp_id *ids = calloc(w->nchunks + 1, sizeof *ids);
+    uint32_t *asked = calloc(w->nchunks + 1, sizeof *asked);
+    size_t n = 1, blocks = 1;
+    enum sp_code rc = SP_OK;
+
+    if (ids == NULL || asked == NULL)
+        rc = sp_fail_nomem(e);
+    for (unsigned copy = 0; rc == SP_OK && copy < RESTORE_COPIES && n > 0 && blocks > 0; copy++)
+        rc = get_copy(w, copy, ids, asked, &n, &blocks, e);
+    free(ids);
+    free(asked);
+    return rc;
+}
+
+/* --- the fetcher
+ * ---------------------------------------------------------------------------------------- */
+
+static void
+give_pieces(struct window *w, bool probing)
+{
+    for (size_t i = 0; i < w->npieces; i++) {
+        struct piece *p = &w->pieces[i];
+
+        if (probing && !p->probe)
+            continue;
+        p->task.run = probing ? probe : window_write;
+        give_task(w, &p->task, sizeof *p);
+    }
+}
+
+/* One window at a time is written: files that go on in the next one are handed over in order. */
+static void
+write_window(struct window *w)
+{
+    struct restore *r = w->r;
+
+    sp_mutex_lock(&r->lock);
+    while (r->is_writing)
+        sp_cond_wait(&r->changed, &r->lock);
+    r->is_writing = true;
+    w->writing = true;
+    w->busy = 1; /* ours, until all are given out */
+    sp_mutex_unlock(&r->lock);
+    give_pieces(w, false);
+    task_done(w);
+}
+
+void
+restore_fetcher(void *arg)
+{
+    struct restore *r = arg;
+    struct window *w;
+
+    while ((w = sp_queue_pop(r->to_fetch)) != NULL) {
+        struct sp_err e = {0};
+        enum sp_code rc = SP_OK;
+
+        give_pieces(w, true);
+        wait_tasks(w);
+        mark_wanted(w);
+        if (!atomic_load(&r->failed) && (rc = get_all(w, &e)) != SP_OK)
+            restore_fail(r, &e);
+        write_window(w);
+    }
+}
+
+/* --- values of attributes
+ * ------------------------------------------------------------------------------- */
+
+struct values {
+    struct restore *r;
+    struct sp_opener *opener;
+    const struct sp_id *ids;
+    uint8_t **data;
+    size_t *len;
+};
+
+static enum sp_code
+take_values(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, size_t nwanted,
+    struct sp_err *e)
+{
+    struct values *v = arg;
+    struct sp_opened *opened = NULL;
+    struct sp_chunk chunk;
+    struct sp_err bad = {0};
+    enum sp_code rc = SP_OK;
+
+    sp_mutex_lock(&v->r->tell_lock);
+    v->r->stats.bytes_fetched += n;
+    sp_mutex_unlock(&v->r->tell_lock);
+    if (sp_block_open(v->opener, block, n, &opened, &bad) != SP_OK)
+        return SP_OK; /* another copy may be good */
+    for (size_t i = 0; i < nwanted && rc == SP_OK; i++) {
+        uint8_t **to = &v->data[wanted[i]];
+
+        if (*to != NULL || !sp_opened_find(opened, &v->ids[wanted[i]], &chunk) ||
+            chunk.kind != SP_CHUNK_DATA || chunk.len > SP_TARGET_ATTRIBUTE_MAX)
+            continue;
+        if ((*to = malloc(chunk.len + 1)) == NULL) {
+            rc = sp_fail_nomem(e);
+            break;
+        }
+        if (chunk.len > 0)
+            memcpy(*to, chunk.data, chunk.len);
+        v->len[wanted[i]] = chunk.len;
+    }
+    sp_opened_free(opened);
+    return rc;
+}
+
+/* Few have any: one at a time. */
+static enum sp_code
+get_value(struct values *v, const struct sp_attribute *a, struct sp_err *flaw, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    v->ids = &a->id;
+    for (unsigned copy = 0; copy < RESTORE_COPIES && rc == SP_OK && *v->data == NULL; copy++) {
+        rc = sp_store_get(v->r->store, &a->id, 1, copy, take_values, v, e);
+        if (rc == SP_ABSENT || rc == SP_CORRUPT)
+            rc = SP_OK;
+    }
+    if (rc == SP_OK && *v->data == NULL)
+        (void)sp_fail(flaw, SP_ABSENT, SP_DOM_STORE,
+            "the value of its attribute %.200s (chunk %s) is missing from the repository, or "
+            "damaged",
+            a->name, sp_hex8(a->id.b).s);
+    return rc;
+}
+
+static enum sp_code
+fill_values(struct values *v, const struct sp_entry *en, struct sp_attribute *to, size_t *ret_n,
+    struct sp_err *flaw, struct sp_err *e)
+{
+    uint8_t **data = v->data;
+    size_t *len = v->len;
+    enum sp_code rc;
+
+    for (size_t i = 0; i < en->nattributes; i++) {
+        struct sp_attribute a = en->attributes[i];
+
+        if (a.external) {
+            v->data = &data[i];
+            v->len = &len[i];
+            if ((rc = get_value(v, &a, flaw, e)) != SP_OK)
+                return rc;
+            if (data[i] == NULL)
+                continue;
+            a.external = false;
+            a.value = data[i];
+            a.len = len[i];
+        }
+        to[(*ret_n)++] = a;
+    }
+    return SP_OK;
+}
+
+static bool
+has_external(const struct sp_entry *en)
+{
+    for (size_t i = 0; i < en->nattributes; i++)
+        if (en->attributes[i].external)
+            return true;
+    return false;
+}
+
+enum sp_code
+fetch_attributes(struct restore *r, const struct sp_entry *en, struct sp_entry **ret,
+    struct sp_err *flaw, struct sp_err *e)
+{
+    struct sp_attribute *attributes = NULL;
+    uint8_t **data = NULL;
+    struct values v = {.r = r};
+    struct sp_entry full = *en;
+    size_t n = 0, *len = NULL;
+    enum sp_code rc = SP_OK;
+
+    if (!has_external(en))
+        return sp_entry_copy(en, ret, e);
+    attributes = calloc(en->nattributes, sizeof *attributes);
+    data = calloc(en->nattributes, sizeof *data);
+    len = calloc(en->nattributes, sizeof *len);
+    if (attributes == NULL || data == NULL || len == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    v.data = data;
+    v.len = len;
+    if ((rc = sp_opener_new(r->keys, &v.opener, e)) != SP_OK)
+        goto out;
+    if ((rc = fill_values(&v, en, attributes, &n, flaw, e)) != SP_OK)
+        goto out;
+    full.attributes = attributes;
+    full.nattributes = n;
+    rc = sp_entry_copy(&full, ret, e);
+out:
+    for (size_t i = 0; data != NULL && i < en->nattributes; i++)
+        free(data[i]);
+    sp_opener_free(v.opener);
+    free(attributes);
+    free(data);
+    free(len);
+    return rc;
+}

@@ -1,0 +1,415 @@
+#include "client/target_impl_posix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "client/stat_posix.h"
+
+/* Folders of the target: handles, and how a closed descriptor comes back. */
+
+/* --- descriptors; under the target's lock
+ * --------------------------------------------------------- */
+
+static void
+list_take(struct sp_target *t, struct sp_target_dir *d)
+{
+    *(d->older != NULL ? &d->older->newer : &t->oldest) = d->newer;
+    *(d->newer != NULL ? &d->newer->older : &t->newest) = d->older;
+    d->older = d->newer = NULL;
+}
+
+static void
+begin_use(struct sp_target_dir *d)
+{
+    if (d->users++ == 0)
+        list_take(d->t, d);
+}
+
+/* An O_PATH descriptor has nothing to lose in its close. */
+static void
+trim(struct sp_target *t)
+{
+    while (t->nopen > TARGET_HANDLES && t->oldest != NULL) {
+        struct sp_target_dir *d = t->oldest;
+
+        list_take(t, d);
+        (void)close(d->fd);
+        d->fd = -1;
+        t->nopen--;
+    }
+}
+
+static void
+end_use(struct sp_target_dir *d)
+{
+    struct sp_target *t = d->t;
+
+    if (--d->users > 0)
+        return;
+    d->older = t->newest;
+    d->newer = NULL;
+    *(t->newest != NULL ? &t->newest->newer : &t->oldest) = d;
+    t->newest = d;
+    trim(t);
+}
+
+/* In use afterwards. */
+static void
+give(struct sp_target_dir *d, int fd)
+{
+    d->fd = fd;
+    d->users = 1;
+    d->t->nopen++;
+    trim(d->t);
+}
+
+/* --- opening
+ * ------------------------------------------------------------------------------------------- */
+
+static enum sp_code
+open_folder(int up, const char *name, int *ret_fd, uint64_t *ret_device, uint64_t *ret_inode,
+    struct sp_err *e)
+{
+    struct statx st;
+    int fd, why;
+
+    do
+        fd = openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    why = errno;
+    if (fd < 0 && (why == ENOTDIR || why == ELOOP))
+        return sp_fail(
+            e, SP_REFUSED, SP_DOM_DESTINATION, "something that is no folder is in its place");
+    if (fd < 0)
+        return sp_fail_os(e, SP_DOM_DESTINATION, why, "the folder cannot be opened");
+    if (sp_source_stat(fd, "", &st) != 0) {
+        why = errno;
+        (void)close(fd);
+        return sp_fail_os(e, SP_DOM_DESTINATION, why, "the folder cannot be looked at");
+    }
+    *ret_device = sp_stat_device(&st);
+    *ret_inode = st.stx_ino;
+    *ret_fd = fd;
+    return SP_OK;
+}
+
+static enum sp_code
+open_again(struct sp_target_dir *d, int up, struct sp_err *e)
+{
+    uint64_t device, inode;
+    int fd = -1;
+    enum sp_code rc;
+
+    if ((rc = open_folder(up, d->name, &fd, &device, &inode, e)) != SP_OK)
+        return rc;
+    if (device != d->device || inode != d->inode) {
+        (void)close(fd);
+        return sp_fail(e, SP_CHANGED, SP_DOM_DESTINATION,
+            "another folder was put in the place of one that is being restored");
+    }
+    give(d, fd);
+    return SP_OK;
+}
+
+enum sp_code
+target_dir_use(struct sp_target_dir *d, int *ret_fd, struct sp_err *e)
+{
+    struct sp_target *t = d->t;
+    struct sp_target_dir *at = d;
+    enum sp_code rc = SP_OK;
+
+    sp_mutex_lock(&t->lock);
+    for (; at->fd < 0; at = at->up) /* the target itself is always open */
+        at->up->below = at;
+    begin_use(at);
+    while (at != d && rc == SP_OK) {
+        struct sp_target_dir *next = at->below;
+
+        rc = open_again(next, at->fd, e);
+        end_use(at);
+        at = next;
+    }
+    if (rc == SP_OK)
+        *ret_fd = d->fd;
+    sp_mutex_unlock(&t->lock);
+    return rc;
+}
+
+void
+target_dir_unuse(struct sp_target_dir *d)
+{
+    sp_mutex_lock(&d->t->lock);
+    end_use(d);
+    sp_mutex_unlock(&d->t->lock);
+}
+
+static struct sp_target_dir *
+dir_new(struct sp_target *t, struct sp_target_dir *up, const char *name)
+{
+    size_t n = strlen(name);
+    struct sp_target_dir *d = calloc(1, sizeof *d + n + 1);
+
+    if (d == NULL)
+        return NULL;
+    memcpy(d->name, name, n + 1);
+    atomic_init(&d->refs, 1);
+    d->t = t;
+    d->up = up != NULL ? sp_target_dir_hold(up) : NULL;
+    d->fd = -1;
+    return d;
+}
+
+/* Opens `name` in the folder `up`, whose descriptor the caller has in use. */
+static enum sp_code
+take(struct sp_target_dir *up, int up_fd, const char *name, bool existed,
+    struct sp_target_dir **ret, struct sp_err *e)
+{
+    struct sp_target_dir *d = dir_new(up->t, up, name);
+    int fd = -1;
+    enum sp_code rc;
+
+    if (d == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = open_folder(up_fd, name, &fd, &d->device, &d->inode, e)) != SP_OK) {
+        sp_target_dir_release(d);
+        return rc;
+    }
+    d->existed = existed;
+    sp_mutex_lock(&d->t->lock);
+    give(d, fd);
+    end_use(d);
+    sp_mutex_unlock(&d->t->lock);
+    *ret = d;
+    return SP_OK;
+}
+
+enum sp_code
+sp_target_dir_make(
+    struct sp_target_dir *up, const char *name, struct sp_target_dir **ret, struct sp_err *e)
+{
+    int fd;
+    enum sp_code rc;
+
+    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+        return rc;
+    if ((rc = target_dir_use(up, &fd, e)) != SP_OK)
+        return rc;
+    if (mkdirat(fd, name, 0700) != 0)
+        rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "the folder cannot be made");
+    else
+        rc = take(up, fd, name, false, ret, e);
+    target_dir_unuse(up);
+    return rc;
+}
+
+enum sp_code
+sp_target_dir_enter(
+    struct sp_target_dir *up, const char *name, struct sp_target_dir **ret, struct sp_err *e)
+{
+    int fd;
+    enum sp_code rc;
+
+    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+        return rc;
+    if ((rc = target_dir_use(up, &fd, e)) != SP_OK)
+        return rc;
+    rc = take(up, fd, name, true, ret, e);
+    target_dir_unuse(up);
+    return rc;
+}
+
+struct sp_target_dir *
+sp_target_dir_hold(struct sp_target_dir *d)
+{
+    atomic_fetch_add(&d->refs, 1);
+    return d;
+}
+
+void
+sp_target_dir_release(struct sp_target_dir *d)
+{
+    /* A loop, not a recursion: a chain may be as deep as the tree. */
+    while (d != NULL && atomic_fetch_sub(&d->refs, 1) == 1) {
+        struct sp_target_dir *up = d->up;
+        struct sp_target *t = d->t;
+
+        /* No one has it any more, but the target may be closing it for another. */
+        sp_mutex_lock(&t->lock);
+        if (d->fd >= 0) {
+            if (d->users == 0)
+                list_take(t, d);
+            t->nopen--;
+            (void)close(d->fd);
+        }
+        sp_mutex_unlock(&t->lock);
+        free(d);
+        d = up;
+    }
+}
+
+/* --- the target itself
+ * --------------------------------------------------------------------------------- */
+
+/* Links in this path are the user's own and are followed. */
+static int
+open_root(const char *path)
+{
+    int fd;
+
+    do
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static enum sp_code
+make_root(const char *path, bool *ret_made, struct sp_err *e)
+{
+    char *copy = strdup(path);
+    enum sp_code rc = SP_OK;
+
+    if (copy == NULL)
+        return sp_fail_nomem(e);
+    for (char *p = copy + 1; *p != '\0' && rc == SP_OK; p++) {
+        if (*p != '/')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "cannot make the folder %.400s", copy);
+        *p = '/';
+    }
+    if (rc == SP_OK) {
+        *ret_made = mkdir(path, 0700) == 0;
+        if (!*ret_made && errno != EEXIST)
+            rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "cannot make the folder %.400s", path);
+    }
+    free(copy);
+    return rc;
+}
+
+static enum sp_code
+enter_root(struct sp_target *t, const struct sp_target_options *o, struct sp_err *e)
+{
+    const char *path = o->path != NULL ? o->path : "/";
+    struct sp_target_dir *d;
+    struct statx st;
+    int fd = open_root(path);
+    enum sp_code rc;
+
+    if (fd < 0 && errno == ENOENT && o->make) {
+        if ((rc = make_root(path, &t->made, e)) != SP_OK)
+            return rc;
+        fd = open_root(path);
+    }
+    if (fd < 0)
+        return sp_fail_os(
+            e, SP_DOM_DESTINATION, errno, "the target folder %.400s cannot be opened", path);
+    if (sp_source_stat(fd, "", &st) != 0) {
+        rc = sp_fail_os(
+            e, SP_DOM_DESTINATION, errno, "the target folder %.400s cannot be looked at", path);
+        (void)close(fd);
+        return rc;
+    }
+    if ((d = dir_new(t, NULL, "")) == NULL) {
+        (void)close(fd);
+        return sp_fail_nomem(e);
+    }
+    d->device = sp_stat_device(&st);
+    d->inode = st.stx_ino;
+    d->existed = !t->made;
+    d->fd = fd;
+    d->users = 1; /* for ever */
+    t->nopen = 1;
+    t->root = d;
+    return SP_OK;
+}
+
+static enum sp_code
+read_groups(struct sp_target *t, struct sp_err *e)
+{
+    int n = getgroups(0, NULL);
+
+    if (n < 0)
+        return sp_fail_os(e, SP_DOM_SELF, errno, "the groups of this process cannot be read");
+    if ((t->groups = calloc((size_t)n + 1, sizeof *t->groups)) == NULL)
+        return sp_fail_nomem(e);
+    if (n > 0 && (n = getgroups(n, t->groups)) < 0)
+        return sp_fail_os(e, SP_DOM_SELF, errno, "the groups of this process cannot be read");
+    t->groups[n] = getegid();
+    t->ngroups = (size_t)n + 1;
+    return SP_OK;
+}
+
+enum sp_code
+sp_target_open(const struct sp_env *env, const struct sp_target_options *o, struct sp_target **ret,
+    struct sp_err *e)
+{
+    struct sp_target *t = calloc(1, sizeof *t);
+    enum sp_code rc;
+
+    if (t == NULL)
+        return sp_fail_nomem(e);
+    t->env = env;
+    t->numeric_owner = o->numeric_owner;
+    t->note = o->note;
+    t->arg = o->arg;
+    t->euid = geteuid();
+    sp_mutex_init(&t->lock);
+    sp_mutex_init(&t->note_lock);
+    if ((rc = sp_random_fill(env->random, &t->name_base, sizeof t->name_base, e)) != SP_OK)
+        goto out;
+    if ((rc = read_groups(t, e)) != SP_OK)
+        goto out;
+    if ((rc = target_ids_new(&t->ids, e)) != SP_OK)
+        goto out;
+    if ((rc = enter_root(t, o, e)) != SP_OK)
+        goto out;
+    if (o->probe)
+        target_probe_folding(t);
+    *ret = t;
+    t = NULL;
+out:
+    sp_target_free(t);
+    return rc;
+}
+
+void
+sp_target_free(struct sp_target *t)
+{
+    if (t == NULL)
+        return;
+    sp_target_dir_release(t->root);
+    target_ids_free(t->ids);
+    sp_mutex_destroy(&t->note_lock);
+    sp_mutex_destroy(&t->lock);
+    free(t->groups);
+    free(t);
+}
+
+struct sp_target_dir *
+sp_target_root(struct sp_target *t)
+{
+    return t->root;
+}
+
+bool
+sp_target_made(const struct sp_target *t)
+{
+    return t->made;
+}
+
+bool
+sp_target_folds(const struct sp_target *t)
+{
+    return t->folds;
+}
+
+uint64_t
+sp_target_unsupported(const struct sp_target *t)
+{
+    return atomic_load(&t->unsupported);
+}
