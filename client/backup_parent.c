@@ -13,18 +13,18 @@ enum sp_code
 parent_open(struct backup *b, struct sp_err *e)
 {
     struct parent *p = &b->parent;
-    struct sp_node_source source = sp_nodes_source(b->nodes);
     enum sp_code rc;
 
     memset(p, 0, sizeof(*p));
+    p->source = sp_nodes_source(b->nodes);
     if (b->use_checkpoint) {
-        if ((rc = sp_catalog_open(&source, &b->root_checkpoint, &p->first, e)) != SP_OK)
+        if ((rc = sp_catalog_open(&p->source, &b->root_checkpoint, &p->first, e)) != SP_OK)
             return rc;
         p->last_key = b->checkpoint_key;
         p->last_key_len = b->checkpoint_key_len;
     }
     if (b->use_set) {
-        if ((rc = sp_catalog_open(&source, &b->root_set, &p->second, e)) != SP_OK)
+        if ((rc = sp_catalog_open(&p->source, &b->root_set, &p->second, e)) != SP_OK)
             return rc;
     }
     p->first_ended = p->first == NULL;

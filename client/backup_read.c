@@ -18,6 +18,7 @@ struct reader {
     struct sp_hasher *hasher;
     struct sp_list_writer *list;
     struct sp_nodes *nodes; /* of its own: the parent's chunk lists */
+    struct sp_node_source source;
     struct sp_node_sink sink;
     uint8_t *buffer;
 };
@@ -51,13 +52,12 @@ old_next(struct old_chunks *o)
 static void
 old_open(struct reader *r, const struct sp_entry *old, struct old_chunks *o)
 {
-    struct sp_node_source source = sp_nodes_source(r->nodes);
     struct sp_err e = {0};
 
     memset(o, 0, sizeof(*o));
     if (old == NULL || (old->flags & SP_ENTRY_UNREADABLE) != 0)
         return;
-    if (sp_list_reader_new(&source, old, &o->reader, &e) != SP_OK)
+    if (sp_list_reader_new(&r->source, old, &o->reader, &e) != SP_OK)
         return;
     o->more = true;
     old_next(o);
@@ -370,6 +370,8 @@ backup_reader(void *arg)
         rc = sp_list_writer_new(r.hasher, &r.sink, &r.list, &e);
     if (rc == SP_OK)
         rc = sp_nodes_new(b->env, b->store, b->keys, b->o->cache_dir, &r.nodes, &e);
+    if (rc == SP_OK)
+        r.source = sp_nodes_source(r.nodes);
     while (rc == SP_OK && (w = sp_queue_pop(b->read)) != NULL) {
         if (backup_stopping(b)) {
             w->abandoned = true;

@@ -92,6 +92,7 @@ void gather_sealer(void *arg);
 /* --- the parent ------------------------------------------------------------------------------------- */
 
 struct parent { /* entries of the last set, or of a checkpoint up to its last key and the set behind it */
+    struct sp_node_source source;
     struct sp_catalog *first, *second;
     uint8_t *last_key; /* first is good up to here */
     size_t last_key_len;

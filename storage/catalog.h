@@ -30,7 +30,7 @@ enum sp_code sp_catalog_writer_finish(struct sp_catalog_writer *w, struct sp_id 
 /* --- reading ------------------------------------------------------------------------------------- */
 
 struct sp_catalog; /* a cursor over one tree, in key order */
-/* Reads ahead in batches. Nodes are checked as they are read: grammar, order of keys, agreement of
+/* `source` must outlive the cursor. Reads ahead in batches. Nodes are checked as they are read: grammar, order of keys, agreement of
  * children with what their parent says, at most 12 levels; SP_CORRUPT names node and key (R18). */
 enum sp_code sp_catalog_open(const struct sp_node_source *source, const struct sp_id *root,
     struct sp_catalog **ret, struct sp_err *e);

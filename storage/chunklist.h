@@ -25,7 +25,7 @@ enum sp_code sp_list_writer_finish(struct sp_list_writer *w, const struct sp_seg
 void sp_list_writer_reset(struct sp_list_writer *w);
 
 struct sp_list_reader;
-/* `en` must outlive the reader. Refuses a tree whose lengths do not add up to en->size, deeper than 8
+/* `en` and `source` must outlive the reader. Refuses a tree whose lengths do not add up to en->size, deeper than 8
  * levels, or of the wrong kind (SP_CORRUPT). */
 enum sp_code sp_list_reader_new(const struct sp_node_source *source, const struct sp_entry *en,
     struct sp_list_reader **ret, struct sp_err *e);
