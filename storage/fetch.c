@@ -91,7 +91,8 @@ give(struct pass *p, const struct sp_fetch *f, size_t n, const uint8_t *bytes, u
 /* One piece; what is inside lies in one pack. A failure of the piece is asked again block by block,
  * so that a bad place takes only its own block with it. */
 static enum sp_code
-read_piece(struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, struct sp_err *e)
+read_piece(
+    struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, bool again, struct sp_err *e)
 {
     uint64_t from = f[0].place.offset;
     size_t size = (size_t)(end - from), i, same;
@@ -109,6 +110,8 @@ read_piece(struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, str
         return rc;
     }
     if (same_block(&f[0], &f[n - 1])) {
+        if (rc == SP_IO && again) /* once more: a store far away has its moments */
+            return read_piece(p, f, n, end, false, e);
         if (rc == SP_ABSENT || rc == SP_CORRUPT)
             sp_repository_distrust(p->r, f[0].place.pack);
         return SP_OK;
@@ -116,7 +119,7 @@ read_piece(struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, str
     for (i = 0; i < n; i += same) {
         for (same = 1; i + same < n && same_block(&f[i], &f[i + same]); same++)
             ;
-        rc = read_piece(p, f + i, same, (uint64_t)f[i].place.offset + f[i].place.length, e);
+        rc = read_piece(p, f + i, same, (uint64_t)f[i].place.offset + f[i].place.length, true, e);
         if (rc != SP_OK)
             return rc;
     }
@@ -145,7 +148,7 @@ sp_fetch_blocks(struct sp_repository *r, struct sp_fetch *f, size_t n, sp_fetch_
             if (stop > end)
                 end = stop;
         }
-        rc = read_piece(&p, f + i, taken, end, e);
+        rc = read_piece(&p, f + i, taken, end, true, e);
     }
     free(p.buf);
     return rc;
