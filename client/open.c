@@ -201,8 +201,10 @@ sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, str
         rc = sp_cli_read_secret_file(c, c->passphrase_file, &secret, e);
         u.passphrase = sp_buf_str(&secret);
     } else {
-        rc = sp_cli_ask_secret(c, "the repository's passphrase", &secret, e);
-        u.passphrase = sp_buf_str(&secret);
+        rc = sp_cli_ask_secret(c, "the repository's passphrase, or the recovery key", &secret, e);
+        /* A recovery key has a checksum: no passphrase is taken for one. */
+        if (rc == SP_OK && sp_sheet_parse_key(sp_buf_str(&secret), u.recovery, &u.last) != SP_OK)
+            u.passphrase = sp_buf_str(&secret);
     }
     if (rc == SP_OK)
         rc = sp_store_slots(store, NULL, try_slot, &u, e);

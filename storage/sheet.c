@@ -85,7 +85,7 @@ sp_sheet_print(const struct sp_sheet *s, int64_t now_ns, struct sp_buf *ret, str
     sp_buf_printf(&b, "       stillpoint restore -r %s\n\n", s->store);
     sp_buf_put_str(&b, "     \"stillpoint restore --help\" tells how to choose.\n\n"
                        "If the server is gone, its folder on the disk or NAS is enough: give\n"
-                       "that folder's path, or sftp://user@machine/path, in the store's place.\n"
+                       "that folder's path in the store's place.\n"
                        "The format is open; docs/format.md describes it byte by byte.\n");
     if ((rc = sp_buf_ok(&b, e)) != SP_OK)
         goto out;
