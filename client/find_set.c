@@ -4,19 +4,21 @@
 
 #include "base/text.h"
 #include "client/cli.h"
+#include "client/sets.h"
 
-/* Which set is meant: "latest", "JOB", "JOB~2", the id or a unique beginning of it. */
+/* Which set is meant: "latest", "JOB", "JOB~2", the id or a unique beginning of it; HOST: before a job or
+ * "latest" for another machine's. */
 
 struct search {
-    const struct sp_opened_store *o;
-    const char *spec, *job; /* job: spec without ~N; NULL: not by job */
+    const char *spec, *job; /* spec without HOST: and ~N */
     size_t job_len;
-    unsigned back; /* how many newer ones to pass over */
+    unsigned back;          /* how many newer ones to pass over */
+    bool any_host;
+    uint8_t host[16];
     uint8_t *record;
     size_t len;
     int64_t published;
     unsigned id_matches, job_matches;
-    bool by_job;
 };
 
 static enum sp_code
@@ -55,7 +57,8 @@ consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
             return take(s, i, e);
         return SP_OK;
     }
-    if (s->id_matches > 0 || sp_set_record_decode(i->record, i->record_len, &set, &ignored) != SP_OK)
+    if (s->id_matches > 0 || (!s->any_host && memcmp(i->host, s->host, 16) != 0) ||
+        sp_set_record_decode(i->record, i->record_len, &set, &ignored) != SP_OK)
         return SP_OK;
     if (!latest && (strlen(set.job) != s->job_len || strncmp(set.job, s->job, s->job_len) != 0))
         return SP_OK;
@@ -88,22 +91,69 @@ open_record(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
     return SP_OK;
 }
 
+/* The host that has sets here and this name, or an id that begins so. */
+static enum sp_code
+find_host(struct sp_opened_store *o, const char *name, size_t n, uint8_t ret[16], struct sp_err *e)
+{
+    struct sp_sets sets;
+    char wanted[256];
+    bool found = false;
+    size_t i;
+    enum sp_code rc;
+
+    if (n == 0 || n >= sizeof(wanted))
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "a host's name has 1 to 255 bytes");
+    memcpy(wanted, name, n);
+    wanted[n] = '\0';
+    if ((rc = sp_sets_list(o, true, false, NULL, &sets, e)) != SP_OK)
+        return rc;
+    for (i = 0; i < sets.n && rc == SP_OK; i++) {
+        const struct sp_listed *l = &sets.v[i];
+
+        if (strcmp(l->host_name, wanted) != 0 && !id_begins(l->set.host, wanted))
+            continue;
+        if (found && memcmp(ret, l->set.host, 16) != 0)
+            rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+                "two hosts with sets in %s are called '%s'; give the host's id (stillpoint list --all "
+                "--json) or the set's",
+                o->address, wanted);
+        memcpy(ret, l->set.host, 16);
+        found = true;
+    }
+    sp_sets_clear(&sets);
+    if (rc == SP_OK && !found)
+        rc = sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
+            "no host '%s' has sets in %s that this machine may see; 'stillpoint list --all' shows "
+            "those that there are",
+            wanted, o->address);
+    return rc;
+}
+
 enum sp_code
 sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     struct sp_found_set *ret, struct sp_err *e)
 {
-    struct search s = {.o = o, .spec = spec, .job = spec, .job_len = strlen(spec)};
-    const char *tilde = strrchr(spec, '~');
+    struct search s = {.spec = spec, .job = spec, .any_host = o->profile == NULL};
+    const char *tilde = strrchr(spec, '~'), *colon = strrchr(spec, ':');
     uint64_t back = 0;
     enum sp_code rc;
 
     (void)c;
     memset(ret, 0, sizeof(*ret));
-    if (tilde != NULL && sp_text_parse_u64(tilde + 1, &back) && back < 1000000) {
-        s.job_len = (size_t)(tilde - spec);
+    if (!s.any_host)
+        memcpy(s.host, o->profile->host, 16);
+    if (colon != NULL) { /* a job's name has none */
+        if ((rc = find_host(o, spec, (size_t)(colon - spec), s.host, e)) != SP_OK)
+            return rc;
+        s.any_host = false;
+        s.job = colon + 1;
+    }
+    s.job_len = strlen(s.job);
+    if (tilde != NULL && tilde > s.job && sp_text_parse_u64(tilde + 1, &back) && back < 1000000) {
+        s.job_len = (size_t)(tilde - s.job);
         s.back = (unsigned)back;
     }
-    rc = sp_store_list(o->store, o->profile == NULL, false, consider, &s, e);
+    rc = sp_store_list(o->store, true, false, consider, &s, e);
     if (rc == SP_OK && s.id_matches > 1)
         rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
             "%u sets begin with '%s'; give more digits (stillpoint list)", s.id_matches, spec);

@@ -44,7 +44,8 @@ struct sp_text
 sp_present_age(int64_t since_ns, int64_t now_ns)
 {
     struct sp_text t;
-    const char *ahead = since_ns > now_ns ? "in " : "";
+    /* Names of sets have whole seconds, so one may seem to be ahead by that. */
+    const char *ahead = since_ns - now_ns > SP_SECOND ? "in " : "";
     int64_t s = (since_ns > now_ns ? since_ns - now_ns : now_ns - since_ns) / SP_SECOND;
 
     if (s < 60)

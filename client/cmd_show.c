@@ -1,0 +1,362 @@
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/path.h"
+#include "client/commands.h"
+#include "client/present.h"
+#include "client/report.h"
+#include "client/select.h"
+#include "client/set_reader.h"
+
+static const char usage[] =
+    "usage: stillpoint show SET [-R] [PATH]\n\n"
+    "Shows all that a backup set says of itself; with PATH what is in that folder of it.\n"
+    "SET is an id (or its beginning), 'latest', JOB, or JOB~1 for the one before the last.\n\n"
+    "  -R, --recursive   with all that is below\n";
+
+/* --- the record ---------------------------------------------------------------------------------------- */
+
+static void
+field(const char *name, const char *fmt, ...) SP_PRINTF(2, 3);
+
+static void
+field(const char *name, const char *fmt, ...)
+{
+    va_list ap;
+
+    (void)printf("%-14s", name);
+    va_start(ap, fmt);
+    (void)vprintf(fmt, ap);
+    va_end(ap);
+    (void)putchar('\n');
+}
+
+static void
+shown_field(const char *name, const char *text)
+{
+    struct sp_buf b = SP_BUF_INIT;
+
+    sp_path_show(text, strlen(text), &b);
+    field(name, "%s", sp_buf_str(&b));
+    sp_buf_free(&b);
+}
+
+static void
+text_clear_part(const struct sp_found_set *f)
+{
+    const struct sp_set *s = &f->set;
+    char started[32], ended[32], published[32];
+
+    sp_time_local(s->started_ns, started);
+    sp_time_local(s->ended_ns, ended);
+    sp_time_local(f->published_ns, published);
+    field("set", "%s", sp_hex16(s->set_id).s);
+    shown_field("job", s->job);
+    if (f->has_sealed)
+        shown_field("host", f->sealed.host_name);
+    field("host id", "%s", sp_hex16(s->host).s);
+    field("key group", "%s", sp_hex16(s->group).s);
+    field("state", "%s", sp_present_state(s->state));
+    field("signed", "%s", f->signed_ok ? "by its host" : "NOT BY ITS HOST: forged or damaged");
+    field("started", "%s", started);
+    field("ended", "%s (%s)", ended, sp_text_duration(s->ended_ns - s->started_ns).s);
+    field("published", "%s", published);
+    field("chain", "number %" PRIu64 "%s%s", s->sequence, s->has_previous ? " after " : ", the first",
+        s->has_previous ? sp_hex32(s->previous).s : "");
+    field("catalog", "%s", sp_hex32(s->root.b).s);
+    field("files", "%s, %s; %s entries", sp_text_count(s->files).s, sp_text_bytes(s->bytes).s,
+        sp_text_count(s->entries).s);
+    field("transfer", "read %s, new %s, stored %s", sp_text_bytes(s->bytes_read).s,
+        sp_text_bytes(s->bytes_new).s, sp_text_bytes(s->bytes_stored).s);
+    field("consistency", "files: %s; applications: %s", sp_level_word(s->files_level),
+        sp_level_word(s->applications));
+    shown_field("made by", s->program);
+}
+
+static void
+text_sealed_part(const struct sp_set_sealed *s)
+{
+    struct sp_buf b = SP_BUF_INIT;
+    size_t i;
+
+    shown_field("platform", s->platform);
+    field("changes", "%s new, %s changed", sp_text_count(s->files_new).s,
+        sp_text_count(s->files_changed).s);
+    for (i = 0; i < s->nroots; i++) {
+        sp_buf_reset(&b);
+        sp_present_key(s->roots[i].p, s->roots[i].n, &b);
+        field(i == 0 ? "paths" : "", "%s", sp_buf_str(&b));
+    }
+    for (i = 0; i < s->nexcludes; i++)
+        shown_field(i == 0 ? "excluded" : "", s->excludes[i]);
+    for (i = 0; i < s->nvolumes; i++) {
+        const struct sp_volume *v = &s->volumes[i];
+        char instant[32] = "";
+
+        if (v->instant_ns != 0)
+            sp_time_local(v->instant_ns, instant);
+        sp_buf_reset(&b);
+        sp_path_show(v->path, strlen(v->path), &b);
+        field(i == 0 ? "volumes" : "", "%s (%s): %s, by %s%s%s%s%s", sp_buf_str(&b), v->file_system,
+            sp_level_word(v->consistency), v->source, instant[0] != '\0' ? " at " : "", instant,
+            v->reason[0] != '\0' ? ": " : "", v->reason);
+    }
+    if (s->faults_total > 0)
+        field("faults", "%s%s", sp_text_count(s->faults_total).s,
+            s->faults_total > s->nfaults ? ", of which the first are kept:" : ":");
+    for (i = 0; i < s->nfaults; i++) {
+        sp_buf_reset(&b);
+        sp_present_key(s->faults[i].key, s->faults[i].key_len, &b);
+        (void)printf("  %-10s %s: ", sp_present_fault(s->faults[i].kind), sp_buf_str(&b));
+        sp_buf_reset(&b);
+        sp_path_show(s->faults[i].text, strlen(s->faults[i].text), &b);
+        (void)printf("%s\n", sp_buf_str(&b));
+    }
+    sp_buf_free(&b);
+}
+
+static void
+json_volumes(struct sp_json *j, const struct sp_set_sealed *s)
+{
+    size_t i;
+
+    sp_json_key(j, "volumes");
+    sp_json_array(j);
+    for (i = 0; i < s->nvolumes; i++) {
+        sp_json_object(j);
+        sp_json_kstr(j, "path", s->volumes[i].path);
+        sp_json_kstr(j, "file_system", s->volumes[i].file_system);
+        sp_json_kstr(j, "source", s->volumes[i].source);
+        sp_json_kstr(j, "consistency", sp_level_word(s->volumes[i].consistency));
+        sp_json_kstr(j, "reason", s->volumes[i].reason);
+        sp_json_key(j, "instant");
+        if (s->volumes[i].instant_ns != 0)
+            sp_json_time(j, s->volumes[i].instant_ns);
+        else
+            sp_json_null(j);
+        sp_json_object_end(j);
+    }
+    sp_json_array_end(j);
+}
+
+static void
+json_faults(struct sp_report *r, const struct sp_set_sealed *s)
+{
+    size_t i;
+
+    sp_json_ku64(r->j, "faults_total", s->faults_total);
+    sp_json_key(r->j, "faults");
+    sp_json_array(r->j);
+    for (i = 0; i < s->nfaults; i++) {
+        sp_json_object(r->j);
+        sp_present_json_key(r->j, "path", s->faults[i].key, s->faults[i].key_len);
+        sp_json_kstr(r->j, "kind", sp_present_fault(s->faults[i].kind));
+        sp_json_kstr(r->j, "text", s->faults[i].text);
+        sp_json_object_end(r->j);
+        sp_report_flow(r);
+    }
+    sp_json_array_end(r->j);
+}
+
+static void
+json_record(struct sp_report *r, const struct sp_found_set *f)
+{
+    const struct sp_set_sealed *s = &f->sealed;
+    size_t i;
+
+    sp_present_json_set(r->j, &f->set, f->published_ns);
+    sp_json_kbool(r->j, "signed", f->signed_ok);
+    sp_json_kstr(r->j, "root", sp_hex32(f->set.root.b).s);
+    sp_json_key(r->j, "previous");
+    if (f->set.has_previous)
+        sp_json_hex(r->j, f->set.previous, 32);
+    else
+        sp_json_null(r->j);
+    if (!f->has_sealed)
+        return;
+    sp_json_kstr(r->j, "host", s->host_name);
+    sp_json_kstr(r->j, "platform", s->platform);
+    sp_json_ku64(r->j, "files_new", s->files_new);
+    sp_json_ku64(r->j, "files_changed", s->files_changed);
+    sp_json_key(r->j, "paths");
+    sp_json_array(r->j);
+    for (i = 0; i < s->nroots; i++) {
+        struct sp_buf path = SP_BUF_INIT;
+
+        sp_key_to_path(s->roots[i].p, s->roots[i].n, &path);
+        sp_json_strn(r->j, path.data, path.len);
+        sp_buf_free(&path);
+    }
+    sp_json_array_end(r->j);
+    sp_json_key(r->j, "excludes");
+    sp_json_array(r->j);
+    for (i = 0; i < s->nexcludes; i++)
+        sp_json_str(r->j, s->excludes[i]);
+    sp_json_array_end(r->j);
+    json_volumes(r->j, s);
+    json_faults(r, s);
+}
+
+static void
+show_record(struct sp_report *r, const struct sp_found_set *f)
+{
+    if (r->j != NULL)
+        json_record(r, f);
+    else
+        text_clear_part(f);
+    if (r->j == NULL && f->has_sealed)
+        text_sealed_part(&f->sealed);
+    if (!f->has_sealed)
+        sp_cli_warn(r->c, "the sealed part of the record (paths, volumes, faults) does not open with "
+                          "the key that is here");
+}
+
+/* --- a folder of it -------------------------------------------------------------------------------------- */
+
+struct listing {
+    struct sp_report *r;
+    struct sp_set_reader reader;
+    struct sp_buf dir, last; /* keys; last: a folder whose inside is passed over */
+    bool recursive;
+    uint64_t entries, bytes;
+};
+
+static void
+show_entry(struct listing *l, const struct sp_entry *en)
+{
+    size_t skip = l->dir.len + (l->dir.len > 0 ? 1 : 0);
+
+    l->entries++;
+    l->bytes += en->size;
+    if (l->r->j != NULL) {
+        sp_present_json_entry(l->r->j, en);
+        sp_report_flow(l->r);
+    } else if (l->recursive || en->key_len <= skip) {
+        sp_present_entry(en, NULL, 0);
+    } else {
+        sp_present_entry(en, (const char *)en->key + skip, en->key_len - skip);
+    }
+}
+
+static enum sp_code
+list_inside(struct listing *l, struct sp_err *e)
+{
+    const struct sp_entry *en;
+    enum sp_code rc;
+
+    for (;;) {
+        if ((rc = sp_set_reader_next(&l->reader, &en, e)) != SP_OK)
+            return rc;
+        if (en == NULL || !sp_key_within(l->dir.data, l->dir.len, en->key, en->key_len))
+            return SP_OK;
+        show_entry(l, en);
+        if (l->recursive || en->type != SP_ENTRY_DIR)
+            continue;
+        sp_buf_reset(&l->last);
+        sp_buf_put(&l->last, en->key, en->key_len);
+        if ((rc = sp_buf_ok(&l->last, e)) != SP_OK)
+            return rc;
+        if ((rc = sp_set_reader_leave(&l->reader, l->last.data, l->last.len, e)) != SP_OK)
+            return rc;
+    }
+}
+
+static enum sp_code
+list_path(struct listing *l, const char *path, struct sp_err *e)
+{
+    const struct sp_entry *en;
+    enum sp_code rc;
+
+    if ((rc = sp_select_key(path, &l->dir, e)) != SP_OK)
+        return rc;
+    rc = sp_catalog_find(l->reader.catalog, l->dir.data, l->dir.len, &en, e);
+    if (rc == SP_ABSENT)
+        return sp_fail(e, SP_ABSENT, SP_DOM_SOURCE, "%s is not in the set", path);
+    if (rc != SP_OK)
+        return rc;
+    if (en->type != SP_ENTRY_DIR) {
+        show_entry(l, en);
+        return SP_OK;
+    }
+    return list_inside(l, e);
+}
+
+static enum sp_code
+show_path(struct sp_report *r, struct sp_opened_store *o, const struct sp_found_set *f,
+    const char *path, bool recursive, struct sp_err *e)
+{
+    struct listing l = {.r = r, .recursive = recursive, .dir = SP_BUF_INIT, .last = SP_BUF_INIT};
+    enum sp_code rc;
+
+    if ((rc = sp_set_reader_open(r->c, o, &f->set, true, &l.reader, e)) != SP_OK)
+        return rc;
+    if (r->j != NULL) {
+        sp_json_kstr(r->j, "set", sp_hex16(f->set.set_id).s);
+        sp_json_key(r->j, "entries");
+        sp_json_array(r->j);
+    }
+    if ((rc = list_path(&l, path, e)) == SP_OK)
+        rc = sp_set_reader_verdict(&l.reader, e);
+    if (r->j != NULL)
+        sp_json_array_end(r->j);
+    else if (rc == SP_OK)
+        sp_cli_say(r->c, "%s %s, %s, in set %s", sp_text_count(l.entries).s,
+            l.entries == 1 ? "entry" : "entries", sp_text_bytes(l.bytes).s,
+            sp_present_id(f->set.set_id).s);
+    sp_set_reader_close(&l.reader);
+    sp_buf_free(&l.dir);
+    sp_buf_free(&l.last);
+    return rc;
+}
+
+static enum sp_code
+show(struct sp_report *r, const char *spec, const char *path, bool recursive, struct sp_err *e)
+{
+    struct sp_opened_store o;
+    struct sp_found_set f;
+    enum sp_code rc;
+
+    if ((rc = sp_cli_open(r->c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_cli_find_set(r->c, &o, spec, &f, e)) == SP_OK) {
+        if (path != NULL)
+            rc = show_path(r, &o, &f, path, recursive, e);
+        else
+            show_record(r, &f);
+        if (path != NULL && !f.signed_ok)
+            sp_cli_warn(r->c, "this set is not signed by its host: forged or damaged");
+        sp_found_set_clear(&f);
+    }
+    sp_cli_close(&o);
+    return rc;
+}
+
+static enum sp_exit
+run(struct sp_cli *c)
+{
+    static const struct option longs[] = {{"recursive", no_argument, NULL, 'R'}, {NULL, 0, NULL, 0}};
+    bool recursive = false;
+    struct sp_report r;
+    struct sp_err e = {0};
+    int opt;
+
+    while ((opt = sp_cli_getopt(c, "R", longs)) != -1) {
+        if (opt != 'R')
+            return SP_EXIT_USAGE;
+        recursive = true;
+    }
+    if (optind == c->argc)
+        return sp_cli_usage(c, "say which set: its id, 'latest', or a job");
+    if (optind + 2 < c->argc)
+        return sp_cli_usage(c, "'%s' is too much: one set and one path", c->argv[optind + 2]);
+    if (recursive && optind + 1 == c->argc)
+        return sp_cli_usage(c, "-R lists what is below a PATH; which?");
+    sp_report_begin(&r, c);
+    (void)show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
+    return sp_report_end(&r, SP_EXIT_DONE, &e);
+}
+
+const struct sp_command sp_cmd_show = {"show", "show one set, or what is in it", usage, run};
