@@ -31,8 +31,7 @@ struct sp_walk {
     size_t singly; /* children below this one are read one by one: a batch with them failed */
 };
 
-/* --- opening and closing nodes
- * ----------------------------------------------------------------------- */
+/* --- opening and closing nodes ---------------------------------------------------------------- */
 
 static void
 drop_ahead(struct sp_walk *w)
@@ -163,8 +162,7 @@ sp_walk_beside(struct sp_walk *w, const struct sp_walk *other)
     w->other = other;
 }
 
-/* --- reading ahead
- * ----------------------------------------------------------------------------------- */
+/* --- reading ahead ---------------------------------------------------------------------------- */
 
 /* Whether the leaf is sure not to be in the other tree: it begins where the other's open node lies,
  * and that does not have it. */
@@ -251,8 +249,7 @@ fetch_leaf(struct sp_walk *w, const struct frame *f, struct sp_node **ret, struc
     return SP_OK;
 }
 
-/* --- moving
- * ------------------------------------------------------------------------------------------ */
+/* --- moving ----------------------------------------------------------------------------------- */
 
 bool
 sp_walk_at(const struct sp_walk *w, struct sp_walk_place *ret)

@@ -51,8 +51,7 @@ out:
     return rc;
 }
 
-/* --- levels
- * ------------------------------------------------------------------------------------------ */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 static void
 empty_level(struct level *v)
@@ -162,8 +161,7 @@ copy_levels(
     return SP_OK;
 }
 
-/* --- nodes
- * ------------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 static enum sp_code put_child(struct sp_catalog_writer *w, struct level *levels, unsigned l,
     const struct sp_tree_child *c, struct sp_err *e);
@@ -277,8 +275,7 @@ close_all(struct sp_catalog_writer *w, struct level *levels, struct sp_id *ret, 
     return sp_fail(e, SP_INTERNAL, SP_DOM_SELF, "a tree without a root");
 }
 
-/* --- the contract
- * ------------------------------------------------------------------------------------ */
+/* --- the contract ----------------------------------------------------------------------------- */
 
 static enum sp_code
 check_content(const struct sp_entry *en, struct sp_err *e)

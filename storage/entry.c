@@ -139,8 +139,7 @@ sp_entry_same(const struct sp_entry *a, const struct sp_entry *b)
            sp_entry_same_content(a, b) && same_attributes(a, b);
 }
 
-/* --- the content hash
- * ------------------------------------------------------------------------------ */
+/* --- the content hash ------------------------------------------------------------------------- */
 
 enum sp_code
 sp_entry_content_hash(const struct sp_entry *en, uint8_t ret[32], struct sp_err *e)

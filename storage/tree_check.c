@@ -24,8 +24,7 @@ sp_node_corrupt(
     return rc;
 }
 
-/* --- entries
- * ----------------------------------------------------------------------------------------- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 static const char *
 content_problem(const struct sp_entry *en)
@@ -75,8 +74,7 @@ sp_entry_problem(const struct sp_entry *en)
     return attributes_problem(en);
 }
 
-/* --- levels
- * ------------------------------------------------------------------------------------------ */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 static enum sp_code
 level_of(const struct sp_node *n, enum sp_chunk_kind kind, unsigned levels, unsigned *ret,
@@ -113,8 +111,7 @@ sp_list_level(const struct sp_node *n, unsigned *ret, struct sp_err *e)
     return level_of(n, SP_CHUNK_LIST, SP_LIST_LEVELS, ret, e);
 }
 
-/* --- children
- * ---------------------------------------------------------------------------------------- */
+/* --- children --------------------------------------------------------------------------------- */
 
 static bool
 decode_child(struct sp_cur c, struct sp_ref_use *use, struct sp_tree_child *ret)

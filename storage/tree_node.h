@@ -26,8 +26,7 @@ struct sp_tree_child { /* `first` is a view */
 /* NULL, or what is wrong with the entry whatever its place: for both directions. */
 const char *sp_entry_problem(const struct sp_entry *en);
 
-/* --- writing
- * --------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 struct sp_node_coder { /* zero-initialised is empty; out and refs hold the last node */
     struct sp_buf out, item, part;
@@ -50,8 +49,7 @@ enum sp_code sp_node_fetch(const struct sp_node_source *source, const struct sp_
 /* At least as many bytes as the entry takes in a node. */
 size_t sp_entry_encoded_max(const struct sp_entry *en);
 
-/* --- reading
- * --------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* SP_CORRUPT naming node and key (none with length 0). */
 enum sp_code sp_node_corrupt(

@@ -49,8 +49,7 @@ sp_tree_reader_free(struct sp_tree_reader *r)
     free(r);
 }
 
-/* --- one entry
- * ------------------------------------------------------------------------------------- */
+/* --- one entry -------------------------------------------------------------------------------- */
 
 /* Fields of Entry by what they must be. */
 #define BIT(n) SP_FIELD(n)
@@ -278,8 +277,7 @@ decode(struct sp_tree_reader *r, struct sp_cur c)
     return NULL;
 }
 
-/* --- one node
- * -------------------------------------------------------------------------------------- */
+/* --- one node --------------------------------------------------------------------------------- */
 
 static void
 rewind_node(struct sp_tree_reader *r)

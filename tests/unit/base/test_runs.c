@@ -170,8 +170,7 @@ order_of_calls(void **state)
     sp_runs_free(NULL);
 }
 
-/* --- an OS layer whose n-th operation fails
- * ------------------------------------------------------- */
+/* --- an OS layer whose n-th operation fails --------------------------------------------------- */
 
 static long left;
 

@@ -132,8 +132,7 @@ finding_reads_one_path(void **state)
     nodes_free(&m);
 }
 
-/* --- damage
- * --------------------------------------------------------------------------------------------- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 /* The nodes of level `at` below the root, from the left. */
 static size_t
@@ -296,8 +295,7 @@ a_bad_root(void **state)
     nodes_free(&m);
 }
 
-/* --- a source that lies
- * ------------------------------------------------------------------------------------ */
+/* --- a source that lies ----------------------------------------------------------------------- */
 
 /* Reads all, past every failure; gives how many entries came and failures were met. */
 static void

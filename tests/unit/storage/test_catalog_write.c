@@ -155,8 +155,7 @@ a_checkpoint_is_a_finish_that_disturbs_nothing(void **state)
     nodes_free(&m);
 }
 
-/* --- the cuts of docs/format.md §10, by a second implementation
- * ----------------------------------------- */
+/* --- the cuts of docs/format.md §10, by a second implementation ------------------------------- */
 
 static uint64_t
 weight_of(const struct sp_entry *en)

@@ -284,8 +284,7 @@ nodes_as_a_whole(void **state)
     sp_buf_free(&b);
 }
 
-/* --- children
- * ------------------------------------------------------------------------------------------- */
+/* --- children --------------------------------------------------------------------------------- */
 
 struct raw_child {
     const char *first;
@@ -362,8 +361,7 @@ children(void **state)
     gives(SP_CORRUPT, open_children(1, NULL, 0, 0, NULL));
 }
 
-/* --- lists
- * ---------------------------------------------------------------------------------------------- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static enum sp_code
 open_list(uint64_t level, uint32_t field, const uint64_t (*s)[2], size_t n, size_t nrefs)
@@ -422,8 +420,7 @@ lists(void **state)
     gives(SP_CORRUPT, open_list(0, 2, good, 0, 0));
 }
 
-/* --- random damage
- * --------------------------------------------------------------------------------------- */
+/* --- random damage ---------------------------------------------------------------------------- */
 
 static enum sp_code
 open_any(struct sp_tree_reader *r, const struct sp_node *n)

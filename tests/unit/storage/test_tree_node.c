@@ -118,8 +118,7 @@ extreme_values_come_back(void **state)
     sp_node_coder_free(&k);
 }
 
-/* --- against protobuf-c
- * -------------------------------------------------------------------------------- */
+/* --- against protobuf-c ----------------------------------------------------------------------- */
 
 static void
 same_bytes(const ProtobufCBinaryData *b, const void *p, size_t n)
