@@ -290,7 +290,7 @@ static enum sp_code
 make_root(struct sp_dir *d, struct sp_err *e)
 {
     const struct sp_os *os = d->env.os;
-    size_t there;
+    size_t there = 0;
     char *tmp;
     enum sp_code rc;
 

@@ -187,7 +187,7 @@ sp_repository_conf_decode(const void *p, size_t n, struct sp_repository_conf *re
     char line[128];
     unsigned seen = 0;
     uint64_t version;
-    size_t body;
+    size_t body = 0;
     enum sp_code rc;
 
     memset(&c, 0, sizeof(c));

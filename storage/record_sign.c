@@ -184,7 +184,7 @@ open_block(const struct parts *parts, const struct sp_set *set, struct sp_opener
 {
     struct sp_block_header h;
     struct sp_opened *opened = NULL;
-    struct sp_chunk chunk;
+    struct sp_chunk chunk = {0};
     enum sp_code rc;
 
     if ((rc = sp_block_header_parse(parts->sealed.p, parts->sealed.left, &h, e)) != SP_OK)
@@ -209,7 +209,7 @@ sp_set_record_open(
 {
     struct sp_set_sealed sealed;
     struct sp_opened *opened = NULL;
-    struct sp_chunk chunk;
+    struct sp_chunk chunk = {0};
     struct parts parts;
     struct sp_set set;
     enum sp_code rc;

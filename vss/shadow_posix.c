@@ -126,7 +126,7 @@ name_shadows(struct sp_shadow *s, const char *token, const char *journal_dir, si
     struct sp_err *e)
 {
     char **paths = calloc(s->n > 0 ? s->n : 1, sizeof(*paths));
-    char name[96];
+    char name[192];
     size_t i, n = 0;
     enum sp_code rc = SP_OK;
 
