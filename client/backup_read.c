@@ -163,7 +163,7 @@ read_content(struct reader *r, struct work *w, struct sp_reading *reading, uint6
     uint8_t head[512];
     size_t head_n = 0, name_n;
     const char *name = sp_key_name(en->key, en->key_len, &name_n);
-    uint64_t offset = 0, length, got;
+    uint64_t offset = 0, length = 0, got = 0;
     bool image, whole, hole, end = false;
     enum sp_code rc = SP_OK;
 

@@ -170,10 +170,10 @@ compile_member(const char *p, size_t n, size_t *at, uint8_t *ret, struct sp_err 
 static enum sp_code
 compile_set(const char *p, size_t n, bool fold, struct set *s, size_t *ret_len, struct sp_err *e)
 {
-    size_t at = 0, taken;
+    size_t at = 0, taken = 0;
     bool negated = n > 0 && (p[0] == '!' || p[0] == '^');
     bool first = true, can_range = false;
-    uint8_t before = 0, c;
+    uint8_t before = 0, c = 0;
     enum sp_code rc;
 
     at = negated;
@@ -222,7 +222,7 @@ static enum sp_code
 compile_segment(struct sp_glob *g, const char *p, size_t n, size_t *ret_len, struct sp_err *e)
 {
     struct segment *seg = &g->segments[g->nsegments++];
-    size_t at = 0, taken, stars = 0;
+    size_t at = 0, taken = 0, stars = 0;
     bool all_stars = true;
     enum sp_code rc;
 
@@ -277,7 +277,7 @@ enum sp_code
 sp_glob_new(const char *pattern, size_t n, bool fold, struct sp_glob **ret, struct sp_err *e)
 {
     struct sp_glob *g = NULL;
-    size_t at = 0, len, sets = 0, slashes = 0;
+    size_t at = 0, len = 0, sets = 0, slashes = 0;
     enum sp_code rc;
 
     if (n > SP_GLOB_MOST)
