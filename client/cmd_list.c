@@ -112,8 +112,8 @@ say_totals(struct sp_cli *c, const struct totals *t, const char *address)
     if (t->stored > 0)
         (void)snprintf(ratio, sizeof(ratio), ", a ratio of %.1f",
             (double)t->bytes / (double)t->stored);
-    sp_cli_say(c, "%s %s with %s of files in %s; stored %s%s", sp_text_count(t->sets).s,
-        t->sets == 1 ? "set" : "sets", sp_text_bytes(t->bytes).s, address,
+    sp_cli_say(c, "%s with %s of files in %s; stored %s%s",
+        sp_present_count(t->sets, "set", "sets").s, sp_text_bytes(t->bytes).s, address,
         sp_text_bytes(t->stored).s, ratio);
 }
 

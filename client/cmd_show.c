@@ -303,9 +303,8 @@ show_path(struct sp_report *r, struct sp_opened_store *o, const struct sp_found_
     if (r->j != NULL)
         sp_json_array_end(r->j);
     else if (rc == SP_OK)
-        sp_cli_say(r->c, "%s %s, %s, in set %s", sp_text_count(l.entries).s,
-            l.entries == 1 ? "entry" : "entries", sp_text_bytes(l.bytes).s,
-            sp_present_id(f->set.set_id).s);
+        sp_cli_say(r->c, "%s, %s, in set %s", sp_present_count(l.entries, "entry", "entries").s,
+            sp_text_bytes(l.bytes).s, sp_present_id(f->set.set_id).s);
     sp_set_reader_close(&l.reader);
     sp_buf_free(&l.dir);
     sp_buf_free(&l.last);

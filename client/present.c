@@ -69,6 +69,15 @@ sp_present_id(const uint8_t id[16])
 }
 
 struct sp_text
+sp_present_count(uint64_t n, const char *one, const char *many)
+{
+    struct sp_text t;
+
+    (void)snprintf(t.s, sizeof(t.s), "%.20s %.10s", sp_text_count(n).s, n == 1 ? one : many);
+    return t;
+}
+
+struct sp_text
 sp_present_levels(enum sp_level files, enum sp_level applications)
 {
     struct sp_text t;
