@@ -33,8 +33,7 @@ fail_ssl(struct sp_err *e, enum sp_code code, const char *what)
         e, code, SP_DOM_CRYPTO, "%s%s%s", what, reason != NULL ? ": " : "", reason ? reason : "");
 }
 
-/* --- validity
- * ----------------------------------------------------------------------------------------- */
+/* --- validity ------------------------------------------------------------------------------ */
 
 struct sp_validity
 sp_validity_of(int64_t now_ns, int64_t lifetime_ns)
@@ -48,8 +47,7 @@ sp_validity_renew(const struct sp_validity *v, int64_t now_ns)
     return now_ns >= v->to_ns - (v->to_ns - v->from_ns) / 3;
 }
 
-/* --- PEM
- * ---------------------------------------------------------------------------------------------- */
+/* --- PEM ----------------------------------------------------------------------------------- */
 
 void
 sp_pem_free(char *pem)
@@ -195,8 +193,7 @@ put_key(EVP_PKEY *key, char **ret, struct sp_err *e)
     return rc;
 }
 
-/* --- making certificates
- * ------------------------------------------------------------------------------ */
+/* --- making certificates ------------------------------------------------------------------- */
 
 static enum sp_code
 make_key(EVP_PKEY **ret, struct sp_err *e)
@@ -461,8 +458,7 @@ out:
     return rc;
 }
 
-/* --- hosts
- * --------------------------------------------------------------------------------------------- */
+/* --- hosts --------------------------------------------------------------------------------- */
 
 enum sp_code
 sp_cert_key(char **ret_key, struct sp_err *e)
@@ -566,8 +562,7 @@ out:
     return rc;
 }
 
-/* --- reading certificates
- * ------------------------------------------------------------------------------- */
+/* --- reading certificates ------------------------------------------------------------------ */
 
 static bool
 get_time(const ASN1_TIME *from, int64_t *ret_ns)

@@ -7,9 +7,10 @@
  *
  *     connect / accept -> TLS handshake -> secured -> hellos -> event READY -> event … -> closed
  *
- * Memory is bounded: bytes are read only while the session's output is short (SP_OUTPUT_HIGH) and
- * the user has not stopped the channel; ciphertext on its way out is at most 256 KiB; all else is
- * bounded by the session's limits. */
+ * Memory is bounded: a server reads only while the session's output is short (SP_OUTPUT_HIGH), and
+ * either side only while its user has not stopped the channel; about half a MiB is on its way in
+ * buffers and TLS; all else is bounded by the session's limits. (A client goes on reading however
+ * much it has to send: if both sides stopped, neither would go on.) */
 
 #include <uv.h>
 
@@ -33,21 +34,20 @@ struct sp_channel_ops {
     void (*closed)(struct sp_channel *c, void *arg, const struct sp_err *why, bool by_peer);
 };
 
-/* --- connecting
- * -------------------------------------------------------------------------------------- */
+/* --- connecting ---------------------------------------------------------------------------- */
 
 struct sp_connect {
     const char *address; /* as sp_address_parse takes it; copied */
     struct sp_tls_context *tls;
-    struct sp_session_options session; /* role CLIENT; copied */
+    struct sp_session_options session; /* role and service are filled in; handshake_ms is
+                                        * for TLS, too */
     uint32_t timeout_ms;               /* 0: SP_CONNECT_MS */
 };
 /* SP_OK: on its way; what becomes of it is told by the callbacks. */
 enum sp_code sp_channel_connect(uv_loop_t *loop, const struct sp_connect *o,
     const struct sp_channel_ops *ops, void *arg, struct sp_channel **ret, struct sp_err *e);
 
-/* --- listening
- * --------------------------------------------------------------------------------------- */
+/* --- listening ----------------------------------------------------------------------------- */
 
 struct sp_listener;
 struct sp_listen {
@@ -74,8 +74,7 @@ void sp_listener_stats(const struct sp_listener *l, struct sp_listener_stats *re
  * when the listener's memory is gone. */
 void sp_listener_close(struct sp_listener *l, void (*done)(void *arg), void *arg);
 
-/* --- a channel
- * --------------------------------------------------------------------------------------- */
+/* --- a channel ----------------------------------------------------------------------------- */
 
 /* Server: begins the session. o->role and o->service are filled in here, and renew_only is set when
  * the peer's certificate expired. */
@@ -98,8 +97,7 @@ void sp_channel_abort(struct sp_channel *c);
 /* Bytes moved so far on the wire. */
 void sp_channel_counts(const struct sp_channel *c, uint64_t *ret_in, uint64_t *ret_out);
 
-/* --- calls from other threads
- * ------------------------------------------------------------------------ */
+/* --- calls from other threads -------------------------------------------------------------- */
 
 /* A queue of calls to be made on the loop's thread, in order. */
 struct sp_loop_queue;

@@ -14,8 +14,7 @@ sp_frame_clear(struct sp_frame *f)
     sp_wipe(f, sizeof(*f)); /* an enrolment's secret may have been in the message */
 }
 
-/* --- encoding
- * ------------------------------------------------------------------------------------- */
+/* --- encoding ------------------------------------------------------------------------------ */
 
 enum sp_code
 sp_frame_encode(const struct sp_msg *m, size_t total, size_t offset, struct sp_buf *ret,
@@ -48,8 +47,7 @@ sp_frame_encode(const struct sp_msg *m, size_t total, size_t offset, struct sp_b
     return SP_OK;
 }
 
-/* --- decoding
- * ------------------------------------------------------------------------------------- */
+/* --- decoding ------------------------------------------------------------------------------ */
 
 enum part { IN_PREFIX, IN_HEADER, IN_PAYLOAD };
 

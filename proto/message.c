@@ -62,8 +62,7 @@ static const enum sp_domain domains[] = {SP_DOM_NONE, SP_DOM_SOURCE, SP_DOM_DEST
 #define NCODES (sizeof(codes) / sizeof(codes[0]))
 #define NDOMAINS (sizeof(domains) / sizeof(domains[0]))
 
-/* --- to the wire
- * ------------------------------------------------------------------------------------ */
+/* --- to the wire --------------------------------------------------------------------------- */
 
 struct body { /* what the header points to while it is packed */
     union {
@@ -353,8 +352,7 @@ sp_msg_encode(
     return SP_OK;
 }
 
-/* --- from the wire
- * ------------------------------------------------------------------------------------ */
+/* --- from the wire ------------------------------------------------------------------------- */
 
 /* protobuf-c allocates as the bytes tell it to: a header of 64 KiB could ask for some megabytes.
  * What an honest one needs is a few kilobytes. */

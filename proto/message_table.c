@@ -114,8 +114,7 @@ sp_msg_answers(enum sp_msg_type request, enum sp_msg_type reply)
     return false;
 }
 
-/* --- fields
- * --------------------------------------------------------------------------------------- */
+/* --- fields -------------------------------------------------------------------------------- */
 
 static bool
 features_valid(const struct sp_features *f)
@@ -195,8 +194,7 @@ sp_msg_valid(const struct sp_msg *m)
     return fields_valid(m);
 }
 
-/* --- payload
- * -------------------------------------------------------------------------------------- */
+/* --- payload ------------------------------------------------------------------------------- */
 
 /* The parts that the message names are within their own limits, and the payload is made of them. */
 static bool
@@ -250,8 +248,7 @@ sp_msg_check_payload(const struct sp_msg *m, size_t payload_len, struct sp_err *
     return SP_OK;
 }
 
-/* --- features and errors
- * --------------------------------------------------------------------------- */
+/* --- features and errors ------------------------------------------------------------------- */
 
 bool
 sp_features_have(const struct sp_features *f, const char *name)

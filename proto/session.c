@@ -23,8 +23,7 @@ sp_session_peer_word(const struct sp_session *s)
     return s->role == SP_ROLE_CLIENT ? "the server" : "the client";
 }
 
-/* --- the end
- * ------------------------------------------------------------------------------------------ */
+/* --- the end ------------------------------------------------------------------------------- */
 
 /* The first reason counts. */
 static void
@@ -95,8 +94,7 @@ refuse_peer(struct sp_session *s, const struct sp_err *what)
     close_with(s, &why, false);
 }
 
-/* --- making
- * ------------------------------------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------------------------- */
 
 static int64_t
 span(uint32_t ms, uint32_t usual)
@@ -199,8 +197,7 @@ sp_session_free(struct sp_session *s)
     free(s);
 }
 
-/* --- hello
- * -------------------------------------------------------------------------------------------- */
+/* --- hello --------------------------------------------------------------------------------- */
 
 static enum sp_code
 check_version(const struct sp_session *s, uint32_t major, uint32_t minor, const char *program,
@@ -269,8 +266,7 @@ take_hello(struct sp_session *s, const struct sp_msg *m, struct sp_event *ret, s
     return SP_OK;
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------------------------ */
 
 /* While the certificate is expired everything but the renewal is answered here. */
 static enum sp_code
@@ -458,8 +454,7 @@ sp_session_end(struct sp_session *s, const struct sp_err *error, struct sp_event
     tell(s, ret);
 }
 
-/* --- time
- * ---------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------- */
 
 static void
 earlier(int64_t *at, int64_t other)
@@ -544,8 +539,7 @@ sp_session_pause(struct sp_session *s, bool paused, int64_t now_ns)
     s->now = now_ns;
 }
 
-/* --- questions
- * ------------------------------------------------------------------------------------------ */
+/* --- questions ----------------------------------------------------------------------------- */
 
 bool
 sp_session_is_ready(const struct sp_session *s)

@@ -101,8 +101,7 @@ uint32_t sp_session_minor(const struct sp_session *s); /* in force: the smaller 
 bool sp_session_feature(const struct sp_session *s, const char *name);  /* both sides named it */
 const struct sp_msg *sp_session_peer_hello(const struct sp_session *s); /* once ready */
 
-/* --- client
- * ------------------------------------------------------------------------------------------ */
+/* --- client -------------------------------------------------------------------------------- */
 
 /* Sends a request; its tag is chosen here. SP_BUSY: too many in flight (wait for a reply), SP_AUTH:
  * the server serves only RENEW, SP_REFUSED: not ready or closed. */
@@ -119,8 +118,7 @@ enum sp_code sp_session_consumed(struct sp_session *s, size_t payload_len, struc
  * over. */
 enum sp_code sp_session_cancel(struct sp_session *s, uint32_t tag, struct sp_err *e);
 
-/* --- server
- * ------------------------------------------------------------------------------------------ */
+/* --- server -------------------------------------------------------------------------------- */
 
 /* Sends a reply or an item; m->tag must be in flight (SP_INTERNAL otherwise) and the type an answer
  * to it. Items: SP_BUSY when there is no credit (wait for SP_EVENT_ROOM). FLUSHED also
@@ -139,8 +137,7 @@ enum sp_code sp_session_ack(struct sp_session *s, uint64_t data, uint64_t nodes,
 enum sp_code
 sp_session_fail_puts(struct sp_session *s, const struct sp_err *error, struct sp_err *e);
 
-/* --- both
- * ---------------------------------------------------------------------------------------------- */
+/* --- both ---------------------------------------------------------------------------------- */
 
 /* Queues a Goodbye behind what is queued; nothing else can be sent after it. `why` code SP_OK: an
  * orderly end. The next feed or tick gives SP_EVENT_CLOSED. Harmless when closed. */

@@ -63,8 +63,7 @@ check_open(const struct sp_session *s, enum sp_role role, struct sp_err *e)
         s->state == SESSION_HELLO ? "not ready" : "closed");
 }
 
-/* --- client
- * ------------------------------------------------------------------------------------------ */
+/* --- client -------------------------------------------------------------------------------- */
 
 static enum sp_code
 check_request(const struct sp_session *s, const struct sp_msg *m, size_t n, struct sp_err *e)
@@ -146,8 +145,7 @@ sp_session_cancel(struct sp_session *s, uint32_t tag, struct sp_err *e)
     return rc;
 }
 
-/* --- server
- * ------------------------------------------------------------------------------------------ */
+/* --- server -------------------------------------------------------------------------------- */
 
 enum sp_code
 sp_session_reply(

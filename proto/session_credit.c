@@ -13,8 +13,7 @@ sp_session_charge(size_t payload_len)
     return payload_len < SP_CHARGE_MIN ? SP_CHARGE_MIN : (uint32_t)payload_len;
 }
 
-/* --- puts
- * ------------------------------------------------------------------------------------------ */
+/* --- puts ---------------------------------------------------------------------------------- */
 
 static enum sp_code
 charges_push(struct charges *c, uint32_t charge, struct sp_err *e)
@@ -101,8 +100,7 @@ sp_session_put_fits(const struct sp_session *s, size_t n)
     return n <= SP_BLOCK_MAX && sp_session_charge(n) <= s->put_credit;
 }
 
-/* --- streamed replies
- * ----------------------------------------------------------------------------------- */
+/* --- streamed replies ---------------------------------------------------------------------- */
 
 bool
 sp_session_reply_fits(const struct sp_session *s, size_t payload_len)

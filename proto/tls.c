@@ -59,8 +59,7 @@ fail_ssl(struct sp_err *e, enum sp_code code, const char *what)
         e, code, SP_DOM_CRYPTO, "%s%s%s", what, reason != NULL ? ": " : "", reason ? reason : "");
 }
 
-/* --- certificates of the peer
- * ------------------------------------------------------------------------ */
+/* --- certificates of the peer -------------------------------------------------------------- */
 
 static struct sp_tls *
 tls_of(X509_STORE_CTX *store)
@@ -203,8 +202,7 @@ verify_host(X509_STORE_CTX *store, void *arg)
     return admit(t, store);
 }
 
-/* --- contexts
- * ------------------------------------------------------------------------------------------ */
+/* --- contexts ------------------------------------------------------------------------------ */
 
 /* The service decides whether a client must show a certificate; a client that names none gets none.
  */
@@ -345,8 +343,7 @@ sp_tls_context_free(struct sp_tls_context *c)
     free(c);
 }
 
-/* --- a connection
- * --------------------------------------------------------------------------------------- */
+/* --- a connection -------------------------------------------------------------------------- */
 
 enum sp_code
 sp_tls_new(struct sp_tls_context *c, struct sp_tls **ret, struct sp_err *e)

@@ -1,7 +1,6 @@
 #include "pair.h"
 
-/* --- hello
- * ------------------------------------------------------------------------------------------ */
+/* --- hello --------------------------------------------------------------------------------- */
 
 static void
 hello_makes_both_ready(void **state)
@@ -76,8 +75,7 @@ versions(void **state)
     }
 }
 
-/* --- requests and replies
- * --------------------------------------------------------------------------- */
+/* --- requests and replies ------------------------------------------------------------------ */
 
 static uint32_t
 ask(struct pair *p, const struct sp_msg *m, size_t n)
@@ -279,8 +277,7 @@ cancelling(void **state)
     pair_free(&p);
 }
 
-/* --- puts
- * --------------------------------------------------------------------------------------------- */
+/* --- puts ---------------------------------------------------------------------------------- */
 
 static void
 put(struct pair *p, bool nodes, size_t n)
@@ -394,8 +391,7 @@ a_read_only_server_gets_no_puts(void **state)
     pair_free(&p);
 }
 
-/* --- streamed replies
- * --------------------------------------------------------------------------------- */
+/* --- streamed replies ---------------------------------------------------------------------- */
 
 static void
 items_cost_credit_that_the_reader_gives_back(void **state)
@@ -439,8 +435,7 @@ items_cost_credit_that_the_reader_gives_back(void **state)
     pair_free(&p);
 }
 
-/* --- enrolment and renewal
- * ---------------------------------------------------------------------------- */
+/* --- enrolment and renewal ----------------------------------------------------------------- */
 
 static void
 enrolling_pair(struct pair *p)
@@ -549,8 +544,7 @@ an_expired_host_may_only_renew(void **state)
     pair_free(&p);
 }
 
-/* --- goodbye and time
- * ---------------------------------------------------------------------------------- */
+/* --- goodbye and time ---------------------------------------------------------------------- */
 
 static void
 goodbye_reaches_the_other_side_behind_what_was_sent(void **state)

@@ -228,8 +228,7 @@ hostile_servers(void **state)
     }
 }
 
-/* --- a recorded exchange
- * ------------------------------------------------------------------------------ */
+/* --- a recorded exchange ------------------------------------------------------------------- */
 
 static void
 reply_to(struct pair *p, struct sp_msg m, uint32_t tag, size_t n)

@@ -415,8 +415,7 @@ clocks_that_are_wrong(void **state)
     pki_free(&p);
 }
 
-/* --- foreign TLS
- * ---------------------------------------------------------------------------------------- */
+/* --- foreign TLS --------------------------------------------------------------------------- */
 
 /* Plain OpenSSL as the client of our server; gives what our server says. */
 static void
@@ -513,8 +512,7 @@ no_tls_at_all(void **state)
     pki_free(&p);
 }
 
-/* --- amounts
- * ---------------------------------------------------------------------------------------------- */
+/* --- amounts ------------------------------------------------------------------------------- */
 
 static void
 writing_is_bounded(void **state)
