@@ -389,7 +389,7 @@ adjust(struct sp_target_dir *d, const char *name, int fd, bool path, const struc
 {
     struct target_handle h = target_handle_of(fd, path);
     struct sp_target_stat st;
-    bool differs;
+    bool differs = false;
     enum sp_code rc;
 
     if ((rc = target_stat(fd, "", &st, e)) != SP_OK)
@@ -397,15 +397,14 @@ adjust(struct sp_target_dir *d, const char *name, int fd, bool path, const struc
     if (st.type != en->type || st.size != en->size)
         return sp_fail(
             e, SP_CHANGED, SP_DOM_DESTINATION, "it was changed while it was being restored");
-    if ((rc = target_differs(d->t, &h, en, &differs, e)) != SP_OK)
+    if (st.links > 1 && (rc = target_differs(d->t, &h, en, &differs, e)) != SP_OK)
         return rc;
     if (st.links > 1 && (differs || en->links <= 1)) {
         if (en->type != SP_ENTRY_FILE)
             return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION, "it has other names too");
         return adjust_copy(d, name, fd, en, ret, flaw, e);
     }
-    if (differs)
-        target_apply(d->t, &h, en, flaw);
+    target_apply(d->t, &h, en, flaw); /* touches only what differs */
     if (flaw->code == SP_FULL) {
         *e = *flaw;
         return SP_FULL;
