@@ -54,6 +54,7 @@ sp_node_next(struct sp_cur *c, struct sp_wire_field *ret)
         if (!sp_node_varint(&p, end, &n) || n > (size_t)(end - p))
             return sp_wire_next(c, ret);
         ret->type = SP_WIRE_BYTES;
+        ret->value = 0;
         ret->bytes = (struct sp_cur){p, (size_t)n, false};
         p += n;
     } else {
