@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "storage/repository_impl.h"
 
-#define BATCH 4096u            /* nodes read in one pass */
-#define TRIES 4u               /* copies of a node that are looked at */
-#define KNOWN_MAX (512u << 10) /* nodes remembered, all hosts together */
+#define BATCH 4096u /* nodes read in one pass */
+#define TRIES 4u    /* copies of a node that are looked at */
 
 struct pending { /* a node to read */
     struct sp_id id;
@@ -32,8 +32,7 @@ struct walk {
     struct pending *batch;
 };
 
-/* --- what was found about one id
- * ------------------------------------------------------------------- */
+/* --- what was found about one id ----------------------------------------------------------- */
 
 struct sighting {
     const struct walk *w;
@@ -156,8 +155,7 @@ follow(struct walk *w, const uint8_t *ref, bool must, struct sp_err *e)
     return f.data && !must ? SP_OK : miss(w, ref, e);
 }
 
-/* --- one batch
- * ------------------------------------------------------------------------------------ */
+/* --- one batch ----------------------------------------------------------------------------- */
 
 static const uint8_t *
 find_id(const struct sp_block_header *h, const struct sp_id *id, size_t *ret)
@@ -247,59 +245,7 @@ read_batch(struct walk *w, struct sp_err *e)
     return rc;
 }
 
-/* --- what is remembered
- * ----------------------------------------------------------------------------- */
-
-/* The nodes known whole of the scope's host; the lock is held. NULL when there is no memory for
- * them: they only save time. */
-static struct sp_known_host *
-known_of(struct sp_repository *r, const struct sp_reader_scope *scope)
-{
-    struct sp_known_host *k;
-    size_t i;
-
-    if (scope->host == NULL || scope->group == NULL)
-        return NULL;
-    for (i = 0; i < r->nknown; i++) {
-        k = r->known[i];
-        if (memcmp(k->host, scope->host, 16) == 0 && memcmp(k->group, scope->group, 16) == 0)
-            return k;
-    }
-    if ((i & (i - 1)) == 0) { /* full at every power of two */
-        struct sp_known_host **more =
-            realloc(r->known, (i == 0 ? 1 : i * 2) * sizeof(struct sp_known_host *));
-
-        if (more == NULL)
-            return NULL;
-        r->known = more;
-    }
-    if ((k = calloc(1, sizeof(*k))) == NULL)
-        return NULL;
-    memcpy(k->host, scope->host, 16);
-    memcpy(k->group, scope->group, 16);
-    sp_keyset_init(&k->nodes, r->seed);
-    r->known[r->nknown++] = k;
-    return k;
-}
-
-static void
-remember(
-    struct sp_repository *r, struct sp_known_host *k, const struct sp_keyset *seen, uint64_t lost)
-{
-    struct sp_err ignored = {0};
-    size_t i, total = sp_keyset_count(seen);
-
-    sp_mutex_lock(&r->lock);
-    for (i = 0; i < r->nknown; i++)
-        total += sp_keyset_count(&r->known[i]->nodes);
-    if (total > KNOWN_MAX) /* begin anew: what is in use comes back by itself */
-        for (i = 0; i < r->nknown; i++)
-            sp_keyset_clear(&r->known[i]->nodes);
-    /* A part of it is true as well, so a failure harms nobody. */
-    if (r->lost == lost && sp_keyset_count(seen) <= KNOWN_MAX)
-        (void)sp_keyset_merge(&k->nodes, seen, &ignored);
-    sp_mutex_unlock(&r->lock);
-}
+/* --- the whole walk -------------------------------------------------------------------------- */
 
 /* From the root down; w->seen and the stack are empty. */
 static enum sp_code
@@ -325,10 +271,10 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
 
     sp_lookup_begin(&w.lookup, r);
     sp_keyset_init(&w.seen, r->seed);
+    if (view == NULL)
+        mine = sp_known_of(r, scope);
     sp_mutex_lock(&r->lock);
     lost = r->lost;
-    if (view == NULL)
-        mine = known_of(r, scope);
     w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;
     sp_mutex_unlock(&r->lock);
     if ((w.batch = malloc(BATCH * sizeof(*w.batch))) == NULL) {
@@ -348,7 +294,7 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
             sp_keyset_clear(&view->known);
     } while (lost != before);
     if (!w.lacks && mine != NULL)
-        remember(r, mine, &w.seen, lost);
+        sp_known_remember(r, mine, &w.seen, sp_clock_wall(r->env->clock), lost);
     else if (!w.lacks && view != NULL && (rc = sp_keyset_merge(&view->known, &w.seen, e)) != SP_OK)
         goto out;
     *ret_whole = !w.lacks;

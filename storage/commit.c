@@ -176,6 +176,7 @@ sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *r
     if ((rc = conclude(u, type, &set, record, n, &result.published_ns, e)) != SP_OK)
         goto out;
     *ret = result;
+    sp_known_save(u->r, u->origin.uploader, u->origin.group);
     sp_index_tidy(u->r);
 out:
     sp_missing_free(&missing);

@@ -55,6 +55,7 @@ sp_repository_head(struct sp_repository *r, const uint8_t host[16], const uint8_
     }
     if (rc != SP_OK)
         goto out;
+    sp_known_save(r, host, group);
     sp_missing_take(&m, &h.missing, &h.nmissing, &h.missing_more);
     *ret = h;
     memset(&h, 0, sizeof(h));

@@ -141,15 +141,9 @@ out:
 void
 sp_repository_free(struct sp_repository *r)
 {
-    size_t i;
-
     if (r == NULL)
         return;
-    for (i = 0; i < r->nknown; i++) {
-        sp_keyset_clear(&r->known[i]->nodes);
-        free(r->known[i]);
-    }
-    free(r->known);
+    sp_known_free(r);
     sp_index_set_clear(&r->index);
     sp_memtable_free(r->memtable);
     sp_memtable_free(r->frozen);
@@ -203,30 +197,23 @@ sp_store_fatal(enum sp_code rc)
     return rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT && rc != SP_IO && rc != SP_DENIED;
 }
 
-/* What was proven before rests on packs that are no longer relied on; the lock is held. */
-static void
-forget_known(struct sp_repository *r)
-{
-    size_t i;
-
-    r->lost++;
-    for (i = 0; i < r->nknown; i++)
-        sp_keyset_clear(&r->known[i]->nodes);
-}
-
 void
 sp_repository_distrust(struct sp_repository *r, uint32_t pack)
 {
     struct sp_pack_state *s;
+    bool news;
 
     sp_mutex_lock(&r->lock);
     s = sp_presence_at(r->presence, pack);
-    if (!s->bad) {
+    news = !s->bad;
+    if (news) {
         s->bad = true;
         s->transient = false;
-        forget_known(r);
+        sp_known_forget(r);
     }
     sp_mutex_unlock(&r->lock);
+    if (news)
+        sp_known_remove_files(r);
 }
 
 static enum sp_code
@@ -312,7 +299,7 @@ sp_repository_refresh(struct sp_repository *r, size_t *ret_lost, struct sp_err *
     sp_mutex_lock(&r->lock);
     sp_presence_list_end(r->presence, &lost);
     if (lost > 0)
-        forget_known(r);
+        sp_known_forget(r);
     sp_mutex_unlock(&r->lock);
     if ((rc = sp_index_refresh(r, e)) != SP_OK || (rc = sp_repository_learn(r, e)) != SP_OK)
         goto out;

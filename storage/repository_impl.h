@@ -28,9 +28,13 @@
 #define SP_SMALL_OBJECT (64u << 10) /* repository.conf, owner, slots, hosts */
 #define SP_RECORD_MAX (16u << 20)
 
-struct sp_known_host { /* nodes whose closure was proven, of one host's sets */
+struct sp_known_host { /* nodes whose closure was proven, of one host's sets: known.c */
     uint8_t host[16], group[16];
     struct sp_keyset nodes;
+    uint64_t used;     /* when, by r->known_clock */
+    int64_t proved_ns; /* when the oldest of them were; 0: there are none */
+    bool loaded;       /* what an earlier program proved was looked at */
+    bool unsaved;
 };
 
 struct sp_repository {
@@ -53,6 +57,7 @@ struct sp_repository {
     uint64_t index_synced;        /* those of them that a barrier has followed */
     struct sp_known_host **known; /* each lives as long as the repository */
     size_t nknown;
+    uint64_t known_clock;
     uint64_t lost;      /* how often packs vanished or proved bad: what was proven before is void */
     uint64_t slots_gen; /* how often slots were added or removed by this process */
 };
@@ -68,8 +73,7 @@ enum sp_code sp_repository_may_write(struct sp_repository *r, struct sp_err *e);
 /* A pack proved bad: nothing relies on it any more in this process (R6). Takes the lock. */
 void sp_repository_distrust(struct sp_repository *r, uint32_t pack);
 
-/* --- lookup.c
- * ------------------------------------------------------------------------------------- */
+/* --- lookup.c ------------------------------------------------------------------------------ */
 
 struct sp_place {  /* where a block lies */
     uint32_t pack; /* ordinal */
@@ -88,8 +92,7 @@ enum sp_code sp_lookup_id(
     struct sp_lookup *l, const struct sp_id *id, sp_place_fn each, void *arg, struct sp_err *e);
 void sp_lookup_end(struct sp_lookup *l);
 
-/* --- fetch.c
- * -------------------------------------------------------------------------------------- */
+/* --- fetch.c ------------------------------------------------------------------------------- */
 
 struct sp_fetch { /* one block to read */
     struct sp_place place;
@@ -106,8 +109,7 @@ typedef enum sp_code (*sp_fetch_fn)(void *arg, const struct sp_fetch *f, size_t 
 enum sp_code sp_fetch_blocks(struct sp_repository *r, struct sp_fetch *f, size_t n,
     sp_fetch_fn each, void *arg, struct sp_err *e);
 
-/* --- learn.c, index_flush.c, index_merge.c
- * ----------------------------------------------------------- */
+/* --- learn.c, index_flush.c, index_merge.c ------------------------------------------------- */
 
 /* Reads the trailers of the packs that the index does not know. */
 enum sp_code sp_repository_learn(struct sp_repository *r, struct sp_err *e);
@@ -120,8 +122,7 @@ enum sp_code sp_index_flush(struct sp_repository *r, struct sp_err *e);
 /* Merges small segments when there are many; what fails here harms nobody. Takes index_io. */
 void sp_index_tidy(struct sp_repository *r);
 
-/* --- closure.c
- * ------------------------------------------------------------------------------------ */
+/* --- closure.c ----------------------------------------------------------------------------- */
 
 struct sp_missing { /* ids that are not there, each once */
     struct sp_id *ids;
@@ -147,8 +148,29 @@ enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_sco
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e);
 
-/* --- records.c
- * ------------------------------------------------------------------------------------ */
+/* --- known.c, known_file.c: what is known whole -------------------------------------------- */
+
+/* The entry of the scope's host, with what an earlier program of this cache folder proved; NULL
+ * when the scope is not one host's, or there is no memory: it only saves time. It lives as long as
+ * the repository; its nodes are read under the lock. */
+struct sp_known_host *sp_known_of(struct sp_repository *r, const struct sp_reader_scope *scope);
+/* Proven at that time, and while r->lost was `lost`. */
+void sp_known_remember(struct sp_repository *r, struct sp_known_host *k,
+    const struct sp_keyset *nodes, int64_t proved_ns, uint64_t lost);
+/* Writes what is new into the cache folder. A failure harms nobody. */
+void sp_known_save(struct sp_repository *r, const uint8_t host[16], const uint8_t group[16]);
+/* Everything proven so far is void; the lock is held. */
+void sp_known_forget(struct sp_repository *r);
+void sp_known_free(struct sp_repository *r);
+
+/* The file: the packs that were relied on then, and the nodes. Taken at its word only while each of
+ * those packs is there and relied on. */
+void sp_known_read_file(struct sp_repository *r, struct sp_known_host *k);
+void sp_known_write_file(struct sp_repository *r, struct sp_known_host *k);
+/* A pack of them proved bad without a change of its name or size. */
+void sp_known_remove_files(struct sp_repository *r);
+
+/* --- records.c ----------------------------------------------------------------------------- */
 
 struct sp_record_name { /* what an object's name says */
     enum sp_record_type type;
@@ -185,8 +207,7 @@ enum sp_code sp_chain_checkpoint(struct sp_repository *r, const struct sp_record
 enum sp_code sp_repository_set_missing(struct sp_repository *r, const uint8_t set_id[16],
     struct sp_id **ret, size_t *ret_n, bool *ret_more, struct sp_err *e);
 
-/* --- removal.c: what the clear part of a removal record says
- * --------------------------------------- */
+/* --- removal.c: what the clear part of a removal record says ------------------------------- */
 
 struct sp_removal {
     uint8_t set_id[16], host[16], record[32];

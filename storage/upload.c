@@ -44,8 +44,7 @@ sp_upload_new(struct sp_repository *r, const uint8_t host[16], const uint8_t gro
     return SP_OK;
 }
 
-/* --- have
- * ------------------------------------------------------------------------------------------- */
+/* --- have ---------------------------------------------------------------------------------- */
 
 struct having {
     const struct sp_upload *u;
@@ -107,8 +106,7 @@ sp_upload_have(struct sp_upload *u, bool nodes, const struct sp_id *ids, size_t 
     return rc;
 }
 
-/* --- putting
- * ---------------------------------------------------------------------------------------- */
+/* --- putting ------------------------------------------------------------------------------- */
 
 static enum sp_code
 remember_block(struct sp_lane_pack *c, const struct sp_block_header *h, size_t n, struct sp_err *e)

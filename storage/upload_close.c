@@ -36,8 +36,7 @@ sp_lane_pack_clear(struct sp_lane_pack *c)
     c->nblocks = c->blocks_cap = c->nids = c->ids_cap = 0;
 }
 
-/* --- slots
- * ------------------------------------------------------------------------------------------ */
+/* --- slots --------------------------------------------------------------------------------- */
 
 static enum sp_code
 add_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
@@ -193,8 +192,7 @@ sp_upload_close(struct sp_upload *u, struct sp_lane *lanes, size_t n, struct sp_
     return rc;
 }
 
-/* --- index
- * ------------------------------------------------------------------------------------------ */
+/* --- index --------------------------------------------------------------------------------- */
 
 static enum sp_code
 poisoned(struct sp_upload *u, enum sp_code rc, const struct sp_err *e)

@@ -26,8 +26,7 @@ struct store_conformance {
 /* Runs all of them; gives the number of failures. */
 int store_conformance_run(const struct store_conformance *c);
 
-/* --- shared by the files of the suite
- * --------------------------------------------------------------- */
+/* --- shared by the files of the suite ------------------------------------------------------ */
 
 extern const struct store_conformance *suite;
 

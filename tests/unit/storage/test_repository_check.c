@@ -350,8 +350,7 @@ test_signatures(void **state)
     sp_buf_free(&false_one.object);
 }
 
-/* --- the index
- * ------------------------------------------------------------------------------------------ */
+/* --- the index ----------------------------------------------------------------------------- */
 
 /* A segment about the pack of `name`, with some of what is true of it and some of what is not. */
 static void
@@ -435,8 +434,7 @@ test_index(void **state)
     sp_buf_free(&r.object);
 }
 
-/* --- packs
- * ---------------------------------------------------------------------------------------------- */
+/* --- packs --------------------------------------------------------------------------------- */
 
 static void
 test_trailer(void **state)

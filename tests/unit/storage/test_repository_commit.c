@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "expect.h"
 #include "place.h"
 
@@ -258,8 +259,7 @@ test_faults_before(void **state)
     sp_buf_free(&second.object);
 }
 
-/* --- time
- * ---------------------------------------------------------------------------------------------- */
+/* --- time ---------------------------------------------------------------------------------- */
 
 static int64_t
 backwards(void *self)
@@ -300,8 +300,7 @@ test_clock(void **state)
         sp_buf_free(&r[i].object);
 }
 
-/* --- what is known whole
- * ------------------------------------------------------------------------------- */
+/* --- what is known whole ------------------------------------------------------------------- */
 
 static size_t
 lines(const char *log, const char *line)
@@ -384,7 +383,7 @@ test_bad_node(void **state)
     p[8] ^= 1; /* the first block's first byte; the trailer is as it was */
     overwrite(place.below, name, p, n);
     free(p);
-    s = open_store(&recorder, "cache");
+    s = open_store(&recorder, "another cache"); /* without what the first one proved */
     assert_int_equal(have_one(s, true, &ids[2]), SP_HAVE_MINE); /* nobody has looked yet */
     memset(&h, 0, sizeof(h));
     ok(sp_store_head(s, "job", &h, &err));
@@ -402,8 +401,106 @@ test_bad_node(void **state)
     sp_store_free(s);
 }
 
-/* --- read-only
- * ------------------------------------------------------------------------------------------- */
+/* --- from run to run ------------------------------------------------------------------------- */
+
+static int64_t now_of_test_ns;
+
+static int64_t
+test_now(void *self)
+{
+    (void)self;
+    return now_of_test_ns;
+}
+
+static const struct sp_clock test_clock_table = {test_now, test_now, NULL};
+
+/* Opens with the test's clock and gives how often nodes were read for a head that is whole. */
+static size_t
+nodes_read_for_head(void)
+{
+    static const struct sp_env env = {&sp_os_system, &test_clock_table, &sp_random_system};
+    struct recorder *recorder = recorder_new(place.below);
+    struct sp_repository *r;
+    struct sp_store_head h;
+    char path[128];
+    const struct sp_repository_options o = {.cache_dir = path, .write = true};
+    size_t n;
+
+    (void)snprintf(path, sizeof(path), "%s/cache", place.base);
+    recorder->reads = true;
+    ok(sp_repository_open(&recorder->head, &env, &o, &r, &err));
+    memset(&h, 0, sizeof(h));
+    ok(sp_repository_head(r, host.host, party_group(&host), "job", &h, &err));
+    assert_true(h.has_set);
+    n = h.set_whole ? lines(recorder_log(recorder), "get nodes\n") : 1000;
+    sp_store_head_clear(&h);
+    sp_repository_free(r);
+    return n;
+}
+
+static enum sp_code
+find_known(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    (void)st;
+    (void)e;
+    if (strncmp(name, "known-", 6) == 0)
+        strcpy(arg, name);
+    return SP_OK;
+}
+
+/* What one run proved the next one need not read again, while nothing speaks against it. */
+static void
+test_known_file(void **state)
+{
+    struct sp_store *s;
+    struct recorder *recorder;
+    struct made_record r;
+    struct sp_id ids[3];
+    struct sp_repository *repository;
+    char folder[128], name[256] = "", path[400];
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    s = open_store(&recorder, "cache");
+    make_set(s, &host, "job", NULL, 2, ids, &r);
+    sp_store_free(s);
+    now_of_test_ns = sp_clock_wall(&sp_clock_system);
+    assert_int_equal(nodes_read_for_head(), 0);
+    now_of_test_ns -= 3600 * SP_SECOND; /* a clock that went back */
+    assert_int_equal(nodes_read_for_head(), 1);
+    assert_int_equal(nodes_read_for_head(), 0);  /* proven anew */
+    now_of_test_ns += 8 * 24 * 3600 * SP_SECOND; /* a week is over */
+    assert_int_equal(nodes_read_for_head(), 1);
+    assert_int_equal(nodes_read_for_head(), 0);
+
+    /* A damaged file is none. */
+    ok(place_open(&place, true, "cache", NULL, &repository));
+    (void)snprintf(folder, sizeof(folder), "%s/cache/%.32s", place.base,
+        sp_hex16(sp_repository_conf(repository)->id).s);
+    sp_repository_free(repository);
+    ok(sp_os_system.list(NULL, folder, false, find_known, name, &err));
+    assert_true(name[0] != '\0');
+    (void)snprintf(path, sizeof(path), "%s/%.200s", folder, name);
+    ok(sp_os_read_file(&sp_os_system, path, 1u << 20, &p, &n, &err));
+    for (size_t i = 0; i < n; i += 7) {
+        p[i] ^= 1;
+        ok(sp_os_write_file(&sp_os_system, path, p, n, &err));
+        p[i] ^= 1;
+        assert_int_equal(nodes_read_for_head(), 1);
+    }
+    ok(sp_os_write_file(&sp_os_system, path, p, n / 2, &err));
+    assert_int_equal(nodes_read_for_head(), 1);
+    assert_int_equal(nodes_read_for_head(), 0);
+    free(p);
+
+    /* A pack that the proof may rest on is gone. */
+    assert_true(remove_all(place.below, "packs") > 0);
+    assert_int_equal(nodes_read_for_head(), 1000);
+    sp_buf_free(&r.object);
+}
+
+/* --- read-only ----------------------------------------------------------------------------- */
 
 static enum sp_code
 ignore_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
@@ -515,6 +612,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_known_whole, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_node, begin, end),
+        cmocka_unit_test_setup_teardown(test_known_file, begin, end),
         cmocka_unit_test_setup_teardown(test_read_only, begin, end),
     };
 
