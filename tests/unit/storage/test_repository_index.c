@@ -432,8 +432,7 @@ test_tidy(void **state)
         sp_buf_free(&r[i].object);
 }
 
-/* --- more than memory should hold
- * ----------------------------------------------------------------------- */
+/* --- more than memory should hold ---------------------------------------------------------- */
 
 #define MANY (SP_MEMTABLE_FULL / SP_BLOCK_MAX_IDS + 3)
 

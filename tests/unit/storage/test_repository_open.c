@@ -136,8 +136,7 @@ test_unmounted(void **state)
     sp_repository_free(r);
 }
 
-/* --- small objects
- * ----------------------------------------------------------------------------------- */
+/* --- small objects ------------------------------------------------------------------------- */
 
 static enum sp_code
 count(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
