@@ -472,7 +472,7 @@ test_spill(void **state)
     assert_non_null(ids);
     for (size_t i = 0; i < MANY; i++) {
         size_t len;
-        uint8_t *block = party_many(&host, SP_BLOCK_MAX_IDS, 4, ids, &len);
+        uint8_t *block = party_many(&host, SP_BLOCK_MAX_IDS, 8, ids, &len);
 
         some[i] = ids[i % SP_BLOCK_MAX_IDS];
         ok(sp_upload_put(u, block, len, &d, &err));
