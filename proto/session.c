@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/text.h"
 
 #define MS INT64_C(1000000)
 
@@ -37,8 +35,8 @@ close_with(struct sp_session *s, const struct sp_err *why, bool by_peer)
     s->by_peer = by_peer;
 }
 
-static void
-tell(struct sp_session *s, struct sp_event *ret)
+void
+sp_session_tell(struct sp_session *s, struct sp_event *ret)
 {
     if (!s->tell)
         return;
@@ -431,7 +429,7 @@ sp_session_feed(struct sp_session *s, int64_t now_ns, const void *p, size_t n, s
         }
     }
     if (ret->type == SP_EVENT_NONE)
-        tell(s, ret);
+        sp_session_tell(s, ret);
     *ret_used = s->state == SESSION_CLOSED ? n : used;
 }
 
@@ -451,92 +449,7 @@ sp_session_end(struct sp_session *s, const struct sp_err *error, struct sp_event
                                                  : " without a goodbye");
     close_with(s, &why, false);
     sp_session_drop_output(s);
-    tell(s, ret);
-}
-
-/* --- time ---------------------------------------------------------------------------------- */
-
-static void
-earlier(int64_t *at, int64_t other)
-{
-    if (other < *at)
-        *at = other;
-}
-
-int64_t
-sp_session_deadline(const struct sp_session *s)
-{
-    int64_t at = INT64_MAX;
-
-    if (s->tell)
-        return s->now;
-    if (s->state == SESSION_CLOSED)
-        return INT64_MAX;
-    if (s->state == SESSION_HELLO)
-        earlier(&at, s->started + s->handshake_ns);
-    if (s->service == SP_SERVICE_ENROLL)
-        earlier(&at, s->started + s->enroll_ns);
-    if (s->queued > 0)
-        earlier(&at, s->moved + s->stall_ns);
-    if (!s->paused && s->state == SESSION_READY) {
-        earlier(&at, s->heard + s->idle_ns);
-        if (!s->pinging)
-            earlier(&at, s->heard + s->ping_ns);
-    }
-    return at;
-}
-
-static void
-time_out(struct sp_session *s, const char *what, int64_t after_ns)
-{
-    struct sp_err why = {0};
-
-    (void)sp_fail(&why, SP_TIMEOUT, SP_DOM_NET, "%s %s for %s", sp_session_peer_word(s), what,
-        sp_text_duration(after_ns).s);
-    sp_session_goodbye(s, &why);
-}
-
-static void
-ping(struct sp_session *s)
-{
-    struct sp_msg m = {.type = SP_MSG_PING, .ping = {.nonce = s->ping_nonce + 1}};
-    struct sp_err e = {0};
-
-    if (sp_session_queue(s, &m, NULL, 0, &e) != SP_OK) {
-        sp_session_break(s, &e);
-        return;
-    }
-    s->ping_nonce = m.ping.nonce;
-    s->pinging = true;
-}
-
-void
-sp_session_tick(struct sp_session *s, int64_t now_ns, struct sp_event *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    s->now = now_ns;
-    if (s->state == SESSION_HELLO && now_ns >= s->started + s->handshake_ns)
-        time_out(s, "did not say hello", s->handshake_ns);
-    else if (s->service == SP_SERVICE_ENROLL && now_ns >= s->started + s->enroll_ns)
-        time_out(s, "did not finish enrolling", s->enroll_ns);
-    else if (s->queued > 0 && now_ns >= s->moved + s->stall_ns)
-        time_out(s, "took nothing", s->stall_ns);
-    else if (!s->paused && s->state == SESSION_READY) {
-        if (now_ns >= s->heard + s->idle_ns)
-            time_out(s, "was silent", s->idle_ns);
-        else if (!s->pinging && now_ns >= s->heard + s->ping_ns)
-            ping(s);
-    }
-    tell(s, ret);
-}
-
-void
-sp_session_pause(struct sp_session *s, bool paused, int64_t now_ns)
-{
-    if (s->paused && !paused)
-        s->heard = now_ns;
-    s->paused = paused;
-    s->now = now_ns;
+    sp_session_tell(s, ret);
 }
 
 /* --- questions ----------------------------------------------------------------------------- */

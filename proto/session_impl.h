@@ -3,7 +3,8 @@
 
 /* Inside of session*.c: the state, and who looks after which part of it.
  *
- *   session.c         life: hello, feed, deadlines, end
+ *   session.c         life: hello, feed, end
+ *   session_time.c    deadlines
  *   session_rules.c   what the peer may send now; asked before memory is taken for a payload
  *   session_calls.c   what the user sends: requests, puts, replies, acknowledgements
  *   session_credit.c  credit both ways
@@ -89,6 +90,9 @@ struct sp_session {
 const char *sp_session_peer_word(const struct sp_session *s); /* "the server", "the client" */
 /* Our own trouble (memory): ends the session with a Goodbye. */
 void sp_session_break(struct sp_session *s, const struct sp_err *e);
+
+/* SP_EVENT_CLOSED, once it is due and was not given yet. */
+void sp_session_tell(struct sp_session *s, struct sp_event *ret);
 
 /* session_rules.c; of type sp_frame_admit_fn, arg the session */
 enum sp_code
