@@ -87,20 +87,20 @@ function(sp_script_test name)
         ENVIRONMENT "SP_BUILD=${PROJECT_BINARY_DIR};SP_SOURCE=${PROJECT_SOURCE_DIR}")
 endfunction()
 
-# sp_fuzz(name LIBS libs...): tests/fuzz/fuzz_name.c has LLVMFuzzerTestOneInput. With SP_FUZZ it becomes
-# a libFuzzer program; everywhere else a ctest that runs it over corpus/name, so that every finding kept
-# there stays found.
+# sp_fuzz(name FILE fuzz_name.c DRIVER driver.c LIBS libs...): the file has LLVMFuzzerTestOneInput. With
+# SP_FUZZ it becomes a libFuzzer program; everywhere else a ctest in which the driver runs it over
+# corpus/name, so that every finding kept there stays found.
 function(sp_fuzz name)
-    cmake_parse_arguments(T "" "" "LIBS" ${ARGN})
+    cmake_parse_arguments(T "" "FILE;DRIVER" "LIBS" ${ARGN})
     set(target fuzz_${name})
-    add_executable(${target} ${target}.c)
+    add_executable(${target} ${T_FILE})
     sp_flags(${target})
     target_link_libraries(${target} PRIVATE ${T_LIBS})
     if(SP_FUZZ)
         target_link_options(${target} PRIVATE -fsanitize=fuzzer)
         add_dependencies(fuzzers ${target})
     else()
-        target_sources(${target} PRIVATE driver.c)
+        target_sources(${target} PRIVATE ${T_DRIVER})
         add_test(NAME ${target} COMMAND ${target} ${CMAKE_CURRENT_SOURCE_DIR}/corpus/${name})
         set_tests_properties(${target} PROPERTIES TIMEOUT 120)
     endif()
