@@ -288,12 +288,28 @@ test_foreign_pack(void **state)
     place_end(&other);
 }
 
-/* Two programs on one repository: each sees after a refresh what the other has done. */
+static struct sp_repository *
+open_folder(const char *cache)
+{
+    struct sp_repository *r = NULL;
+    struct sp_backend *b;
+    char folder[128], path[128];
+    const struct sp_repository_options o = {.cache_dir = path, .write = true};
+
+    (void)snprintf(folder, sizeof(folder), "%s/repository", place.base);
+    (void)snprintf(path, sizeof(path), "%s/%s", place.base, cache);
+    ok(sp_backend_dir_open(&sp_env_system, folder, false, &b, &err));
+    ok(sp_repository_open(b, &sp_env_system, &o, &r, &err));
+    return r;
+}
+
+/* Two programs on one repository, even with one cache folder: each sees after a refresh what the
+ * other has done. */
 static void
 test_two_programs(void **state)
 {
-    struct sp_repository *a = place_repository(&place, "cache a");
-    struct sp_repository *b = place_repository(&place, "cache b");
+    struct sp_repository *a = open_folder("cache");
+    struct sp_repository *b = open_folder("cache");
     struct sp_upload *ua = upload_of(a), *ub = upload_of(b);
     struct sp_id x = put(ua, 4096, NULL), y = put(ub, 4096, NULL);
     size_t lost;
