@@ -81,10 +81,14 @@ void sp_signals_store(struct sp_store *s); /* the store to cancel; NULL: none an
 
 /* --- opening ----------------------------------------------------------------------------------------- */
 
-enum sp_open_mode { SP_OPEN_READ, SP_OPEN_WRITE };
+enum sp_open_mode {
+    SP_OPEN_READ,
+    SP_OPEN_WRITE,
+    SP_OPEN_LOOK /* as READ, but a folder without a profile opens without a key when none is given */
+};
 struct sp_opened_store {
     struct sp_store *store;
-    struct sp_keys *keys;       /* owned */
+    struct sp_keys *keys;       /* owned; NULL only with SP_OPEN_LOOK */
     struct sp_profile *profile; /* owned; NULL when opened by passphrase or recovery key alone */
     char *address;
     uint8_t repository[16];

@@ -202,6 +202,7 @@ run(struct sp_cli *c)
     struct sp_report r;
     struct diff d = {.r = &r, .within = SP_BUF_INIT};
     struct sp_err e = {0};
+    enum sp_code rc;
     int opt;
 
     while ((opt = sp_cli_getopt(c, "", longs)) != -1)
@@ -211,10 +212,10 @@ run(struct sp_cli *c)
     if (optind + 3 < c->argc)
         return sp_cli_usage(c, "'%s' is too much: two sets and one path", c->argv[optind + 3]);
     sp_report_begin(&r, c);
-    (void)diff(&d, c->argv[optind], c->argv[optind + 1],
+    rc = diff(&d, c->argv[optind], c->argv[optind + 1],
         optind + 2 < c->argc ? c->argv[optind + 2] : NULL, &e);
     sp_buf_free(&d.within);
-    return sp_report_end(&r, SP_EXIT_DONE, &e);
+    return sp_report_end(&r, rc, &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_diff = {"diff", "what differs between two sets", usage, run};

@@ -232,6 +232,7 @@ run(struct sp_cli *c)
     struct sp_err e = {0};
     const char *spec = NULL;
     bool all = false;
+    enum sp_code rc;
     int opt;
 
     while ((opt = sp_cli_getopt(c, "", longs)) != -1) {
@@ -250,10 +251,10 @@ run(struct sp_cli *c)
             &f.filter, &e) != SP_OK)
         return sp_cli_fail(c, &e);
     sp_report_begin(&r, c);
-    (void)find(&f, spec, all, &e);
+    rc = find(&f, spec, all, &e);
     sp_seen_free(f.seen);
     sp_filter_free(f.filter);
-    return sp_report_end(&r, SP_EXIT_DONE, &e);
+    return sp_report_end(&r, rc, &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_find = {"find", "find files in sets", usage, run};

@@ -181,8 +181,7 @@ run(struct sp_cli *c)
         return sp_cli_usage(c, "'%s' is too much; to see one set: stillpoint show SET",
             c->argv[optind]);
     sp_report_begin(&r, c);
-    (void)list(&r, all, job, checkpoints, &e);
-    return sp_report_end(&r, SP_EXIT_DONE, &e);
+    return sp_report_end(&r, list(&r, all, job, checkpoints, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_list = {"list", "list backup sets", usage, run};

@@ -236,27 +236,28 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
     return SP_OK;
 }
 
-static enum sp_exit
-restore(struct restore *s, const char *spec, struct sp_err *e)
+static enum sp_code
+restore(struct restore *s, const char *spec, enum sp_exit *ret_code, struct sp_err *e)
 {
     struct sp_opened_store o;
     struct sp_found_set f;
     struct sp_restore_stats stats;
-    enum sp_exit code = SP_EXIT_DONE;
+    enum sp_code rc;
 
     memset(&stats, 0, sizeof(stats));
-    if (make_temp(s, e) != SP_OK || sp_select_filter(&s->patterns, &s->filter, e) != SP_OK)
-        return SP_EXIT_FAILED;
+    if ((rc = make_temp(s, e)) != SP_OK ||
+        (rc = sp_select_filter(&s->patterns, &s->filter, e)) != SP_OK)
+        return rc;
     s->o.select = s->filter;
-    if (sp_cli_open(s->r.c, NULL, SP_OPEN_READ, &o, e) != SP_OK)
-        return SP_EXIT_FAILED;
-    if (sp_cli_find_set(s->r.c, &o, spec, &f, e) == SP_OK) {
-        if (run_set(s, &o, &f, &stats, e) == SP_OK && stats.faults > 0)
-            code = SP_EXIT_PARTLY;
+    if ((rc = sp_cli_open(s->r.c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_cli_find_set(s->r.c, &o, spec, &f, e)) == SP_OK) {
+        rc = run_set(s, &o, &f, &stats, e);
         sp_found_set_clear(&f);
     }
     sp_cli_close(&o);
-    return code;
+    *ret_code = stats.faults > 0 ? SP_EXIT_PARTLY : SP_EXIT_DONE;
+    return rc;
 }
 
 /* --- the command line -------------------------------------------------------------------------------------- */
@@ -337,13 +338,14 @@ run(struct sp_cli *c)
     struct restore s;
     struct sp_err e = {0};
     enum sp_exit code;
+    enum sp_code rc;
 
     memset(&s, 0, sizeof(s));
     if ((code = parse(&s, c, &e)) == SP_EXIT_DONE) {
         sp_signals_install();
         sp_report_begin(&s.r, c);
-        code = restore(&s, c->argv[optind], &e);
-        code = sp_report_end(&s.r, code, &e);
+        rc = restore(&s, c->argv[optind], &code, &e);
+        code = sp_report_end(&s.r, rc, &e, code);
     }
     sp_filter_free(s.filter);
     sp_strings_clear(&s.patterns);

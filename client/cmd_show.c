@@ -340,6 +340,7 @@ run(struct sp_cli *c)
     bool recursive = false;
     struct sp_report r;
     struct sp_err e = {0};
+    enum sp_code rc;
     int opt;
 
     while ((opt = sp_cli_getopt(c, "R", longs)) != -1) {
@@ -354,8 +355,8 @@ run(struct sp_cli *c)
     if (recursive && optind + 1 == c->argc)
         return sp_cli_usage(c, "-R lists what is below a PATH; which?");
     sp_report_begin(&r, c);
-    (void)show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
-    return sp_report_end(&r, SP_EXIT_DONE, &e);
+    rc = show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
+    return sp_report_end(&r, rc, &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_show = {"show", "show one set, or what is in it", usage, run};

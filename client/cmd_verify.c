@@ -90,8 +90,7 @@ content_result(struct verify *v, const struct sp_found_set *f, const struct sp_s
         (void)printf("and %s more damaged files\n", sp_text_count(s->damaged - SHOWN).s);
     if (s->damaged > 0 || reader->damaged > 0)
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
-            "set %s is damaged: %s of %s%s%s. Run the job again: what is missing is read and stored "
-            "anew while the files are there; 'stillpoint check --read-data' tells which objects are bad",
+            "set %s is damaged: %s of %s%s%s; 'stillpoint check --read-data' tells which objects are bad",
             sp_present_id(f->set.set_id).s, sp_text_count(s->damaged).s,
             sp_present_count(s->files, "file", "files").s,
             reader->damaged > 0 ? ", and parts of its catalog: " : "",
@@ -294,28 +293,27 @@ verify_live(struct verify *v, struct sp_opened_store *o, const struct sp_found_s
 
 /* --- the command ------------------------------------------------------------------------------------------------- */
 
-static enum sp_exit
-verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool live, struct sp_err *e)
+static enum sp_code
+verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool live,
+    enum sp_exit *ret_code, struct sp_err *e)
 {
     struct sp_opened_store o;
     struct sp_found_set f;
-    enum sp_exit code = SP_EXIT_DONE;
+    enum sp_code rc;
 
-    if (sp_cli_open(v->r.c, NULL, SP_OPEN_READ, &o, e) != SP_OK)
-        return SP_EXIT_FAILED;
-    if (sp_cli_find_set(v->r.c, &o, spec, &f, e) == SP_OK) {
-        if (live || npaths > 0)
-            (void)verify_live(v, &o, &f, paths, npaths, &code, e);
-        else
-            (void)verify_content(v, &o, &f, e);
-        if (e->code == SP_OK && !f.signed_ok)
-            (void)sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+    if ((rc = sp_cli_open(v->r.c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_cli_find_set(v->r.c, &o, spec, &f, e)) == SP_OK) {
+        rc = live || npaths > 0 ? verify_live(v, &o, &f, paths, npaths, ret_code, e)
+                                : verify_content(v, &o, &f, e);
+        if (rc == SP_OK && !f.signed_ok)
+            rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
                 "set %s is not signed by the host that it names: forged or damaged",
                 sp_present_id(f.set.set_id).s);
         sp_found_set_clear(&f);
     }
     sp_cli_close(&o);
-    return code;
+    return rc;
 }
 
 static enum sp_exit
@@ -326,7 +324,8 @@ run(struct sp_cli *c)
     struct sp_err e = {0};
     const char *spec = "latest";
     bool live = false;
-    enum sp_exit code;
+    enum sp_exit code = SP_EXIT_DONE;
+    enum sp_code rc;
     int opt, i;
 
     while ((opt = sp_cli_getopt(c, "", longs)) != -1) {
@@ -343,8 +342,8 @@ run(struct sp_cli *c)
     }
     memset(&v, 0, sizeof(v));
     sp_report_begin(&v.r, c);
-    code = verify(&v, spec, c->argv + optind, (size_t)(c->argc - optind), live, &e);
-    return sp_report_end(&v.r, code, &e);
+    rc = verify(&v, spec, c->argv + optind, (size_t)(c->argc - optind), live, &code, &e);
+    return sp_report_end(&v.r, rc, &e, code);
 }
 
 const struct sp_command sp_cmd_verify = {

@@ -244,6 +244,8 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
     }
     if ((rc = as_store(r, o, NULL, NULL, e)) != SP_OK)
         return rc;
+    if (mode == SP_OPEN_LOOK && c->passphrase_file == NULL && c->recovery_key_file == NULL)
+        return SP_OK;
     return sp_cli_unlock(c, o->store, o->address, &o->keys, e);
 }
 
@@ -266,15 +268,21 @@ sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
     struct sp_opened_store *ret, struct sp_err *e)
 {
     struct sp_opened_store *o = ret;
+    uint8_t id[16];
     enum sp_code rc;
 
     memset(o, 0, sizeof(*o));
     if (address == NULL)
         address = c->repository;
-    if (address != NULL && (rc = sp_cli_address(address, &o->address, e)) != SP_OK)
+    if (address != NULL && sp_hex_parse(address, id, 16)) { /* by the repository's id */
+        if ((o->address = strdup(address)) == NULL)
+            return sp_fail_nomem(e);
+    } else if (address != NULL && (rc = sp_cli_address(address, &o->address, e)) != SP_OK) {
         return rc;
+    }
     rc = sp_profile_load(c->env, o->address, &o->profile, e);
     if (rc == SP_ABSENT && o->address != NULL) {
+        sp_err_clear(e);
         rc = open_unknown(c, mode, o, e);
     } else if (rc == SP_OK) {
         free(o->address);

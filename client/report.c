@@ -25,14 +25,14 @@ sp_report_flow(struct sp_report *r)
 }
 
 enum sp_exit
-sp_report_end(struct sp_report *r, enum sp_exit code, const struct sp_err *e)
+sp_report_end(struct sp_report *r, enum sp_code rc, const struct sp_err *e, enum sp_exit code)
 {
-    if (e->code != SP_OK) {
+    if (rc != SP_OK) {
         code = sp_cli_exit_code(e);
         (void)fprintf(stderr, "stillpoint: %s\n", e->text);
     }
     if (r->j != NULL) {
-        if (e->code != SP_OK) {
+        if (rc != SP_OK) {
             sp_json_kstr(r->j, "error", e->text);
             sp_json_kstr(r->j, "code", sp_code_word(e->code));
             sp_json_kstr(r->j, "domain", sp_domain_word(e->domain));

@@ -17,8 +17,9 @@ struct sp_report {
 void sp_report_begin(struct sp_report *r, struct sp_cli *c);
 /* Between the items of a list: writes out what has gathered. */
 void sp_report_flow(struct sp_report *r);
-/* Ends the object with "exit" and, when e->code is not SP_OK, "error", "code" and "domain"; the sentence goes
+/* Ends the object with "exit" and, when rc is not SP_OK, "error", "code" and "domain" out of e; the sentence goes
  * to standard error too. Gives the exit code: that of the error, or `code`. */
-enum sp_exit sp_report_end(struct sp_report *r, enum sp_exit code, const struct sp_err *e);
+enum sp_exit sp_report_end(
+    struct sp_report *r, enum sp_code rc, const struct sp_err *e, enum sp_exit code);
 
 #endif
