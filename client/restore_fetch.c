@@ -179,7 +179,7 @@ open_block(struct worker *worker, struct task *t)
         uint8_t *data;
 
         if (!sp_opened_find(opened, &c->id, &chunk) || chunk.kind != SP_CHUNK_DATA ||
-            (c->length > 0 ? chunk.len != c->length : chunk.len > SP_TARGET_ATTRIBUTE_MAX))
+            chunk.len > c->room)
             continue;
         if ((data = malloc(chunk.len + 1)) == NULL) {
             rc = sp_fail_nomem(&e);

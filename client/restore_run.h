@@ -131,7 +131,7 @@ struct piece { /* parts of one file in this window, in order */
 
 struct chunk {
     struct sp_id id;
-    uint32_t length; /* as the segment says; 0 for the value of an attribute */
+    uint32_t room; /* the longest that was claimed; what is longer is not kept */
     bool wanted;
     uint8_t *data;
     uint32_t got; /* length of data */

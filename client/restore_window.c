@@ -103,8 +103,7 @@ grow(void **array, size_t *cap, size_t n, size_t size, struct sp_err *e)
 }
 
 static enum sp_code
-add_chunk(
-    struct window *w, const struct sp_id *id, uint32_t length, uint32_t *ret, struct sp_err *e)
+add_chunk(struct window *w, const struct sp_id *id, uint32_t room, uint32_t *ret, struct sp_err *e)
 {
     size_t at = slot_of(w, id);
     struct chunk *c;
@@ -112,6 +111,10 @@ add_chunk(
     enum sp_code rc;
 
     if (w->table[at] != PART_HOLE) {
+        /* A file that lies about a chunk's length does not harm one that does not. */
+        c = &w->chunks[w->table[at]];
+        w->bytes += room > c->room ? room - c->room : 0;
+        c->room = room > c->room ? room : c->room;
         *ret = w->table[at];
         return SP_OK;
     }
@@ -124,8 +127,8 @@ add_chunk(
         at = slot_of(w, id);
     }
     c = &w->chunks[w->nchunks];
-    *c = (struct chunk){.id = *id, .length = length};
-    w->bytes += length > 0 ? length : SP_TARGET_ATTRIBUTE_MAX;
+    *c = (struct chunk){.id = *id, .room = room};
+    w->bytes += room;
     *ret = w->table[at] = (uint32_t)w->nchunks++;
     return SP_OK;
 }
@@ -270,7 +273,7 @@ close_last(struct restore *r, struct file *f, struct sp_err *e)
     for (size_t i = 0; i < f->entry->nattributes; i++) {
         const struct sp_attribute *a = &f->entry->attributes[i];
 
-        if (a->external && (rc = add_chunk(w, &a->id, 0, &chunk, e)) != SP_OK)
+        if (a->external && (rc = add_chunk(w, &a->id, SP_TARGET_ATTRIBUTE_MAX, &chunk, e)) != SP_OK)
             return rc;
     }
     w->pieces[w->npieces - 1].last = true;

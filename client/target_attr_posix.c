@@ -231,6 +231,7 @@ sp_target_dir_apply(struct sp_target_dir *d, const struct sp_entry *en, struct s
     target_apply(d->t, &h, en, &flaw);
     if (fd >= 0)
         (void)close(fd); /* was not written */
+    d->opened_up = d->loosened = false;
     target_dir_unuse(d);
     if (flaw.code != SP_OK)
         *e = flaw;
