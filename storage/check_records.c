@@ -58,7 +58,7 @@ check_set(struct host_pass *h, const struct sp_record_name *name, const char *ob
     bool checkpoint = name->type == SP_RECORD_CHECKPOINT;
     enum sp_code rc;
 
-    if ((rc = sp_set_record_decode(p, n, &set, &why)) != SP_OK)
+    if (sp_set_record_decode(p, n, &set, &why) != SP_OK)
         return sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why.text);
     if (memcmp(set.set_id, name->set_id, sizeof(set.set_id)) != 0 ||
         memcmp(set.host, name->host, sizeof(set.host)) != 0 ||

@@ -134,6 +134,8 @@ next_key(struct merge *m, struct sp_err *e)
             if ((rc = hold(m, s->head, e)) != SP_OK || (rc = advance(s, e)) != SP_OK)
                 return rc;
     }
+    if (m->nsame == 0) /* never: somebody has the least key */
+        return sp_fail(e, SP_INTERNAL, SP_DOM_SELF, "a merge lost its place");
     sp_index_sort(m->same, m->nsame);
     for (i = 1; i < m->nsame; i++)
         if (memcmp(m->same + kept * INDEX_ENTRY, m->same + i * INDEX_ENTRY, INDEX_ENTRY) != 0)

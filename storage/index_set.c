@@ -18,7 +18,7 @@ use_free(struct sp_index_use *u)
 static struct sp_index_view *
 view_new(size_t room)
 {
-    struct sp_index_view *v = malloc(sizeof(*v) + room * sizeof(v->uses[0]));
+    struct sp_index_view *v = malloc(sizeof(*v) + room * sizeof(struct sp_index_use *));
 
     if (v != NULL) {
         atomic_init(&v->refs, 1);

@@ -172,8 +172,8 @@ sp_index_tidy(struct sp_repository *r)
         rc = make_plan(r, uses, n, &plan, &ignored);
     sp_mutex_unlock(&r->lock);
     if (n > 0 && rc == SP_OK &&
-        (rc = sp_index_merge(
-             &r->cache, plan.in, plan.n, plan.packs, plan.npacks, name, &ignored)) == SP_OK)
+        sp_index_merge(&r->cache, plan.in, plan.n, plan.packs, plan.npacks, name, &ignored) ==
+            SP_OK)
         (void)replace(r, &plan, name, &ignored); /* a hint more or less (R5) */
     plan_free(&plan);
     free(uses);

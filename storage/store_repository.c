@@ -1,5 +1,6 @@
 /* A repository as a store: see repository.h. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +97,9 @@ store_info(struct sp_store *store, struct sp_store_info *ret, struct sp_err *e)
     memcpy(ret->address, s->address, sizeof(ret->address));
     ret->writable = s->upload != NULL;
     if (!ret->writable)
-        strcpy(ret->why_not, s->r->write ? "no host was named that would upload"
-                                         : "the repository was opened read-only");
+        (void)snprintf(ret->why_not, sizeof(ret->why_not), "%s",
+            s->r->write ? "no host was named that would upload"
+                        : "the repository was opened read-only");
     return SP_OK;
 }
 

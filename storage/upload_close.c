@@ -144,7 +144,7 @@ enum sp_code
 sp_upload_close(struct sp_upload *u, struct sp_lane *lanes, size_t n, struct sp_err *e)
 {
     uint8_t names[SP_LANES][32];
-    uint64_t sizes[SP_LANES];
+    uint64_t sizes[SP_LANES] = {0};
     size_t i, any = 0;
     enum sp_code rc = SP_OK;
 
