@@ -122,8 +122,7 @@ sp_call_end(struct remote *r, struct call *c)
     sp_cond_destroy(&c->changed);
 }
 
-/* --- with the lock
- * ----------------------------------------------------------------------------------- */
+/* --- with the lock ---------------------------------------------------------------------------- */
 
 struct call *
 sp_call_find(struct remote *r, uint32_t tag)

@@ -22,8 +22,7 @@ struct enrolling {
     const char *server;
 };
 
-/* --- events
- * ------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void
 on_event(struct sp_channel *c, void *arg, struct sp_event *ev)
@@ -98,8 +97,7 @@ ask(struct enrolling *g, const struct sp_msg *m, const void *p, size_t n, struct
     return g->answer.msg.type == SP_MSG_ERROR ? sp_msg_get_error(&g->answer.msg, e) : SP_OK;
 }
 
-/* --- the first step: certificate and repository
- * ------------------------------------------------------ */
+/* --- the first step: certificate and repository ----------------------------------------------- */
 
 static enum sp_code
 connect_to(
@@ -252,8 +250,7 @@ out:
     return rc;
 }
 
-/* --- the second step: what only the client can make
- * -------------------------------------------------- */
+/* --- the second step: what only the client can make ------------------------------------------- */
 
 static enum sp_code
 second_step(struct enrolling *g, const struct sp_buf *record, const struct sp_buf *slots,
@@ -314,8 +311,7 @@ both_steps(struct enrolling *g, const struct sp_enroll_options *o, const struct 
     return rc;
 }
 
-/* --- all together
- * ------------------------------------------------------------------------------------ */
+/* --- all together ----------------------------------------------------------------------------- */
 
 static void
 close_all(struct enrolling *g, const struct sp_err *why)

@@ -32,8 +32,7 @@ struct remote_pace {               /* tests are in a hurry */
     uint32_t starved_ms;           /* no credit and no acknowledgement for so long: FLUSH */
 };
 
-/* --- blocks: remote_put.c
- * ---------------------------------------------------------------------------- */
+/* --- blocks: remote_put.c --------------------------------------------------------------------- */
 
 struct put_block {
     struct put_block *next;
@@ -55,8 +54,7 @@ struct lane {
 };
 enum { LANE_DATA, LANE_NODES, LANES };
 
-/* --- calls: remote_call.c
- * ---------------------------------------------------------------------------- */
+/* --- calls: remote_call.c --------------------------------------------------------------------- */
 
 struct item { /* of a streamed reply */
     struct item *next;
@@ -92,8 +90,7 @@ struct call { /* on its caller's stack */
     struct sp_frame answer; /* else */
 };
 
-/* --- the store
- * ----------------------------------------------------------------------------------------- */
+/* --- the store -------------------------------------------------------------------------------- */
 
 enum remote_state {
     REMOTE_DOWN,     /* no connection, or one that is being made */
@@ -118,7 +115,7 @@ struct remote {
     bool handles_closed; /* the loop ends */
     struct sp_channel *channel;
     bool closing; /* our end of the channel */
-    uv_check_t check;
+    uv_prepare_t prepare;
     bool more; /* to be sent when the session's queue is short again */
     bool starving;
     char sentence[1024]; /* for notice(), told when the lock is free */

@@ -36,8 +36,7 @@ tell(struct remote *r)
         r->o.notice(r->o.arg, sentence);
 }
 
-/* --- sending
- * ----------------------------------------------------------------------------------------- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* A stream that was cut waits until its caller has had what came before: so what is held never
  * grows over one connection's credit. */
@@ -121,7 +120,7 @@ send_some(struct remote *r, struct sp_session *s)
         if (b == NULL && c == NULL)
             break;
         if ((r->more = sp_session_queued(s) > SP_OUTPUT_LOW))
-            break; /* see on_check */
+            break; /* see on_prepare */
         if (b != NULL && (c == NULL || b->number < c->number)) {
             if (!send_block(r, s, lane))
                 break;
@@ -163,8 +162,7 @@ feed_starving(struct remote *r, struct sp_session *s)
     }
 }
 
-/* --- what callers left to do
- * ------------------------------------------------------------------------- */
+/* --- what callers left to do ------------------------------------------------------------------ */
 
 static void
 settle_spent(struct remote *r)
@@ -236,8 +234,7 @@ sp_remote_pump(struct remote *r)
         close_failed(r);
 }
 
-/* --- the channel's events
- * ---------------------------------------------------------------------------- */
+/* --- the channel's events --------------------------------------------------------------------- */
 
 static void
 item_came(struct remote *r, struct call *c, struct sp_frame *f)
@@ -395,8 +392,7 @@ sp_remote_connect(struct remote *r, struct sp_err *e)
     return sp_channel_connect(&r->loop, &c, &channel_ops, r, &r->channel, e);
 }
 
-/* --- the thread
- * -------------------------------------------------------------------------------------- */
+/* --- the thread ------------------------------------------------------------------------------- */
 
 static void
 connect_now(struct remote *r)
@@ -434,9 +430,9 @@ sp_remote_sleep(struct remote *r, uint32_t ms)
     (void)uv_timer_start(&r->timer, on_timer, ms, 0); /* fails only while closing */
 }
 
-/* After every turn of the loop: is there room for more? */
+/* Before the loop waits, after it has sent: is there room for more? */
 static void
-on_check(uv_check_t *k)
+on_prepare(uv_prepare_t *k)
 {
     struct remote *r = k->data;
     struct sp_session *s;
@@ -457,7 +453,7 @@ end_handles(struct remote *r)
         return;
     r->handles_closed = true;
     uv_close((uv_handle_t *)&r->timer, NULL);
-    uv_close((uv_handle_t *)&r->check, NULL);
+    uv_close((uv_handle_t *)&r->prepare, NULL);
     uv_close((uv_handle_t *)&r->wake, NULL);
 }
 
@@ -531,9 +527,9 @@ sp_remote_start(struct remote *r, struct sp_err *e)
         return uv_failed(status, "an event loop", e);
     }
     (void)uv_timer_init(&r->loop, &r->timer); /* these three never fail */
-    (void)uv_check_init(&r->loop, &r->check);
-    (void)uv_check_start(&r->check, on_check);
-    r->wake.data = r->timer.data = r->check.data = r;
+    (void)uv_prepare_init(&r->loop, &r->prepare);
+    (void)uv_prepare_start(&r->prepare, on_prepare);
+    r->wake.data = r->timer.data = r->prepare.data = r;
     if ((rc = sp_thread_start("sp-remote", run, r, &r->thread, e)) != SP_OK) {
         end_handles(r);
         (void)uv_run(&r->loop, UV_RUN_DEFAULT);

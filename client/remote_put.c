@@ -65,8 +65,7 @@ sp_remote_lanes_rewind(struct remote *r)
     }
 }
 
-/* --- putting
- * ----------------------------------------------------------------------------------------- */
+/* --- putting ---------------------------------------------------------------------------------- */
 
 /* What the repository itself would refuse, without asking it. */
 static enum sp_code
@@ -161,8 +160,7 @@ sp_remote_flush(struct sp_store *s, struct sp_err *e)
     return sp_remote_done(r, rc, e);
 }
 
-/* --- sending and acknowledgement
- * --------------------------------------------------------------------- */
+/* --- sending and acknowledgement -------------------------------------------------------------- */
 
 /* More than the usual credit would only cost memory. */
 uint64_t

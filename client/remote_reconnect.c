@@ -15,8 +15,7 @@
 
 #define MS INT64_C(1000000)
 
-/* --- beginning
- * --------------------------------------------------------------------------------------- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static enum sp_code
 take_conf(struct remote *r, struct sp_frame *f, struct sp_err *e)
@@ -25,7 +24,7 @@ take_conf(struct remote *r, struct sp_frame *f, struct sp_err *e)
     enum sp_code rc;
 
     if ((rc = sp_repository_conf_decode(f->payload, f->payload_len, &conf, e)) != SP_OK) {
-        sp_err_context(e, "what the server says of its repository");
+        sp_err_context(e, "what it says of its repository");
         return rc;
     }
     if (r->conf == NULL) {
@@ -36,7 +35,7 @@ take_conf(struct remote *r, struct sp_frame *f, struct sp_err *e)
         f->payload_len = 0;
     } else if (memcmp(r->repository.id, conf.id, sizeof(conf.id)) != 0) {
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "the server %s has another repository than before the connection was lost", r->target);
+            "it has another repository than before the connection was lost");
     }
     return SP_OK;
 }
@@ -51,13 +50,12 @@ take_hello(struct remote *r, struct sp_frame *f, struct sp_err *e)
         return rc;
     if (r->opened && memcmp(r->hello.server_hello.host, m->server_hello.host, 16) != 0)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "the server %s takes this machine for another host than before the connection was lost",
-            r->target);
+            "it takes this machine for another host than before the connection was lost");
     if (r->opened && m->server_hello.renew_only)
         return sp_fail(e, SP_AUTH, SP_DOM_STORE,
             "the certificate of this host expired during the run; the next run renews it");
     if (!m->server_hello.writable && r->charged > 0)
-        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "the server takes no backups any more: %s",
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "it takes no backups any more: %s",
             m->server_hello.reason[0] != '\0' ? m->server_hello.reason : "it is read-only");
     r->hello = *m;
     return SP_OK;
@@ -71,6 +69,7 @@ sp_remote_begin(struct remote *r, struct sp_frame *hello)
     if (r->failed.code != SP_OK)
         return;
     if (take_hello(r, hello, &e) != SP_OK) {
+        sp_err_context(&e, "the server %s", r->target);
         sp_remote_fail(r, &e);
         return;
     }
@@ -93,8 +92,7 @@ sp_remote_forward(struct remote *r)
     r->pause_ms = r->pace.first_ms;
 }
 
-/* --- what the server has
- * ----------------------------------------------------------------------------- */
+/* --- what the server has ---------------------------------------------------------------------- */
 
 /* Whole blocks, as many ids as one question may have. */
 static size_t
@@ -178,8 +176,7 @@ sp_remote_resumed(struct remote *r, const struct sp_frame *answer)
     }
 }
 
-/* --- losing it
- * --------------------------------------------------------------------------------------- */
+/* --- losing it -------------------------------------------------------------------------------- */
 
 /* What trying again does not change. Of our own side's failures only these: the others are what a
  * network that goes up and down can say. */

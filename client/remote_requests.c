@@ -71,8 +71,7 @@ sp_remote_host(
     return rc;
 }
 
-/* --- head
- * -------------------------------------------------------------------------------------------- */
+/* --- head ------------------------------------------------------------------------------------- */
 
 static enum sp_code
 copy(const uint8_t *p, size_t n, uint8_t **ret, struct sp_err *e)
@@ -135,8 +134,7 @@ sp_remote_head(struct sp_store *s, const char *job, struct sp_store_head *ret, s
     return sp_remote_done(r, rc, e);
 }
 
-/* --- have
- * -------------------------------------------------------------------------------------------- */
+/* --- have ------------------------------------------------------------------------------------- */
 
 static enum sp_code
 check_answers(bool nodes, const uint8_t *p, size_t n, struct sp_err *e)

@@ -37,8 +37,7 @@ broken(struct sp_err *e, const char *what)
     return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the server broke the protocol: %s", what);
 }
 
-/* --- get
- * --------------------------------------------------------------------------------------------- */
+/* --- get -------------------------------------------------------------------------------------- */
 
 struct getting {
     const struct sp_id *ids;
@@ -140,8 +139,7 @@ sp_remote_get(struct sp_store *s, const struct sp_id *ids, size_t n, unsigned co
     return rc;
 }
 
-/* --- list and slots: what was had is known by a name of 32 bytes
- * ------------------------------------- */
+/* --- list and slots: what was had is known by a name of 32 bytes ------------------------------ */
 
 struct listing {
     uint8_t (*names)[32]; /* of the items that came; sorted: those of earlier sendings */
@@ -273,8 +271,7 @@ sp_remote_slots(struct sp_store *s, const uint8_t group[16],
     return rc;
 }
 
-/* --- check
- * ------------------------------------------------------------------------------------------- */
+/* --- check ------------------------------------------------------------------------------------ */
 
 struct checking {
     sp_check_fn each;

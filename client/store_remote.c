@@ -11,8 +11,7 @@
 
 #define CONNECT_MS 15000
 
-/* --- failures
- * ---------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 enum sp_code
 sp_remote_ready(struct remote *r, struct sp_err *e)
@@ -50,8 +49,7 @@ sp_remote_done(struct remote *r, enum sp_code rc, const struct sp_err *e)
     return rc;
 }
 
-/* --- small calls
- * ------------------------------------------------------------------------------------- */
+/* --- small calls ------------------------------------------------------------------------------ */
 
 static enum sp_code
 remote_info(struct sp_store *s, struct sp_store_info *ret, struct sp_err *e)
@@ -117,8 +115,7 @@ sp_store_remote_cut(struct sp_store *s)
     sp_remote_wake(r);
 }
 
-/* --- opening
- * ----------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static void
 remote_free(struct sp_store *s)
