@@ -121,6 +121,8 @@ struct sp_found_set {
 };
 enum sp_code sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     struct sp_found_set *ret, struct sp_err *e);
+/* SP_AUTH when the key that is here does not open the set. */
+enum sp_code sp_found_set_need_key(const struct sp_found_set *f, struct sp_err *e);
 void sp_found_set_clear(struct sp_found_set *f);
 
 /* --- progress ---------------------------------------------------------------------------------------- */

@@ -160,6 +160,8 @@ compare(struct diff *d, struct sp_opened_store *o, const struct sp_found_set *a,
     if (memcmp(a->set.group, b->set.group, 16) != 0)
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
             "the two sets are of different key groups and cannot be compared");
+    if ((rc = sp_found_set_need_key(a, e)) != SP_OK || (rc = sp_found_set_need_key(b, e)) != SP_OK)
+        return rc;
     if ((rc = sp_set_reader_open(d->r->c, o, &a->set, true, &reader, e)) != SP_OK)
         return rc;
     if (d->r->j != NULL) {

@@ -207,7 +207,7 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
         .arg = s};
     enum sp_code rc;
 
-    if ((rc = check_set(s, f, e)) != SP_OK)
+    if ((rc = check_set(s, f, e)) != SP_OK || (rc = sp_found_set_need_key(f, e)) != SP_OK)
         return rc;
     s->store = o->store;
     s->total_bytes = s->filter == NULL ? f->set.bytes : 0;

@@ -321,9 +321,9 @@ show(struct sp_report *r, const char *spec, const char *path, bool recursive, st
     if ((rc = sp_cli_open(r->c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
         return rc;
     if ((rc = sp_cli_find_set(r->c, &o, spec, &f, e)) == SP_OK) {
-        if (path != NULL)
+        if (path != NULL && (rc = sp_found_set_need_key(&f, e)) == SP_OK)
             rc = show_path(r, &o, &f, path, recursive, e);
-        else
+        else if (path == NULL)
             show_record(r, &f);
         if (path != NULL && !f.signed_ok)
             sp_cli_warn(r->c, "this set is not signed by its host: forged or damaged");

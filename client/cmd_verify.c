@@ -258,10 +258,6 @@ verify_live(struct verify *v, struct sp_opened_store *o, const struct sp_found_s
     enum sp_code rc;
 
     memset(&stats, 0, sizeof(stats));
-    if (!f->has_sealed)
-        return sp_fail(e, SP_AUTH, SP_DOM_CRYPTO,
-            "the record of set %s does not open with the key that is here",
-            sp_present_id(f->set.set_id).s);
     if ((rc = sp_set_reader_open(v->r.c, o, &f->set, true, &reader, e)) != SP_OK)
         return rc;
     if (npaths > 0 && (roots = calloc(npaths, sizeof(*roots))) == NULL)
@@ -304,8 +300,9 @@ verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool liv
     if ((rc = sp_cli_open(v->r.c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
         return rc;
     if ((rc = sp_cli_find_set(v->r.c, &o, spec, &f, e)) == SP_OK) {
-        rc = live || npaths > 0 ? verify_live(v, &o, &f, paths, npaths, ret_code, e)
-                                : verify_content(v, &o, &f, e);
+        if ((rc = sp_found_set_need_key(&f, e)) == SP_OK)
+            rc = live || npaths > 0 ? verify_live(v, &o, &f, paths, npaths, ret_code, e)
+                                    : verify_content(v, &o, &f, e);
         if (rc == SP_OK && !f.signed_ok)
             rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
                 "set %s is not signed by the host that it names: forged or damaged",

@@ -173,6 +173,17 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     return rc;
 }
 
+enum sp_code
+sp_found_set_need_key(const struct sp_found_set *f, struct sp_err *e)
+{
+    if (f->has_sealed)
+        return SP_OK;
+    return sp_fail(e, SP_AUTH, SP_DOM_CRYPTO,
+        "set %.8s is sealed with a key that is not here: of another key group, or newer than this "
+        "machine's (then: stillpoint key join -r ADDRESS, with the recovery key or an invitation)",
+        sp_hex8(f->set.set_id).s);
+}
+
 void
 sp_found_set_clear(struct sp_found_set *f)
 {

@@ -116,8 +116,9 @@ setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e)
     return rc;
 }
 
-static enum sp_code
-write_sheet(struct sp_cli *c, const char *file, const struct sp_buf *text, struct sp_err *e)
+enum sp_code
+setup_write_secret(
+    struct sp_cli *c, const char *file, const struct sp_buf *text, struct sp_err *e)
 {
     const struct sp_os *os = c->env->os;
     struct sp_file *f = NULL;
@@ -160,7 +161,7 @@ setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *
     rc = sp_sheet_print(&sheet, sp_clock_wall(c->env->clock), &text, e);
     sp_wipe(&sheet, sizeof(sheet));
     if (rc == SP_OK && file != NULL)
-        rc = write_sheet(c, file, &text, e);
+        rc = setup_write_secret(c, file, &text, e);
     else if (rc == SP_OK && fwrite(text.data, 1, text.len, c->json ? stderr : stdout) != text.len)
         rc = sp_fail(e, SP_IO, SP_DOM_SELF, "the recovery sheet could not be printed");
     sp_buf_wipe(&text);

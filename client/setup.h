@@ -28,6 +28,9 @@ enum sp_code setup_host_record(struct setup *s, struct sp_err *e);
 enum sp_code setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e);
 /* Prints the recovery sheet, or writes it to a new file that only its owner reads. */
 enum sp_code setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e);
+/* A new file that only its owner reads; SP_EXISTS when the name is taken. */
+enum sp_code setup_write_secret(struct sp_cli *c, const char *file, const struct sp_buf *text,
+    struct sp_err *e);
 void setup_clear(struct setup *s); /* wipes */
 
 #endif
