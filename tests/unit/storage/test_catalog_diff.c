@@ -190,7 +190,7 @@ one_change_reads_one_path(void **state)
 
     (void)state;
     assert_non_null(now);
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 2; k++) {
         size_t at = (size_t)draw_below(&d, n), read = 0;
         struct sp_entry *changed = NULL;
 
@@ -216,7 +216,7 @@ static void
 many_changes_need_few_questions(void **state)
 {
     struct draws d = {new_seed()};
-    size_t n = 30000;
+    size_t n = 15000;
     struct sp_entry **all = entries_draw(&d, n);
     struct oracle o = {.old = all, .now = all + n / 2, .nold = n / 2, .nnow = n - n / 2};
     struct sp_id a, b;

@@ -59,7 +59,7 @@ static void
 seek_and_find_against_an_array(void **state)
 {
     struct draws d = {new_seed()};
-    size_t n = 50000, found = 0;
+    size_t n = 30000, found = 0;
     struct sp_entry **all = entries_draw(&d, n);
     struct sp_buf key = SP_BUF_INIT;
     struct sp_catalog *c;
@@ -70,7 +70,7 @@ seek_and_find_against_an_array(void **state)
     nodes_init(&m);
     root = tree_write(&m, all, n);
     c = tree_open(&m, &root);
-    for (int i = 0; i < 800; i++) {
+    for (int i = 0; i < 400; i++) {
         const struct sp_entry *en = NULL;
         size_t at;
         bool there;
@@ -90,7 +90,7 @@ seek_and_find_against_an_array(void **state)
             gives(SP_ABSENT, sp_catalog_find(c, key.data, key.len, &en, &err));
         }
     }
-    assert_true(found > 50);
+    assert_true(found > 25);
     ok(sp_catalog_seek(c, "\xff", 1, &err));
     gives_some(c, all, n, n, 1);
     ok(sp_catalog_seek(c, "", 0, &err));
@@ -107,7 +107,7 @@ static void
 finding_reads_one_path(void **state)
 {
     struct draws d = {new_seed()};
-    size_t n = 50000;
+    size_t n = 20000;
     struct sp_entry **all = entries_draw(&d, n);
     const struct sp_entry *en = NULL;
     unsigned level = 0;
@@ -247,10 +247,9 @@ bad_nodes_are_gone_around(void **state)
             }
             c = tree_open(&m, &root);
             reads_around(c, all, n, gaps, ngaps, how == 0 ? SP_ABSENT : SP_CORRUPT);
-            ok(sp_catalog_seek(c, all[gaps[0].to]->key, all[gaps[0].to]->key_len, &err));
             for (size_t i = 0; i < ngaps; i++) {
                 const struct sp_entry *en = NULL;
-                const struct sp_entry *lost = all[gaps[i].from + 1];
+                const struct sp_entry *lost = all[gaps[i].to - 1];
 
                 /* What is out of reach is not told to be absent. */
                 gives(SP_CORRUPT, sp_catalog_find(c, lost->key, lost->key_len, &en, &err));
@@ -425,7 +424,7 @@ random_damage(void **state)
     (void)state;
     nodes_init(&m);
     root = tree_write(&m, all, n);
-    for (int i = 0; i < 80; i++) {
+    for (int i = 0; i < 50; i++) {
         struct sp_node *x;
         uint8_t *bytes;
         size_t len;
@@ -449,7 +448,7 @@ random_damage(void **state)
         nodes_lie(&m, &id, SP_CHUNK_TREE, x->refs, x->nrefs, bytes + len, len);
         free(bytes);
     }
-    assert_true(refused > 20);
+    assert_true(refused > 12);
     read_what_there_is(&m, &root, n, &entries, &failures);
     assert_true(entries == n && failures == 0);
     entries_free(all, n);

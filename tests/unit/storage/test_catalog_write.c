@@ -97,7 +97,7 @@ one_entry_changes_few_nodes(void **state)
     root = tree_write(&m, all, n);
     whole = m.added;
     assert_true(whole > 300);
-    for (int k = 0; k < 4; k++) {
+    for (int k = 0; k < 2; k++) {
         size_t out = (size_t)draw_below(&d, n);
 
         for (size_t i = 0; i < n - 1; i++)
@@ -122,7 +122,7 @@ static void
 a_checkpoint_is_a_finish_that_disturbs_nothing(void **state)
 {
     struct draws d = {new_seed()};
-    size_t n = 20000;
+    size_t n = 8000;
     struct sp_entry **all = entries_draw(&d, n);
     struct sp_catalog_writer *w = NULL;
     struct sp_catalog_totals t;
@@ -134,7 +134,7 @@ a_checkpoint_is_a_finish_that_disturbs_nothing(void **state)
     plain = tree_write(&m, all, n);
     ok(sp_catalog_writer_new(tree_keys, &m.sink, &w, &err));
     for (size_t i = 0; i <= n; i++) {
-        if (i < 3 || i == n || draw_below(&d, 4000) == 0) {
+        if (i < 3 || i == n || draw_below(&d, 1500) == 0) {
             struct sp_id want = tree_write(&m, all, i);
 
             ok(sp_catalog_writer_checkpoint(w, &root, &t, &err));
@@ -327,7 +327,7 @@ static void
 nodes_keep_their_bounds(void **state)
 {
     struct draws d = {new_seed()};
-    size_t n = 50000, small = 0;
+    size_t n = 20000, small = 0;
     struct sp_entry **all = entries_draw(&d, n);
     struct sp_tree_reader *r = NULL;
     struct nodes m;
