@@ -30,8 +30,8 @@ bool sp_walk_at(const struct sp_walk *w, struct sp_walk_place *ret);
 enum sp_code sp_walk_enter(struct sp_walk *w, struct sp_err *e);
 /* Goes behind the entry or the whole node at the place. */
 enum sp_code sp_walk_pass(struct sp_walk *w, struct sp_err *e);
-/* Goes to the first entry whose key is not below, or before the node that begins with it. When reading
- * fails, w stays before that node. */
+/* Goes to the first entry whose key is not below, or before the node that begins with it. When
+ * reading fails, w stays before that node. */
 enum sp_code sp_walk_seek(struct sp_walk *w, const void *key, size_t n, struct sp_err *e);
 /* Sums over the root's items. */
 enum sp_code
