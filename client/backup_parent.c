@@ -9,6 +9,15 @@
  * its last key and the set's behind that. Both are sorted as the walk is, so the three are merged
  * as streams. */
 
+/* A tree whose root is gone or damaged is no parent: everything below it is read again (R6, R11). */
+static enum sp_code
+open_tree(struct parent *p, const struct sp_id *root, struct sp_catalog **ret, struct sp_err *e)
+{
+    enum sp_code rc = sp_catalog_open(&p->source, root, ret, e);
+
+    return rc == SP_ABSENT || rc == SP_CORRUPT ? SP_OK : rc;
+}
+
 enum sp_code
 parent_open(struct backup *b, struct sp_err *e)
 {
@@ -18,13 +27,13 @@ parent_open(struct backup *b, struct sp_err *e)
     memset(p, 0, sizeof(*p));
     p->source = sp_nodes_source(b->nodes);
     if (b->use_checkpoint) {
-        if ((rc = sp_catalog_open(&p->source, &b->root_checkpoint, &p->first, e)) != SP_OK)
+        if ((rc = open_tree(p, &b->root_checkpoint, &p->first, e)) != SP_OK)
             return rc;
         p->last_key = b->checkpoint_key;
         p->last_key_len = b->checkpoint_key_len;
     }
     if (b->use_set) {
-        if ((rc = sp_catalog_open(&p->source, &b->root_set, &p->second, e)) != SP_OK)
+        if ((rc = open_tree(p, &b->root_set, &p->second, e)) != SP_OK)
             return rc;
     }
     p->first_ended = p->first == NULL;

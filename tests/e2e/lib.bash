@@ -86,7 +86,7 @@ start_server() {
     fail "the server did not listen within 10 s"
 }
 
-# new_server [--proxied]: with a proxy between, which `cut` makes cut every connection.
+# new_server [--proxied]: with a proxy between, which cut_connections makes cut every connection.
 new_server() {
     local through=()
     port=$(free_port)
@@ -102,7 +102,7 @@ new_server() {
     start_server
 }
 
-cut() { kill -USR1 "$proxy"; }
+cut_connections() { kill -USR1 "$proxy"; }
 
 # new_host NAME [OPTION…]: enrols a client of that name.
 new_host() {

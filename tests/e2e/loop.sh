@@ -33,7 +33,7 @@ for ((round = 0; round < rounds; round++)); do
         start_server
         ;;
     1) kill -9 "$client" 2>/dev/null || true ;;
-    2) cut ;;
+    2) cut_connections ;;
     esac
     wait "$client" || rc=$?
     if ((rc == 0)); then
@@ -44,7 +44,7 @@ for ((round = 0; round < rounds; round++)); do
     elif ((rc != 137)); then
         fail "round $round: exit $rc: $(cat "$world/log")"
     fi
-    listed=$("$stillpoint" list --json | "$python" -c 'import json,sys; x=json.load(sys.stdin); print(len(x["sets"] if isinstance(x, dict) else x))')
+    listed=$("$stillpoint" list --json | "$python" -c 'import json,sys; x=json.load(sys.stdin); print(len(x["sets"]))')
     # a client that was killed may have died after the commit and before it could say so
     ((listed == done_sets)) || { ((round % 3 == 1 && listed == done_sets + 1)) && done_sets=$listed; } ||
         fail "round $round: $listed sets listed, $done_sets reported as done"
