@@ -274,9 +274,13 @@ mark_wanted(struct window *w)
 
         if (p->file->how == FILE_COMPARE || atomic_load(&p->file->gone))
             continue;
-        for (size_t a = 0; p->last && a < en->nattributes; a++)
-            if (en->attributes[a].external)
-                w->chunks[window_find(w, &en->attributes[a].id)].wanted = true;
+        for (size_t a = 0; p->last && a < en->nattributes; a++) {
+            uint32_t c =
+                en->attributes[a].external ? window_find(w, &en->attributes[a].id) : PART_HOLE;
+
+            if (c != PART_HOLE)
+                w->chunks[c].wanted = true;
+        }
         if (p->equal)
             continue;
         for (size_t k = p->first; k < p->first + p->n; k++)
@@ -423,12 +427,16 @@ fill_values(struct values *v, const struct sp_entry *en, struct sp_attribute *to
     struct sp_err *flaw, struct sp_err *e)
 {
     uint8_t **data = v->data;
-    size_t *len = v->len;
+    size_t *len = v->len, external = 0;
     enum sp_code rc;
 
     for (size_t i = 0; i < en->nattributes; i++) {
         struct sp_attribute a = en->attributes[i];
 
+        if (a.external && external++ >= SP_TARGET_LONG_ATTRIBUTES) {
+            (void)sp_fail(flaw, SP_UNSUPPORTED, SP_DOM_STORE, "it has too many long attributes");
+            break;
+        }
         if (a.external) {
             v->data = &data[i];
             v->len = &len[i];

@@ -44,7 +44,8 @@ plan_look(struct restore *r, struct folder *folder, const struct sp_entry *en, c
 static bool
 looks_equal(const struct sp_entry *en, const struct sp_target_stat *st)
 {
-    return st->type == SP_ENTRY_FILE && st->size == en->size && st->mtime_ns == en->mtime_ns;
+    return st->type == SP_ENTRY_FILE && st->size == en->size &&
+           (st->mtime_ns == en->mtime_ns || en->size == 0);
 }
 
 /* A large file that may be equal is compared as a whole first: a copy of it costs time and space.

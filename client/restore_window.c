@@ -268,12 +268,15 @@ close_last(struct restore *r, struct file *f, struct sp_err *e)
 {
     struct window *w = r->plan;
     uint32_t chunk;
+    size_t n = 0;
     enum sp_code rc;
 
     for (size_t i = 0; i < f->entry->nattributes; i++) {
         const struct sp_attribute *a = &f->entry->attributes[i];
 
-        if (a->external && (rc = add_chunk(w, &a->id, SP_TARGET_ATTRIBUTE_MAX, &chunk, e)) != SP_OK)
+        if (!a->external || n++ >= SP_TARGET_LONG_ATTRIBUTES)
+            continue;
+        if ((rc = add_chunk(w, &a->id, SP_TARGET_ATTRIBUTE_MAX, &chunk, e)) != SP_OK)
             return rc;
     }
     w->pieces[w->npieces - 1].last = true;

@@ -82,8 +82,15 @@ with_values(struct window *w, const struct sp_entry *en, struct sp_entry *ret,
         struct sp_attribute a = en->attributes[i];
 
         if (a.external) {
-            const struct chunk *c = &w->chunks[window_find(w, &a.id)];
+            uint32_t at = window_find(w, &a.id);
+            const struct chunk *c;
 
+            if (at == PART_HOLE) {
+                (void)sp_fail(
+                    flaw, SP_UNSUPPORTED, SP_DOM_STORE, "it has too many long attributes");
+                continue;
+            }
+            c = &w->chunks[at];
             if (c->data == NULL) {
                 (void)missing(w, c, "the value of one of its attributes: ", flaw);
                 continue;

@@ -28,6 +28,8 @@ struct sp_target_old;  /* an existing file being read */
 
 /* Values of attributes beyond this are not set anywhere (Linux: XATTR_SIZE_MAX). */
 #define SP_TARGET_ATTRIBUTE_MAX (64u << 10)
+/* Values of one object that are chunks; what is beyond them is told as lost. */
+#define SP_TARGET_LONG_ATTRIBUTES 256
 
 struct sp_target_options {
     const char *path; /* NULL: in place, from the root of the file system */

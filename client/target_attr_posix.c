@@ -162,16 +162,25 @@ set_mode(struct sp_target *t, const struct target_handle *h, const struct sp_ent
         set_flaw(flaw, errno, "its permission bits cannot be set");
 }
 
+static int
+times(const struct target_handle *h, const struct timespec ts[2])
+{
+    int rc;
+
+    do {
+        rc = h->path ? utimensat(h->fd, "", ts, AT_EMPTY_PATH) : futimens(h->fd, ts);
+        if (rc != 0 && errno == EINVAL && h->path) /* before Linux 5.8 */
+            rc = utimensat(AT_FDCWD, h->proc, ts, 0);
+    } while (rc != 0 && errno == EINTR);
+    return rc;
+}
+
 static void
 set_times(const struct target_handle *h, const struct sp_entry *en, struct sp_err *flaw)
 {
     struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, target_timespec(en->mtime_ns)};
-    int rc;
 
-    do
-        rc = h->path ? utimensat(AT_FDCWD, h->proc, ts, 0) : futimens(h->fd, ts);
-    while (rc != 0 && errno == EINTR);
-    if (rc != 0)
+    if (times(h, ts) != 0)
         set_flaw(flaw, errno, "its time of modification cannot be set");
 }
 
@@ -286,7 +295,7 @@ sp_target_dir_put_back(struct sp_target_dir *d, bool time, struct sp_err *e)
     if (d->loosened && chmod(h.proc, d->mode) != 0)
         rc = sp_fail_os(
             e, SP_DOM_DESTINATION, errno, "the folder's permission bits cannot be put back");
-    if (time && utimensat(AT_FDCWD, h.proc, ts, 0) != 0 && rc == SP_OK)
+    if (time && times(&h, ts) != 0 && rc == SP_OK)
         rc = sp_fail_os(
             e, SP_DOM_DESTINATION, errno, "the folder's time of modification cannot be put back");
     d->opened_up = d->loosened = false;

@@ -695,6 +695,12 @@ as_a_user(void **state)
     set_attribute(&s, en, "user.x", "x", 1, false);
     en = set_entry(&s, "device", SP_ENTRY_CHAR);
     en->rdev = UINT64_C(1) << 32 | 3;
+    for (int i = 0; i < 2; i++) { /* links in folders that have their rights already */
+        en = set_text(&s, i == 0 ? "read only/below/linked" : "read only/linked", "linked");
+        en->links = 2;
+        en->file_id = 9;
+        en->uid = en->gid = 65534;
+    }
     set_commit(&s);
     tree_dir(&t, "home");
     assert_int_equal(chmod(t.path, 0755), 0);
@@ -704,6 +710,9 @@ as_a_user(void **state)
     assert_text(p.target, "read only/file", "x");
     assert_int_equal(look(p.target, "read only").st_mode & 07777, 0555);
     assert_int_equal(look(p.target, "read only/below").st_mode & 07777, 0);
+    assert_int_equal(look(p.target, "read only/linked").st_nlink, 2);
+    assert_time(look(p.target, "read only"), SET_TIME);
+    assert_time(look(p.target, "read only/below"), SET_TIME);
     /* Not a set-user-ID program of somebody else. */
     assert_int_equal(look(p.target, "read only/below/file").st_mode & 07777, 0755);
     assert_int_equal(look(p.target, "attributes").st_mode & 07777, 0400);

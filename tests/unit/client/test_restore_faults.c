@@ -394,6 +394,7 @@ odd_attributes(void **state)
     struct fixture f;
     struct sp_id id;
     struct sp_entry *en;
+    char name[16];
 
     (void)state;
     begin(&f);
@@ -410,6 +411,11 @@ odd_attributes(void **state)
     en = set_symlink(&f.s, "h", "");
     en = set_entry(&f.s, "i", SP_ENTRY_CHAR);
     en->rdev = UINT64_MAX;
+    en = set_text(&f.s, "j", "j");
+    for (int i = 0; i < SP_TARGET_LONG_ATTRIBUTES + 9; i++) {
+        snprintf(name, sizeof name, "user.%04d", i);
+        set_attribute(&f.s, en, name, name, sizeof name, true);
+    }
     set_commit(&f.s);
     id = set_chunk_id(&f.s, "lost value", 10);
     memory_store_lose(&f.s.memory, &id);
@@ -427,7 +433,9 @@ odd_attributes(void **state)
     assert_non_null(strstr(outcome_fault(&f.o, "e"), "attribute"));
     assert_non_null(outcome_fault(&f.o, "h"));
     assert_non_null(outcome_fault(&f.o, "i"));
-    assert_int_equal(f.o.nfaults, 6);
+    assert_non_null(strstr(outcome_fault(&f.o, "j"), "too many"));
+    assert_text(f.t.path, "j", "j");
+    assert_int_equal(f.o.nfaults, 7);
     assert_true(f.o.stats.not_supported >= 3);
     end(&f);
 }

@@ -206,6 +206,38 @@ giving_names(void **state)
     tree_free(&t);
 }
 
+/* What another restore is writing at this moment is not taken for what a dead one left. */
+static void
+two_at_once(void **state)
+{
+    struct tree t;
+    struct sp_target *one = NULL, *two = NULL;
+    struct sp_target_options o = {0};
+    struct sp_target_file *f = NULL, *g = NULL;
+    struct sp_entry en = {.type = SP_ENTRY_FILE, .user = "", .group = "", .size = 3, .mode = 0600};
+    struct sp_err flaw;
+
+    (void)state;
+    tree_new(&t);
+    o.path = t.path;
+    assert_ok(sp_target_open(&sp_env_system, &o, &one, e));
+    assert_ok(sp_target_open(&sp_env_system, &o, &two, e));
+    assert_ok(sp_target_file_create(sp_target_root(one), &f, e));
+    assert_ok(sp_target_file_write(f, 0, "one", 3, e));
+    tree_text(&t, ".stillpoint-restore-0123456789abcdef-00000000", "dead");
+    assert_ok(sp_target_file_create(sp_target_root(two), &g, e));
+    assert_ok(sp_target_file_write(g, 0, "two", 3, e));
+    assert_int_equal(count_temporary(t.path), 2);
+    assert_ok(sp_target_file_publish(f, &en, "one", false, NULL, &flaw, e));
+    assert_ok(sp_target_file_publish(g, &en, "two", false, NULL, &flaw, e));
+    assert_text(t.path, "one", "one");
+    assert_text(t.path, "two", "two");
+    assert_int_equal(count_all(t.path), 2);
+    sp_target_free(one);
+    sp_target_free(two);
+    tree_free(&t);
+}
+
 int
 main(void)
 {
@@ -214,6 +246,7 @@ main(void)
         cmocka_unit_test(packed_entries),
         cmocka_unit_test(handles),
         cmocka_unit_test(giving_names),
+        cmocka_unit_test(two_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
