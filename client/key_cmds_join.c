@@ -119,6 +119,27 @@ open_folder(struct sp_cli *c, const char *path, struct sp_repository **ret, stru
     return rc;
 }
 
+/* A second identity would take the place of the first, and its chain of sets with it. */
+static enum sp_code
+refuse_second(struct sp_cli *c, const uint8_t repository[16], struct sp_err *e)
+{
+    struct sp_profile *p = NULL;
+    struct sp_err none = {0};
+    enum sp_code rc = sp_profile_load_id(c->env, repository, &p, &none);
+
+    if (rc == SP_ABSENT)
+        return SP_OK;
+    if (rc != SP_OK) {
+        *e = none;
+        return rc;
+    }
+    rc = sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+        "this machine already is %s in this repository, which it knows at %s", p->host_name,
+        p->address);
+    sp_profile_free(p);
+    return rc;
+}
+
 static enum sp_code
 make_host(struct key_args *a, struct sp_repository *r, struct sp_store *store, struct setup *s,
     struct sp_err *e)
@@ -130,6 +151,8 @@ make_host(struct key_args *a, struct sp_repository *r, struct sp_store *store, s
     enum sp_code rc;
 
     memcpy(p->repository, sp_repository_conf(r)->id, 16);
+    if ((rc = refuse_second(a->c, p->repository, e)) != SP_OK)
+        return rc;
     if ((rc = sp_repository_conf_encode(sp_repository_conf(r), &conf, e)) == SP_OK)
         rc = sp_buf_take(&conf, &p->conf, &p->conf_len, e);
     sp_buf_free(&conf);

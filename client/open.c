@@ -8,6 +8,8 @@
 
 /* Opening a store: by what this machine knows of it, or with a secret that the user has. */
 
+#define CONF_LIMIT 4096
+
 static const char scheme[] = "stillpoint://";
 
 bool
@@ -222,6 +224,39 @@ sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, str
     return rc;
 }
 
+/* A folder that is somewhere else than the profile says (mounted elsewhere, or the folder of a server's
+ * repository) is known by its id. SP_ABSENT: no profile has it. */
+static enum sp_code
+find_by_id(struct sp_cli *c, const char *path, struct sp_profile **ret, struct sp_err *e)
+{
+    struct sp_repository_conf conf;
+    struct sp_backend *backend = NULL;
+    struct sp_profile *p = NULL;
+    struct sp_err ignored = {0};
+    uint8_t *text = NULL;
+    size_t n;
+    enum sp_code rc;
+
+    if (sp_address_is_server(path) ||
+        sp_backend_dir_open(c->env, path, false, &backend, &ignored) != SP_OK)
+        return SP_ABSENT; /* opening tells why */
+    rc = sp_backend_get_all(backend, "repository.conf", CONF_LIMIT, &text, &n, &ignored);
+    if (rc == SP_OK)
+        rc = sp_repository_conf_decode(text, n, &conf, &ignored);
+    free(text);
+    sp_backend_free(backend);
+    if (rc != SP_OK || sp_profile_load_id(c->env, conf.id, &p, &ignored) != SP_OK)
+        return SP_ABSENT;
+    free(p->address);
+    if ((p->address = strdup(path)) == NULL) {
+        sp_profile_free(p);
+        return sp_fail_nomem(e);
+    }
+    p->is_server = false;
+    *ret = p;
+    return SP_OK;
+}
+
 static enum sp_code
 open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o, struct sp_err *e)
 {
@@ -281,6 +316,8 @@ sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
         return rc;
     }
     rc = sp_profile_load(c->env, o->address, &o->profile, e);
+    if (rc == SP_ABSENT && o->address != NULL)
+        rc = find_by_id(c, o->address, &o->profile, e);
     if (rc == SP_ABSENT && o->address != NULL) {
         sp_err_clear(e);
         rc = open_unknown(c, mode, o, e);

@@ -68,12 +68,12 @@ sp_present_id(const uint8_t id[16])
     return t;
 }
 
-struct sp_text
+struct sp_hex
 sp_present_count(uint64_t n, const char *one, const char *many)
 {
-    struct sp_text t;
+    struct sp_hex t;
 
-    (void)snprintf(t.s, sizeof(t.s), "%.20s %.10s", sp_text_count(n).s, n == 1 ? one : many);
+    (void)snprintf(t.s, sizeof(t.s), "%s %.30s", sp_text_count(n).s, n == 1 ? one : many);
     return t;
 }
 

@@ -19,7 +19,7 @@ struct sp_text sp_present_age(int64_t since_ns, int64_t now_ns);
 /* The first eight digits of a set's id. */
 struct sp_text sp_present_id(const uint8_t id[16]);
 /* "1 file", "12 files". */
-struct sp_text sp_present_count(uint64_t n, const char *one, const char *many);
+struct sp_hex sp_present_count(uint64_t n, const char *one, const char *many);
 /* Of the files, and of the applications when some took part: "crash", "crash/application". */
 struct sp_text sp_present_levels(enum sp_level files, enum sp_level applications);
 const char *sp_present_state(enum sp_set_state s);      /* "complete" */

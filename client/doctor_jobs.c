@@ -1,0 +1,143 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "client/canonical.h"
+#include "client/doctor.h"
+#include "client/present.h"
+#include "vss/shadow.h"
+
+#define JOURNAL_SUFFIX ".shadows"
+
+/* What file systems a path is on, and whether they can have shadows. Nothing is made. */
+static void
+tell_volumes(struct sp_doctor *d, const struct sp_job *j, const char *path)
+{
+    struct sp_shadow_options o = {.nroots = 1, .want = SP_SHADOW_NONE};
+    struct sp_shadow_root root;
+    struct sp_shadow *s = NULL;
+    struct sp_buf key = SP_BUF_INIT, live = SP_BUF_INIT, shown = SP_BUF_INIT;
+    struct sp_err e = {0};
+    size_t i, shadows = 0;
+
+    o.one_file_system = j->one_file_system;
+    o.roots = &root;
+    if (sp_key_from_path(path, &key, &e) != SP_OK)
+        goto out;
+    root.key = key.data;
+    root.key_len = key.len;
+    if (sp_shadow_take(d->c->env, &o, &s, &e) != SP_OK)
+        goto out;
+    for (i = 0; i < sp_shadow_count(s); i++) {
+        const struct sp_shadow_volume *v = sp_shadow_volume(s, i);
+
+        if (v->pseudo)
+            continue;
+        if (strcmp(v->file_system, "btrfs") == 0) {
+            shadows++;
+            continue;
+        }
+        sp_buf_printf(&live, "%s", live.len > 0 ? ", " : "");
+        sp_present_key(v->key, v->key_len, &live);
+        sp_buf_printf(&live, " (%s)", v->file_system);
+    }
+    sp_path_show(path, strlen(path), &shown);
+    if (live.len == 0)
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "[%s] %s: possible, it is on btrfs", j->name,
+            sp_buf_str(&shown));
+    else if (j->shadow == SP_SHADOW_REQUIRE || j->require > SP_LEVEL_LIVE)
+        sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows",
+            "put the data on btrfs, or let the job read live (shadow = auto, require = live)",
+            "[%s] %s: the job requires them, and they are not possible for %s", j->name,
+            sp_buf_str(&shown), sp_buf_str(&live));
+    else
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "[%s] %s: read live: %s%s", j->name,
+            sp_buf_str(&shown), sp_buf_str(&live), shadows > 0 ? "; the rest is on btrfs" : "");
+out:
+    if (e.code != SP_OK)
+        sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows", NULL, "[%s] %s", j->name, e.text);
+    sp_err_clear(&e);
+    if (s != NULL && sp_shadow_release(s, &e) != SP_OK)
+        sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows", NULL, "%s", e.text);
+    sp_buf_free(&key);
+    sp_buf_free(&live);
+    sp_buf_free(&shown);
+}
+
+static void
+look_at_job(struct sp_doctor *d, const struct sp_job *j)
+{
+    struct sp_err e = {0};
+    char *path = NULL;
+    size_t i;
+
+    for (i = 0; i < j->paths.n; i++) {
+        if (sp_path_canonical(j->paths.s[i], &path, &e) != SP_OK) {
+            sp_doctor_tell(d, SP_HEALTH_WARNING, "path",
+                "correct the configuration; the job fails as long as a path does not exist", "[%s] %s",
+                j->name, e.text);
+            continue;
+        }
+        tell_volumes(d, j, path);
+        free(path);
+        path = NULL;
+    }
+}
+
+void
+sp_doctor_jobs(struct sp_doctor *d)
+{
+    struct sp_err e = {0};
+    size_t i;
+
+    if (sp_cli_config(d->c, &e) != SP_OK) {
+        sp_doctor_bad(d, "configuration", "correct the line; docs/operations.md has the keys", &e);
+        return;
+    }
+    if (d->c->config->file == NULL)
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "configuration", NULL,
+            "there is no file; 'stillpoint backup PATH…' needs none");
+    else
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "configuration", NULL, "%s has %s", d->c->config->file,
+            sp_present_count(d->c->config->njobs, "job", "jobs").s);
+    for (i = 0; i < d->c->config->njobs; i++)
+        look_at_job(d, &d->c->config->jobs[i]);
+}
+
+static enum sp_code
+count_journal(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    size_t *n = arg, len = strlen(name), suffix = sizeof(JOURNAL_SUFFIX) - 1;
+
+    (void)st;
+    (void)e;
+    *n += len > suffix && strcmp(name + len - suffix, JOURNAL_SUFFIX) == 0;
+    return SP_OK;
+}
+
+void
+sp_doctor_leftovers(struct sp_doctor *d)
+{
+    const struct sp_os *os = d->c->env->os;
+    struct sp_err e = {0};
+    char *state = NULL, *folder = NULL;
+    size_t n = 0;
+    enum sp_code rc;
+
+    if ((rc = sp_os_place(SP_PLACE_STATE, &state, &e)) == SP_OK &&
+        (folder = sp_path_join(state, "shadows")) == NULL)
+        rc = sp_fail_nomem(&e);
+    if (rc == SP_OK)
+        rc = os->list(os->self, folder, false, count_journal, &n, &e);
+    if (rc != SP_OK && rc != SP_ABSENT)
+        sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows", NULL, "%s", e.text);
+    else if (n > 0)
+        sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows",
+            "if no backup is running, the next one removes them",
+            "%s of shadows: a run that goes on, or one that died",
+            sp_present_count(n, "journal", "journals").s);
+    else
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "none left behind");
+    free(folder);
+    free(state);
+}
