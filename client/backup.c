@@ -6,7 +6,6 @@
 
 #include "client/backup_run.h"
 
-#define MAX_SEALERS 16
 #define MAX_READERS 8
 #define READ_AHEAD 256 /* files waiting for a reader */
 #define PASSES                                                                                     \

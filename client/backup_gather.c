@@ -5,6 +5,16 @@
 
 #include "client/ratelimit.h"
 
+/* The least that a chunk and a block count for: tiny ones must not get in by the hundred thousand,
+ * or `recent` could forget an id before its block is with the store, and the chunk be sent twice. */
+#define CHUNK_WEIGHT 768u
+#define BLOCK_WEIGHT (256u << 10)
+_Static_assert(ASK_LIMIT / CHUNK_WEIGHT + ASKERS * ASK_BATCH_IDS +
+                       (BUILDERS + SEAL_LIMIT / BLOCK_WEIGHT + ASKERS + 1 + MAX_SEALERS) *
+                           SP_BLOCK_MAX_IDS <=
+                   SP_RECENT_KEEP,
+    "more chunks may be under way than are remembered");
+
 /* Chunks come in from the readers and the catalog; askers find out in batches which the store
  * lacks; those are gathered into blocks in the order in which they came; sealers seal them and hand
  * them to the store. */
@@ -21,11 +31,9 @@ struct chunk {
 static size_t
 chunk_weight(const struct chunk *c)
 {
-    /* A floor: tiny chunks must not get in by the hundred thousand, or an id could be forgotten by
-     * `recent` before its block is with the store. */
     size_t n = sizeof(*c) + c->nrefs * sizeof(struct sp_id) + c->len;
 
-    return n < 768 ? 768 : n;
+    return n < CHUNK_WEIGHT ? CHUNK_WEIGHT : n;
 }
 
 static size_t
@@ -177,8 +185,8 @@ push_block(struct gather *g, struct sp_block_builder *full)
 {
     size_t weight = sp_block_builder_raw(full);
 
-    if (weight < (256u << 10))
-        weight = 256u << 10;
+    if (weight < BLOCK_WEIGHT)
+        weight = BLOCK_WEIGHT;
     if (sp_queue_push(g->seal, full, weight))
         return true;
     sp_block_builder_free(full);
@@ -336,6 +344,9 @@ gather_asker(void *arg)
             rc = ask_some(b, opener, batch, n, true, &e);
         for (i = 0; i < n; i++)
             free(batch[i]);
+        /* Before they count as settled: who drains must not take lost chunks for stored ones. */
+        if (rc != SP_OK)
+            backup_fail(b, &e);
         settle(g, n);
     }
     if (rc != SP_OK)
@@ -371,9 +382,12 @@ gather_sealer(void *arg)
             if (nodes)
                 sp_nodes_add_block(b->nodes, block, n);
             sp_ratelimit_take(b->o->limit, n);
-            rc = sp_store_put(b->store, block, n, &e);
-            atomic_fetch_add(&b->count.bytes_stored, n);
+            if ((rc = sp_store_put(b->store, block, n, &e)) == SP_OK)
+                atomic_fetch_add(&b->count.bytes_stored, n);
         }
+        /* As for the askers: a block that was lost is not one that the store took. */
+        if (rc != SP_OK)
+            backup_fail(b, &e);
         sp_mutex_lock(&g->lock);
         g->blocks--;
         if (g->blocks == 0)

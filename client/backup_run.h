@@ -57,6 +57,7 @@ void order_abort(struct order *o);
 /* --- gather: chunks → have it? → blocks ------------------------------------------------------------- */
 
 #define ASKERS 4
+#define MAX_SEALERS 8
 #define ASK_LIMIT (6u << 20)
 #define ASK_BATCH_BYTES (2u << 20)
 #define ASK_BATCH_IDS 1024
