@@ -12,12 +12,15 @@
 static const char usage[] =
     "usage: stillpoint check [--read-data | --read-data-subset N/M | --read-data-subset auto]\n\n"
     "Looks for damage in a repository, and never changes anything: that every object is what its\n"
-    "name says, that the index agrees with the packs, that the chains of sets have no gaps, and that\n"
-    "every set has all that it refers to. Needs no key for a folder; with one it names the files that\n"
+    "name says, that the index agrees with the packs, that the chains of sets have no gaps, and "
+    "that\n"
+    "every set has all that it refers to. Needs no key for a folder; with one it names the files "
+    "that\n"
     "a damage concerns. Exit code 3 when there is damage.\n\n"
     "      --read-data                read every byte of every pack as well\n"
     "      --read-data-subset N/M     read the N-th of M parts\n"
-    "      --read-data-subset auto    read the next of 30 parts, and remember it: run daily, it reads\n"
+    "      --read-data-subset auto    read the next of 30 parts, and remember it: run daily, it "
+    "reads\n"
     "                                 everything once a month\n";
 
 #define AUTO_PARTS 30
@@ -32,7 +35,9 @@ struct check {
     uint64_t notes;
 };
 
-/* --- parts ------------------------------------------------------------------------------------------------------- */
+/* --- parts
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 /* "7/30"; false when it is not that. */
 static bool
@@ -60,7 +65,8 @@ auto_file(const struct sp_opened_store *o, char **ret, struct sp_err *e)
 {
     if (o->profile == NULL)
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-            "'auto' is remembered with what this machine knows of a repository, and it knows nothing of "
+            "'auto' is remembered with what this machine knows of a repository, and it knows "
+            "nothing of "
             "%s; say which part: --read-data-subset 1/%d",
             o->address, AUTO_PARTS);
     *ret = sp_path_join(o->profile->folder, AUTO_FILE);
@@ -109,7 +115,9 @@ remember_next(struct check *k, const struct sp_opened_store *o, struct sp_err *e
     return rc;
 }
 
-/* --- findings ------------------------------------------------------------------------------------------------------ */
+/* --- findings
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static enum sp_code
 on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
@@ -141,7 +149,8 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     return sp_lost_ids_add(&k->lost, f->ids, f->nids, e);
 }
 
-/* --- the files concerned --------------------------------------------------------------------------------------------- */
+/* --- the files concerned
+ * --------------------------------------------------------------------------------------------- */
 
 static void
 on_path(void *arg, const void *key, size_t n, const char *text)
@@ -177,7 +186,8 @@ name_in_set(struct check *k, struct sp_opened_store *o, const struct sp_listed *
         sp_json_key(k->r.j, "paths");
         sp_json_array(k->r.j);
     } else {
-        (void)printf("set %s (%s of %s):\n", sp_present_id(l->set.set_id).s, l->set.job, l->host_name);
+        (void)printf(
+            "set %s (%s of %s):\n", sp_present_id(l->set.set_id).s, l->set.job, l->host_name);
     }
     rc = sp_lost_paths(k->r.c, o, &l->set, &k->lost, on_path, k, &total, &parts, e);
     if (k->r.j != NULL) {
@@ -225,7 +235,9 @@ out:
     return rc;
 }
 
-/* --- the command ----------------------------------------------------------------------------------------------------- */
+/* --- the command
+ * -----------------------------------------------------------------------------------------------------
+ */
 
 static void
 end(struct check *k)
@@ -253,7 +265,8 @@ end(struct check *k)
             k->o.parts, sp_present_count(t->packs_read, "pack", "packs").s);
     else if (k->o.depth == SP_CHECK_DATA)
         (void)snprintf(read, sizeof(read), "; %s read", sp_text_bytes(t->bytes_read).s);
-    sp_cli_say(k->r.c, "%s: checked %s, %s, %s%s", t->faults == 0 ? "no damage found" : "DAMAGE FOUND",
+    sp_cli_say(k->r.c, "%s: checked %s, %s, %s%s",
+        t->faults == 0 ? "no damage found" : "DAMAGE FOUND",
         sp_present_count(t->objects, "object", "objects").s,
         sp_present_count(t->packs, "pack", "packs").s, sp_present_count(t->sets, "set", "sets").s,
         read);
@@ -318,8 +331,9 @@ run(struct sp_cli *c)
     if (all && subset)
         return sp_cli_usage(c, "--read-data and --read-data-subset exclude each other");
     if (optind < c->argc)
-        return sp_cli_usage(c, "'%s' is too much: the whole repository is checked; one set's content: "
-                               "stillpoint verify SET",
+        return sp_cli_usage(c,
+            "'%s' is too much: the whole repository is checked; one set's content: "
+            "stillpoint verify SET",
             c->argv[optind]);
     if (all || subset)
         k.o.depth = SP_CHECK_DATA;

@@ -23,7 +23,8 @@ struct diff {
 
 /* What is not the same, in words; at least one. */
 static void
-reasons(const struct sp_entry *old, const struct sp_entry *now, struct sp_strings *ret, bool *ret_ok)
+reasons(
+    const struct sp_entry *old, const struct sp_entry *now, struct sp_strings *ret, bool *ret_ok)
 {
     struct sp_err ignored = {0};
     struct {
@@ -82,8 +83,8 @@ json_line(struct sp_report *r, const struct sp_entry *old, const struct sp_entry
 
     sp_json_object(r->j);
     sp_json_kstr(r->j, "change", old == NULL ? "added" : now == NULL ? "removed" : "changed");
-    sp_present_json_key(r->j, "path", (now != NULL ? now : old)->key,
-        (now != NULL ? now : old)->key_len);
+    sp_present_json_key(
+        r->j, "path", (now != NULL ? now : old)->key, (now != NULL ? now : old)->key_len);
     if (why->n > 0) {
         sp_json_key(r->j, "differs");
         sp_json_array(r->j);

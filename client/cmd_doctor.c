@@ -10,9 +10,12 @@
 static const char usage[] =
     "usage: stillpoint doctor\n\n"
     "Looks at everything that backups from this machine need, and says what is good, what is not,\n"
-    "and what to do: the configuration and its paths, every repository that is known here (with -r\n"
-    "that one), what its store can do, space, certificate, keys, how old the last sets are. Changes\n"
-    "nothing. Exit code 0 when all is good, 1 with warnings, 2 or 6 when a repository cannot be used.\n";
+    "and what to do: the configuration and its paths, every repository that is known here (with "
+    "-r\n"
+    "that one), what its store can do, space, certificate, keys, how old the last sets are. "
+    "Changes\n"
+    "nothing. Exit code 0 when all is good, 1 with warnings, 2 or 6 when a repository cannot be "
+    "used.\n";
 
 void
 sp_doctor_tell(struct sp_doctor *d, enum sp_health h, const char *subject, const char *advice,
@@ -96,7 +99,7 @@ is_default(struct sp_doctor *d, const uint8_t id[16])
     struct sp_profile *p = NULL;
     struct sp_err ignored = {0};
     bool same = sp_profile_load(d->c->env, NULL, &p, &ignored) == SP_OK &&
-        memcmp(p->repository, id, 16) == 0;
+                memcmp(p->repository, id, 16) == 0;
 
     sp_profile_free(p);
     return same;
@@ -119,10 +122,12 @@ look_at_all(struct sp_doctor *d)
         p = NULL;
         rc = sp_profile_load_id(d->c->env, k.ids[i], &p, &e);
         if (rc == SP_ABSENT) { /* a set-up that did not finish */
-            sp_doctor_tell(d, SP_HEALTH_WARNING, "known here", "delete that folder of the state folder",
+            sp_doctor_tell(d, SP_HEALTH_WARNING, "known here",
+                "delete that folder of the state folder",
                 "stores/%s is not complete: a set-up did not finish", sp_hex16(k.ids[i]).s);
         } else if (rc != SP_OK) {
-            sp_doctor_bad(d, "known here", "restore the state folder from a backup, or set up anew", &e);
+            sp_doctor_bad(
+                d, "known here", "restore the state folder from a backup, or set up anew", &e);
         } else {
             sp_doctor_store(d, p, is_default(d, k.ids[i]));
             looked++;

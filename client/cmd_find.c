@@ -13,22 +13,24 @@
 #include "client/sets.h"
 #include "storage/crypto.h"
 
-static const char usage[] =
-    "usage: stillpoint find PATTERN… [--set SET | --all-sets]\n\n"
-    "Finds files in the newest set of each job: '*.odt' by name wherever it is, '/home/**/letter*'\n"
-    "by path; the patterns are gitignore's, the last that matches decides, '!' takes back. What is\n"
-    "inside a folder that matches is found too.\n\n"
-    "      --set SET     in this set alone\n"
-    "      --all-sets    in all sets of this machine: each version once, with the newest set that has\n"
-    "                    it\n";
+static const char usage[] = "usage: stillpoint find PATTERN… [--set SET | --all-sets]\n\n"
+                            "Finds files in the newest set of each job: '*.odt' by name wherever "
+                            "it is, '/home/**/letter*'\n"
+                            "by path; the patterns are gitignore's, the last that matches decides, "
+                            "'!' takes back. What is\n"
+                            "inside a folder that matches is found too.\n\n"
+                            "      --set SET     in this set alone\n"
+                            "      --all-sets    in all sets of this machine: each version once, "
+                            "with the newest set that has\n"
+                            "                    it\n";
 
 #define VERSIONS_REMEMBERED (1u << 19) /* 16 MiB; beyond that one may be named again */
 
 struct find {
     struct sp_report *r;
     struct sp_filter *filter;
-    struct sp_seen *seen;       /* versions told; NULL: one set, each comes once */
-    const struct sp_set *set;   /* being searched */
+    struct sp_seen *seen;     /* versions told; NULL: one set, each comes once */
+    const struct sp_set *set; /* being searched */
     uint64_t found, bytes, damaged_sets;
     struct sp_err first;
 };
@@ -104,8 +106,7 @@ walk(struct find *f, struct sp_set_reader *reader, struct sp_err *e)
     while ((rc = sp_set_reader_next(reader, &en, e)) == SP_OK && en != NULL) {
         if ((rc = consider(f, en, e)) != SP_OK)
             break;
-        if (en->type != SP_ENTRY_DIR ||
-            sp_filter_may_select_below(f->filter, en->key, en->key_len))
+        if (en->type != SP_ENTRY_DIR || sp_filter_may_select_below(f->filter, en->key, en->key_len))
             continue;
         sp_buf_reset(&key);
         sp_buf_put(&key, en->key, en->key_len);
@@ -118,14 +119,15 @@ walk(struct find *f, struct sp_set_reader *reader, struct sp_err *e)
 }
 
 static enum sp_code
-older_version(void *arg, const struct sp_entry *newer, const struct sp_entry *older, struct sp_err *e)
+older_version(
+    void *arg, const struct sp_entry *newer, const struct sp_entry *older, struct sp_err *e)
 {
     (void)newer;
     return older == NULL ? SP_OK : consider(arg, older, e);
 }
 
-/* `newer`: the set of the same job that was searched before, or NULL: then only what differs has to be looked
- * at. */
+/* `newer`: the set of the same job that was searched before, or NULL: then only what differs has to
+ * be looked at. */
 static enum sp_code
 search(struct find *f, struct sp_opened_store *o, const struct sp_set *set,
     const struct sp_set *newer, struct sp_err *e)
@@ -138,7 +140,8 @@ search(struct find *f, struct sp_opened_store *o, const struct sp_set *set,
     if ((rc = sp_set_reader_open(f->r->c, o, set, true, &reader, &why)) == SP_OK) {
         if (newer != NULL)
             rc = sp_catalog_diff(&reader.source, &newer->root, &set->root, older_version, f, &why);
-        if (newer == NULL || sp_set_reader_goes_on(rc)) { /* or a node that the difference needs is gone */
+        if (newer == NULL ||
+            sp_set_reader_goes_on(rc)) { /* or a node that the difference needs is gone */
             sp_err_clear(&why);
             rc = walk(f, &reader, &why);
         }

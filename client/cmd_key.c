@@ -22,9 +22,11 @@ static const char usage[] =
     "sheet            a new recovery sheet, with a recovery key of its own\n"
     "add-recovery     the public half of an administrator's recovery key\n"
     "recovery create  make such a key: the private half to keep, the public half to give to hosts\n"
-    "invite           a text with which another machine joins this one's key group: they store what\n"
+    "invite           a text with which another machine joins this one's key group: they store "
+    "what\n"
     "                 is common once and can read each other's content\n"
-    "join             this machine gets an identity in a folder's repository, with an invitation, a\n"
+    "join             this machine gets an identity in a folder's repository, with an invitation, "
+    "a\n"
     "                 passphrase (--passphrase-file) or a recovery key (--recovery-key-file)\n"
     "rotate           seal what is stored from now on with a new key; give --passphrase-file when\n"
     "                 there is a passphrase\n";
@@ -158,8 +160,9 @@ run(struct sp_cli *c)
             return SP_EXIT_USAGE;
     }
     if (optind == c->argc)
-        return sp_cli_usage(c, "say what: list, add-passphrase, sheet, add-recovery, recovery create, "
-                               "invite, join or rotate");
+        return sp_cli_usage(c,
+            "say what: list, add-passphrase, sheet, add-recovery, recovery create, "
+            "invite, join or rotate");
     a.words = c->argv + optind + 1;
     a.nwords = (size_t)(c->argc - optind - 1);
     for (i = 0; i < sizeof(subs) / sizeof(subs[0]); i++) {

@@ -110,8 +110,8 @@ say_totals(struct sp_cli *c, const struct totals *t, const char *address)
         return;
     }
     if (t->stored > 0)
-        (void)snprintf(ratio, sizeof(ratio), ", a ratio of %.1f",
-            (double)t->bytes / (double)t->stored);
+        (void)snprintf(
+            ratio, sizeof(ratio), ", a ratio of %.1f", (double)t->bytes / (double)t->stored);
     sp_cli_say(c, "%s with %s of files in %s; stored %s%s",
         sp_present_count(t->sets, "set", "sets").s, sp_text_bytes(t->bytes).s, address,
         sp_text_bytes(t->stored).s, ratio);
@@ -178,8 +178,8 @@ run(struct sp_cli *c)
             return SP_EXIT_USAGE;
     }
     if (optind < c->argc)
-        return sp_cli_usage(c, "'%s' is too much; to see one set: stillpoint show SET",
-            c->argv[optind]);
+        return sp_cli_usage(
+            c, "'%s' is too much; to see one set: stillpoint show SET", c->argv[optind]);
     sp_report_begin(&r, c);
     return sp_report_end(&r, list(&r, all, job, checkpoints, &e), &e, SP_EXIT_DONE);
 }

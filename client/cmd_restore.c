@@ -13,7 +13,8 @@
 static const char usage[] =
     "usage: stillpoint restore SET --target DIR [OPTIONS] [PATH…]\n"
     "       stillpoint restore SET --in-place [OPTIONS] [PATH…]\n\n"
-    "Restores a whole set, or the PATHs of it that are named (as they were on the machine). Below the\n"
+    "Restores a whole set, or the PATHs of it that are named (as they were on the machine). Below "
+    "the\n"
     "target the whole path is kept: DIR/home/me/letter. What is there already and equal is not\n"
     "written again, so a restore that was interrupted goes on when it is repeated.\n"
     "SET is an id (or its beginning), 'latest', JOB, or JOB~1 for the one before the last.\n\n"
@@ -21,7 +22,8 @@ static const char usage[] =
     "      --in-place          restore to where it came from\n"
     "      --include PATTERN   only what matches (gitignore's patterns); may be repeated\n"
     "      --if-exists replace|keep|newer   what to do with files that are there and differ:\n"
-    "                          make them as in the set (default), leave them alone, or replace only\n"
+    "                          make them as in the set (default), leave them alone, or replace "
+    "only\n"
     "                          those that are older than in the set\n"
     "      --strip N           leave out the first N components of each path below the target\n"
     "      --numeric-owner     owners by number, not by name\n"
@@ -30,8 +32,16 @@ static const char usage[] =
 
 #define FAULTS_SHOWN 20
 
-enum { OPT_TARGET = 1000, OPT_IN_PLACE, OPT_INCLUDE, OPT_IF_EXISTS, OPT_STRIP, OPT_NUMERIC,
-    OPT_DRY_RUN, OPT_UNSIGNED };
+enum {
+    OPT_TARGET = 1000,
+    OPT_IN_PLACE,
+    OPT_INCLUDE,
+    OPT_IF_EXISTS,
+    OPT_STRIP,
+    OPT_NUMERIC,
+    OPT_DRY_RUN,
+    OPT_UNSIGNED
+};
 
 struct restore {
     struct sp_report r;
@@ -46,7 +56,8 @@ struct restore {
     uint64_t faults;
 };
 
-/* --- events ---------------------------------------------------------------------------------------------- */
+/* --- events
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 on_fault(void *arg, const void *key, size_t n, const struct sp_err *why)
@@ -116,7 +127,8 @@ on_progress(void *arg, const struct sp_restore_stats *so_far)
         sp_store_cancel(s->store);
 }
 
-/* --- the end ---------------------------------------------------------------------------------------------- */
+/* --- the end
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 json_result(struct restore *s, const struct sp_found_set *f, const struct sp_restore_stats *t)
@@ -145,11 +157,11 @@ say_result(struct restore *s, const struct sp_found_set *f, const struct sp_rest
     if (t->kept > 0)
         (void)snprintf(kept, sizeof(kept), ", left %s alone", sp_text_count(t->kept).s);
     if (t->faults > 0)
-        (void)snprintf(faults, sizeof(faults), "; %s NOT AS IN THE SET", sp_text_count(t->faults).s);
+        (void)snprintf(
+            faults, sizeof(faults), "; %s NOT AS IN THE SET", sp_text_count(t->faults).s);
     if (t->faults > FAULTS_SHOWN)
         sp_cli_warn(s->r.c, "and %s more like these", sp_text_count(t->faults - FAULTS_SHOWN).s);
-    sp_cli_say(s->r.c,
-        "%s set %s %s %s: %s, %s, %s (%s, %s there already)%s%s",
+    sp_cli_say(s->r.c, "%s set %s %s %s: %s, %s, %s (%s, %s there already)%s%s",
         s->o.dry_run ? "would restore" : "restored", sp_present_id(f->set.set_id).s,
         s->in_place ? "in" : "to", s->in_place ? "place" : s->o.target,
         sp_present_count(t->entries, "entry", "entries").s,
@@ -158,12 +170,14 @@ say_result(struct restore *s, const struct sp_found_set *f, const struct sp_rest
         faults);
     if (f->set.state == SP_SET_INCOMPLETE)
         sp_cli_warn(s->r.c,
-            "the set itself is incomplete: %s files or folders could not be read as they were when it "
+            "the set itself is incomplete: %s files or folders could not be read as they were when "
+            "it "
             "was made; 'stillpoint show %s' names them",
             sp_text_count(f->sealed.faults_total).s, sp_present_id(f->set.set_id).s);
 }
 
-/* --- the run ---------------------------------------------------------------------------------------------- */
+/* --- the run
+ * ---------------------------------------------------------------------------------------------- */
 
 static enum sp_code
 check_set(const struct restore *s, const struct sp_found_set *f, struct sp_err *e)
@@ -172,7 +186,8 @@ check_set(const struct restore *s, const struct sp_found_set *f, struct sp_err *
         return SP_OK;
     if (!s->accept_unsigned)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "set %s is not signed by the host that it names: someone forged it, or the host's record "
+            "set %s is not signed by the host that it names: someone forged it, or the host's "
+            "record "
             "is damaged or missing ('stillpoint check' tells more). With --accept-unsigned it is "
             "restored all the same; its content is then whatever a holder of the key put into it",
             sp_present_id(f->set.set_id).s);
@@ -200,11 +215,8 @@ static enum sp_code
 run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set *f,
     struct sp_restore_stats *ret, struct sp_err *e)
 {
-    struct sp_restore_events events = {.fault = on_fault,
-        .note = on_note,
-        .would = on_would,
-        .progress = on_progress,
-        .arg = s};
+    struct sp_restore_events events = {
+        .fault = on_fault, .note = on_note, .would = on_would, .progress = on_progress, .arg = s};
     enum sp_code rc;
 
     if ((rc = check_set(s, f, e)) != SP_OK || (rc = sp_found_set_need_key(f, e)) != SP_OK)
@@ -216,8 +228,7 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
         sp_json_key(s->r.j, "events");
         sp_json_array(s->r.j);
     }
-    rc = sp_restore_run(
-        s->r.c->env, o->store, o->keys, &f->set.root, &s->o, &events, ret, e);
+    rc = sp_restore_run(s->r.c->env, o->store, o->keys, &f->set.root, &s->o, &events, ret, e);
     if (s->r.j != NULL)
         sp_json_array_end(s->r.j);
     sp_progress_free(s->progress);
@@ -225,8 +236,10 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
         return rc;
     if (ret->matched == 0 && s->filter != NULL)
         return sp_fail(e, SP_ABSENT, SP_DOM_SOURCE,
-            "nothing in set %s is what you named, so nothing was restored; 'stillpoint show %s PATH' and "
-            "'stillpoint find PATTERN' show what there is (a path goes by its own name, not by a link to "
+            "nothing in set %s is what you named, so nothing was restored; 'stillpoint show %s "
+            "PATH' and "
+            "'stillpoint find PATTERN' show what there is (a path goes by its own name, not by a "
+            "link to "
             "it)",
             sp_present_id(f->set.set_id).s, sp_present_id(f->set.set_id).s);
     if (s->r.j != NULL)
@@ -260,7 +273,8 @@ restore(struct restore *s, const char *spec, enum sp_exit *ret_code, struct sp_e
     return rc;
 }
 
-/* --- the command line -------------------------------------------------------------------------------------- */
+/* --- the command line
+ * -------------------------------------------------------------------------------------- */
 
 static bool
 set_if_exists(struct restore *s, const char *word)
@@ -307,7 +321,8 @@ parse(struct restore *s, struct sp_cli *c, struct sp_err *e)
                 return sp_cli_fail(c, e);
         } else if (opt == OPT_IF_EXISTS) {
             if (!set_if_exists(s, optarg))
-                return sp_cli_usage(c, "--if-exists takes replace, keep or newer, not '%s'", optarg);
+                return sp_cli_usage(
+                    c, "--if-exists takes replace, keep or newer, not '%s'", optarg);
         } else if (opt == OPT_STRIP) {
             if (!sp_text_parse_u64(optarg, &strip) || strip > 1000)
                 return sp_cli_usage(c, "--strip takes a number of components, not '%s'", optarg);

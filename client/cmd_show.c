@@ -17,10 +17,10 @@ static const char usage[] =
     "SET is an id (or its beginning), 'latest', JOB, or JOB~1 for the one before the last.\n\n"
     "  -R, --recursive   with all that is below\n";
 
-/* --- the record ---------------------------------------------------------------------------------------- */
+/* --- the record
+ * ---------------------------------------------------------------------------------------- */
 
-static void
-field(const char *name, const char *fmt, ...) SP_PRINTF(2, 3);
+static void field(const char *name, const char *fmt, ...) SP_PRINTF(2, 3);
 
 static void
 field(const char *name, const char *fmt, ...)
@@ -64,7 +64,8 @@ text_clear_part(const struct sp_found_set *f)
     field("started", "%s", started);
     field("ended", "%s (%s)", ended, sp_text_duration(s->ended_ns - s->started_ns).s);
     field("published", "%s", published);
-    field("chain", "number %" PRIu64 "%s%s", s->sequence, s->has_previous ? " after " : ", the first",
+    field("chain", "number %" PRIu64 "%s%s", s->sequence,
+        s->has_previous ? " after " : ", the first",
         s->has_previous ? sp_hex32(s->previous).s : "");
     field("catalog", "%s", sp_hex32(s->root.b).s);
     field("files", "%s, %s; %s entries", sp_text_count(s->files).s, sp_text_bytes(s->bytes).s,
@@ -210,11 +211,13 @@ show_record(struct sp_report *r, const struct sp_found_set *f)
     if (r->j == NULL && f->has_sealed)
         text_sealed_part(&f->sealed);
     if (!f->has_sealed)
-        sp_cli_warn(r->c, "the sealed part of the record (paths, volumes, faults) does not open with "
-                          "the key that is here");
+        sp_cli_warn(r->c,
+            "the sealed part of the record (paths, volumes, faults) does not open with "
+            "the key that is here");
 }
 
-/* --- a folder of it -------------------------------------------------------------------------------------- */
+/* --- a folder of it
+ * -------------------------------------------------------------------------------------- */
 
 struct listing {
     struct sp_report *r;
@@ -336,7 +339,8 @@ show(struct sp_report *r, const char *spec, const char *path, bool recursive, st
 static enum sp_exit
 run(struct sp_cli *c)
 {
-    static const struct option longs[] = {{"recursive", no_argument, NULL, 'R'}, {NULL, 0, NULL, 0}};
+    static const struct option longs[] = {
+        {"recursive", no_argument, NULL, 'R'}, {NULL, 0, NULL, 0}};
     bool recursive = false;
     struct sp_report r;
     struct sp_err e = {0};
@@ -355,7 +359,8 @@ run(struct sp_cli *c)
     if (recursive && optind + 1 == c->argc)
         return sp_cli_usage(c, "-R lists what is below a PATH; which?");
     sp_report_begin(&r, c);
-    rc = show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
+    rc =
+        show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
     return sp_report_end(&r, rc, &e, SP_EXIT_DONE);
 }
 

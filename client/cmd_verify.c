@@ -17,9 +17,12 @@ static const char usage[] =
     "       stillpoint verify [SET] --live\n"
     "       stillpoint verify [SET] PATH…      (anything with a / )\n\n"
     "Reads all content of a set (default: the latest) from the repository, opens every block and\n"
-    "recomputes every id: what passes can be restored. With --live, or with PATHs, the set is held\n"
-    "against the files of this machine instead and what differs is listed: + here only, - in the set\n"
-    "only, M changed, ? could not be read. Exit code 3 when the set is damaged, 1 when files differ.\n";
+    "recomputes every id: what passes can be restored. With --live, or with PATHs, the set is "
+    "held\n"
+    "against the files of this machine instead and what differs is listed: + here only, - in the "
+    "set\n"
+    "only, M changed, ? could not be read. Exit code 3 when the set is damaged, 1 when files "
+    "differ.\n";
 
 #define SHOWN 1000 /* damaged files on a terminal */
 
@@ -30,7 +33,9 @@ struct verify {
     uint64_t damaged_catalog;
 };
 
-/* --- the content ------------------------------------------------------------------------------------------------- */
+/* --- the content
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void
 on_damaged(void *arg, const void *key, size_t n, const char *why)
@@ -90,7 +95,8 @@ content_result(struct verify *v, const struct sp_found_set *f, const struct sp_s
         (void)printf("and %s more damaged files\n", sp_text_count(s->damaged - SHOWN).s);
     if (s->damaged > 0 || reader->damaged > 0)
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
-            "set %s is damaged: %s of %s%s%s; 'stillpoint check --read-data' tells which objects are bad",
+            "set %s is damaged: %s of %s%s%s; 'stillpoint check --read-data' tells which objects "
+            "are bad",
             sp_present_id(f->set.set_id).s, sp_text_count(s->damaged).s,
             sp_present_count(s->files, "file", "files").s,
             reader->damaged > 0 ? ", and parts of its catalog: " : "",
@@ -102,8 +108,8 @@ content_result(struct verify *v, const struct sp_found_set *f, const struct sp_s
 }
 
 static enum sp_code
-verify_content(struct verify *v, struct sp_opened_store *o, const struct sp_found_set *f,
-    struct sp_err *e)
+verify_content(
+    struct verify *v, struct sp_opened_store *o, const struct sp_found_set *f, struct sp_err *e)
 {
     struct sp_content_events events = {.damaged = on_damaged, .progress = on_progress, .arg = v};
     struct sp_content_check *check = NULL;
@@ -135,7 +141,8 @@ verify_content(struct verify *v, struct sp_opened_store *o, const struct sp_foun
     return rc;
 }
 
-/* --- the live source ------------------------------------------------------------------------------------------- */
+/* --- the live source
+ * ------------------------------------------------------------------------------------------- */
 
 static void
 on_difference(void *arg, char what, const void *key, size_t n, bool is_dir, const char *text)
@@ -146,9 +153,10 @@ on_difference(void *arg, char what, const void *key, size_t n, bool is_dir, cons
         sp_json_object(v->r.j);
         sp_present_json_key(v->r.j, "path", key, n);
         sp_json_kstr(v->r.j, "difference",
-            what == '+' ? "live only" : what == '-' ? "set only"
-                : what == 'M'                       ? "changed"
-                                                    : "unreadable");
+            what == '+'   ? "live only"
+            : what == '-' ? "set only"
+            : what == 'M' ? "changed"
+                          : "unreadable");
         sp_json_kstr(v->r.j, "text", text);
         sp_json_object_end(v->r.j);
         sp_report_flow(&v->r);
@@ -174,8 +182,8 @@ cachedir_tag_of(struct sp_cli *c, const char *job)
     const struct sp_job *j;
     struct sp_err ignored = {0};
 
-    return sp_cli_config(c, &ignored) != SP_OK || sp_config_job(c->config, job, &j, &ignored) != SP_OK ||
-        j->cachedir_tag;
+    return sp_cli_config(c, &ignored) != SP_OK ||
+           sp_config_job(c->config, job, &j, &ignored) != SP_OK || j->cachedir_tag;
 }
 
 static int
@@ -204,15 +212,15 @@ make_roots(const struct sp_set_sealed *sealed, char **paths, size_t n, struct sp
             inside = sp_key_within(sealed->roots[k].p, sealed->roots[k].n, key.data, key.len);
         if (!inside)
             rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-                "%s is not among the paths of this set; 'stillpoint show SET' lists them", paths[i]);
+                "%s is not among the paths of this set; 'stillpoint show SET' lists them",
+                paths[i]);
         else if ((rc = sp_buf_take(&key, &roots[*ret_n].p, &roots[*ret_n].n, e)) == SP_OK)
             (*ret_n)++;
     }
     sp_buf_free(&key);
     qsort(roots, *ret_n, sizeof(*roots), by_key);
     for (i = 0; i < *ret_n; i++) {
-        if (kept > 0 &&
-            sp_key_within(roots[kept - 1].p, roots[kept - 1].n, roots[i].p, roots[i].n))
+        if (kept > 0 && sp_key_within(roots[kept - 1].p, roots[kept - 1].n, roots[i].p, roots[i].n))
             free(roots[i].p);
         else
             roots[kept++] = roots[i];
@@ -236,8 +244,9 @@ live_result(struct verify *v, const struct sp_found_set *f, const struct sp_live
         sp_json_ku64(v->r.j, "changed", s->changed);
         sp_json_ku64(v->r.j, "unreadable", s->unreadable);
     }
-    sp_cli_say(v->r.c, "compared %s, %s, with set %s: %s here only, %s in the set only, %s changed, "
-                       "%s unreadable",
+    sp_cli_say(v->r.c,
+        "compared %s, %s, with set %s: %s here only, %s in the set only, %s changed, "
+        "%s unreadable",
         sp_present_count(s->files, "file", "files").s, sp_text_bytes(s->bytes).s,
         sp_present_id(f->set.set_id).s, sp_text_count(s->added).s, sp_text_count(s->removed).s,
         sp_text_count(s->changed).s, sp_text_count(s->unreadable).s);
@@ -287,7 +296,9 @@ verify_live(struct verify *v, struct sp_opened_store *o, const struct sp_found_s
     return rc;
 }
 
-/* --- the command ------------------------------------------------------------------------------------------------- */
+/* --- the command
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static enum sp_code
 verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool live,

@@ -10,8 +10,8 @@
 #include "client/set_reader.h"
 
 #define WINDOW_REFS 16384
-#define WINDOW_KEYS (2u << 20)      /* bytes of files' keys */
-#define REMEMBERED (1u << 18)       /* chunks proven: 8 MiB */
+#define WINDOW_KEYS (2u << 20) /* bytes of files' keys */
+#define REMEMBERED (1u << 18)  /* chunks proven: 8 MiB */
 #define QUEUE_BYTES (8u << 20)
 #define COPIES 8
 #define MAX_WORKERS 4
@@ -75,7 +75,8 @@ struct worker {
     struct sp_opener *opener;
 };
 
-/* --- opening blocks ---------------------------------------------------------------------------------------- */
+/* --- opening blocks
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 drop_task(void *item)
@@ -175,7 +176,7 @@ sp_content_check_new(struct sp_store *store, const struct sp_keys *keys,
     if (c->wanted == NULL || c->asked == NULL || c->asked_which == NULL)
         rc = sp_fail_nomem(e);
     else if ((rc = sp_seen_new(REMEMBERED, &c->seen, e)) == SP_OK &&
-        (rc = sp_queue_new(QUEUE_BYTES, 1, drop_task, &c->tasks, e)) == SP_OK)
+             (rc = sp_queue_new(QUEUE_BYTES, 1, drop_task, &c->tasks, e)) == SP_OK)
         rc = start_workers(c, keys, e);
     if (rc != SP_OK) {
         sp_content_check_free(c);
@@ -210,7 +211,8 @@ sp_content_check_free(struct sp_content_check *c)
     free(c);
 }
 
-/* --- a window ---------------------------------------------------------------------------------------------- */
+/* --- a window
+ * ---------------------------------------------------------------------------------------------- */
 
 static void
 tell_damaged(struct sp_content_check *c, struct file *f, const char *why)
@@ -418,12 +420,13 @@ run_window(struct sp_content_check *c, bool same, struct sp_err *e)
         return rc;
     last = &c->files[c->nfiles - 1];
     if (c->events.progress != NULL)
-        c->events.progress(
-            c->events.arg, &c->stats, c->keys.data + last->key, last->key_len);
+        c->events.progress(c->events.arg, &c->stats, c->keys.data + last->key, last->key_len);
     return next_window(c, same, e);
 }
 
-/* --- entries ------------------------------------------------------------------------------------------------ */
+/* --- entries
+ * ------------------------------------------------------------------------------------------------
+ */
 
 static enum sp_code
 add_ref(struct sp_content_check *c, const struct sp_id *id, uint64_t length, struct sp_err *e)

@@ -1,8 +1,8 @@
 #ifndef SP_CLIENT_DOCTOR_H
 #define SP_CLIENT_DOCTOR_H
 
-/* What the parts of `stillpoint doctor` share: each looks at one thing and tells what it saw, with the way out
- * when it is not good. */
+/* What the parts of `stillpoint doctor` share: each looks at one thing and tells what it saw, with
+ * the way out when it is not good. */
 
 #include "client/report.h"
 
@@ -19,7 +19,8 @@ struct sp_doctor {
 void sp_doctor_tell(struct sp_doctor *d, enum sp_health h, const char *subject, const char *advice,
     const char *fmt, ...) SP_PRINTF(5, 6);
 /* An error as something bad; its exit code becomes the doctor's. */
-void sp_doctor_bad(struct sp_doctor *d, const char *subject, const char *advice, const struct sp_err *e);
+void
+sp_doctor_bad(struct sp_doctor *d, const char *subject, const char *advice, const struct sp_err *e);
 
 /* doctor_store.c: one repository, with all that this machine knows of it. */
 void sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_default);

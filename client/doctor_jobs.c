@@ -43,8 +43,8 @@ tell_volumes(struct sp_doctor *d, const struct sp_job *j, const char *path)
     }
     sp_path_show(path, strlen(path), &shown);
     if (live.len == 0)
-        sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "[%s] %s: possible, it is on btrfs", j->name,
-            sp_buf_str(&shown));
+        sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "[%s] %s: possible, it is on btrfs",
+            j->name, sp_buf_str(&shown));
     else if (j->shadow == SP_SHADOW_REQUIRE || j->require > SP_LEVEL_LIVE)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows",
             "put the data on btrfs, or let the job read live (shadow = auto, require = live)",
@@ -74,8 +74,8 @@ look_at_job(struct sp_doctor *d, const struct sp_job *j)
     for (i = 0; i < j->paths.n; i++) {
         if (sp_path_canonical(j->paths.s[i], &path, &e) != SP_OK) {
             sp_doctor_tell(d, SP_HEALTH_WARNING, "path",
-                "correct the configuration; the job fails as long as a path does not exist", "[%s] %s",
-                j->name, e.text);
+                "correct the configuration; the job fails as long as a path does not exist",
+                "[%s] %s", j->name, e.text);
             continue;
         }
         tell_volumes(d, j, path);

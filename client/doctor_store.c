@@ -11,12 +11,15 @@
 #include "storage/backend.h"
 
 #define DAY (INT64_C(86400) * SP_SECOND)
-#define OLD_SET (8 * DAY)    /* a weekly backup that was missed */
-#define CERT_SOON (30 * DAY) /* renewal begins months before: by now something keeps it from working */
+#define OLD_SET (8 * DAY) /* a weekly backup that was missed */
+#define CERT_SOON                                                                                  \
+    (30 * DAY) /* renewal begins months before: by now something keeps it from working */
 #define CLOCK_AHEAD (60 * SP_SECOND)
-#define LOW_SPACE 20         /* a twentieth of the store */
+#define LOW_SPACE 20 /* a twentieth of the store */
 
-/* --- a folder ------------------------------------------------------------------------------------------------------- */
+/* --- a folder
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void
 tell_caps(struct sp_doctor *d, const struct sp_backend_caps *caps)
@@ -29,13 +32,16 @@ tell_caps(struct sp_doctor *d, const struct sp_backend_caps *caps)
         sp_doctor_tell(d, SP_HEALTH_GOOD, "writing", NULL, "the folder can be written");
     if (!caps->flush_file)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "flushing",
-            "after a power failure of the store run 'stillpoint check'; what was lost is stored again by "
+            "after a power failure of the store run 'stillpoint check'; what was lost is stored "
+            "again by "
             "the next backup",
-            "files cannot be flushed there: the newest sets are stored, but not proven to survive a "
+            "files cannot be flushed there: the newest sets are stored, but not proven to survive "
+            "a "
             "power failure");
     else if (!caps->flush_folder)
         sp_doctor_tell(d, SP_HEALTH_GOOD, "flushing", NULL,
-            "files are flushed; folders cannot be (usual on CIFS): at a power failure of the store the "
+            "files are flushed; folders cannot be (usual on CIFS): at a power failure of the store "
+            "the "
             "newest names may be lost, which the next run sees");
     else
         sp_doctor_tell(d, SP_HEALTH_GOOD, "flushing", NULL, "files and folders are flushed");
@@ -56,10 +62,12 @@ tell_space(struct sp_doctor *d, struct sp_backend *b)
         return;
     }
     sp_doctor_tell(d,
-        space.free_bytes < space.total_bytes / LOW_SPACE ? SP_HEALTH_WARNING : SP_HEALTH_GOOD, "space",
-        space.free_bytes < space.total_bytes / LOW_SPACE ? "make room: a backup that finds the store full "
-                                                           "fails (older sets stay good)"
-                                                         : NULL,
+        space.free_bytes < space.total_bytes / LOW_SPACE ? SP_HEALTH_WARNING : SP_HEALTH_GOOD,
+        "space",
+        space.free_bytes < space.total_bytes / LOW_SPACE
+            ? "make room: a backup that finds the store full "
+              "fails (older sets stay good)"
+            : NULL,
         "%s of %s free", sp_text_bytes(space.free_bytes).s, sp_text_bytes(space.total_bytes).s);
 }
 
@@ -70,7 +78,8 @@ look_at_folder(struct sp_doctor *d, const struct sp_profile *p)
     struct sp_err e = {0};
 
     if (sp_backend_dir_open(d->c->env, p->address, false, &b, &e) != SP_OK) {
-        sp_doctor_bad(d, "repository", "mount what belongs there, or give its new place with -r", &e);
+        sp_doctor_bad(
+            d, "repository", "mount what belongs there, or give its new place with -r", &e);
         return false;
     }
     tell_caps(d, &b->caps);
@@ -79,7 +88,9 @@ look_at_folder(struct sp_doctor *d, const struct sp_profile *p)
     return true;
 }
 
-/* --- a server ------------------------------------------------------------------------------------------------------- */
+/* --- a server
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void
 tell_certificate(struct sp_doctor *d, const struct sp_profile *p)
@@ -90,8 +101,9 @@ tell_certificate(struct sp_doctor *d, const struct sp_profile *p)
     char until[32];
 
     if (sp_cert_info(p->tls_chain, &info, &e) != SP_OK) {
-        sp_doctor_bad(d, "certificate", "enroll again: stillpointd host replace NAME there, then "
-                                        "'stillpoint enroll TOKEN' here",
+        sp_doctor_bad(d, "certificate",
+            "enroll again: stillpointd host replace NAME there, then "
+            "'stillpoint enroll TOKEN' here",
             &e);
         return;
     }
@@ -101,17 +113,19 @@ tell_certificate(struct sp_doctor *d, const struct sp_profile *p)
             "it is not valid yet by this machine's clock");
     else if (now > info.valid.to_ns)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "certificate",
-            "the next connection renews it, if the server still knows this host", "it expired on %s",
-            until);
+            "the next connection renews it, if the server still knows this host",
+            "it expired on %s", until);
     else if (info.valid.to_ns - now < CERT_SOON)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "certificate",
-            "it should have been renewed by now: see that a backup reaches the server", "valid until %s",
-            until);
+            "it should have been renewed by now: see that a backup reaches the server",
+            "valid until %s", until);
     else
         sp_doctor_tell(d, SP_HEALTH_GOOD, "certificate", NULL, "valid until %s", until);
 }
 
-/* --- any store ------------------------------------------------------------------------------------------------------- */
+/* --- any store
+ * -------------------------------------------------------------------------------------------------------
+ */
 
 static void
 tell_keys(struct sp_doctor *d, struct sp_opened_store *o)
@@ -139,9 +153,10 @@ tell_keys(struct sp_doctor *d, struct sp_opened_store *o)
     else
         sp_doctor_tell(d, SP_HEALTH_WARNING, "keys",
             "make a recovery sheet and keep it elsewhere: stillpoint key sheet",
-            passphrase > 0 ? "there is a passphrase, but no recovery key"
-                           : "no recovery key and no passphrase opens the newest key: with this machine "
-                             "everything would be lost");
+            passphrase > 0
+                ? "there is a passphrase, but no recovery key"
+                : "no recovery key and no passphrase opens the newest key: with this machine "
+                  "everything would be lost");
 }
 
 static bool
@@ -178,7 +193,8 @@ tell_job(struct sp_doctor *d, const struct sp_listed *l)
 }
 
 static bool
-is_of(const struct sp_doctor *d, const struct sp_job *j, const struct sp_profile *p, bool is_default)
+is_of(
+    const struct sp_doctor *d, const struct sp_job *j, const struct sp_profile *p, bool is_default)
 {
     char *address = NULL;
     struct sp_err ignored = {0};
@@ -286,15 +302,15 @@ sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_default
     struct sp_store_info info;
     struct sp_err e = {0};
 
-    sp_doctor_tell(d, SP_HEALTH_GOOD, "known here", NULL, "%s as host %s%s", p->address, p->host_name,
-        is_default ? " (the default)" : "");
+    sp_doctor_tell(d, SP_HEALTH_GOOD, "known here", NULL, "%s as host %s%s", p->address,
+        p->host_name, is_default ? " (the default)" : "");
     if (p->is_server)
         tell_certificate(d, p);
     else if (!look_at_folder(d, p))
         return;
     if (sp_cli_open(d->c, p->address, SP_OPEN_READ, &o, &e) != SP_OK) {
-        sp_doctor_bad(d, "repository", p->is_server ? "see that the server runs and is reachable" : NULL,
-            &e);
+        sp_doctor_bad(
+            d, "repository", p->is_server ? "see that the server runs and is reachable" : NULL, &e);
         return;
     }
     if (sp_store_info(o.store, &info, &e) == SP_OK)

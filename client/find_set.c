@@ -6,13 +6,13 @@
 #include "client/cli.h"
 #include "client/sets.h"
 
-/* Which set is meant: "latest", "JOB", "JOB~2", the id or a unique beginning of it; HOST: before a job or
- * "latest" for another machine's. */
+/* Which set is meant: "latest", "JOB", "JOB~2", the id or a unique beginning of it; HOST: before a
+ * job or "latest" for another machine's. */
 
 struct search {
     const char *spec, *job; /* spec without HOST: and ~N */
     size_t job_len;
-    unsigned back;          /* how many newer ones to pass over */
+    unsigned back; /* how many newer ones to pass over */
     bool any_host;
     uint8_t host[16];
     uint8_t *record;
@@ -85,8 +85,9 @@ open_record(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
         sp_set_record_open(f->record, f->record_len, opener, &f->sealed, &ignored) == SP_OK;
     sp_opener_free(opener);
     f->signed_ok = sp_store_host(o->store, f->set.host, &p, &n, &ignored) == SP_OK &&
-        sp_host_decode(p, n, o->keys, &host, &ignored) == SP_OK &&
-        sp_record_check_signature(SP_RECORD_SET, f->record, f->record_len, &host, &ignored) == SP_OK;
+                   sp_host_decode(p, n, o->keys, &host, &ignored) == SP_OK &&
+                   sp_record_check_signature(
+                       SP_RECORD_SET, f->record, f->record_len, &host, &ignored) == SP_OK;
     free(p);
     return SP_OK;
 }
@@ -114,7 +115,8 @@ find_host(struct sp_opened_store *o, const char *name, size_t n, uint8_t ret[16]
             continue;
         if (found && memcmp(ret, l->set.host, 16) != 0)
             rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-                "two hosts with sets in %s are called '%s'; give the host's id (stillpoint list --all "
+                "two hosts with sets in %s are called '%s'; give the host's id (stillpoint list "
+                "--all "
                 "--json) or the set's",
                 o->address, wanted);
         memcpy(ret, l->set.host, 16);

@@ -35,14 +35,14 @@ struct key_slots {
     size_t n;
 };
 /* The slots of one group. */
-enum sp_code key_slots_read(struct sp_store *s, const uint8_t group[16], struct key_slots *ret,
-    struct sp_err *e);
+enum sp_code key_slots_read(
+    struct sp_store *s, const uint8_t group[16], struct key_slots *ret, struct sp_err *e);
 void key_slots_clear(struct key_slots *s);
 /* Puts a slot into the store, and keeps copies of all in the profile. */
-enum sp_code key_slot_put(struct sp_cli *c, struct sp_opened_store *o, const struct sp_buf *slot,
-    struct sp_err *e);
-enum sp_code key_slots_keep(struct sp_cli *c, struct sp_store *store, const struct sp_profile *p,
-    struct sp_err *e);
+enum sp_code key_slot_put(
+    struct sp_cli *c, struct sp_opened_store *o, const struct sp_buf *slot, struct sp_err *e);
+enum sp_code key_slots_keep(
+    struct sp_cli *c, struct sp_store *store, const struct sp_profile *p, struct sp_err *e);
 /* The file's, or asked for twice; not empty. */
 enum sp_code key_ask_passphrase(struct sp_cli *c, struct sp_buf *ret, struct sp_err *e);
 const char *key_slot_kind(enum sp_slot_kind k);

@@ -9,8 +9,8 @@
 
 /* More ways to the key: each is one more slot. */
 
-#define KEEP_SAFE \
-    "Keep it on paper or in a password manager, away from the machines and from\n" \
+#define KEEP_SAFE                                                                                  \
+    "Keep it on paper or in a password manager, away from the machines and from\n"                 \
     "the store. Who has it and the store can read the backups.\n"
 
 static enum sp_code
@@ -50,8 +50,8 @@ key_add_passphrase(struct key_args *a, struct sp_err *e)
         rc = key_slot_put(a->c, &o, &slot, e);
     if (rc == SP_OK) {
         report_slot(a, &slot);
-        sp_cli_say(a->c, "the passphrase opens %s now; other ways to its key stay as they are",
-            o.address);
+        sp_cli_say(
+            a->c, "the passphrase opens %s now; other ways to its key stay as they are", o.address);
     }
     sp_buf_free(&slot);
     sp_cli_close(&o);
@@ -67,7 +67,8 @@ parse_public(const char *text, uint8_t ret[32], struct sp_err *e)
 
     if (sp_base32_parse(text, &b, &why) != SP_OK || b.len != 32)
         rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-            "'%s' is not a recovery public key, as 'stillpoint key recovery create' prints it", text);
+            "'%s' is not a recovery public key, as 'stillpoint key recovery create' prints it",
+            text);
     else
         memcpy(ret, b.data, 32);
     sp_buf_free(&b);
@@ -179,7 +180,8 @@ key_invite(struct key_args *a, struct sp_err *e)
         else
             (void)printf("%s\n", sp_buf_str(&text));
         sp_cli_say(a->c,
-            "give this to the other machine's administrator by a safe way: with it the machine gets "
+            "give this to the other machine's administrator by a safe way: with it the machine "
+            "gets "
             "this group's key, and the two can read each other's content. There:\n"
             "  %s%s --invitation TEXT",
             o.profile->is_server ? "stillpoint enroll TOKEN" : "stillpoint key join -r ",
@@ -194,8 +196,8 @@ key_invite(struct key_args *a, struct sp_err *e)
 
 /* A private key on a page of its own, that sp_sheet_parse_key finds again. */
 static enum sp_code
-print_private(struct key_args *a, const uint8_t secret[32], const uint8_t public_key[32],
-    struct sp_err *e)
+print_private(
+    struct key_args *a, const uint8_t secret[32], const uint8_t public_key[32], struct sp_err *e)
 {
     struct sp_buf text = SP_BUF_INIT;
     FILE *to = a->c->json ? stderr : stdout;
@@ -206,10 +208,12 @@ print_private(struct key_args *a, const uint8_t secret[32], const uint8_t public
     sp_buf_put_str(&text, "STILLPOINT RECOVERY KEY\n=======================\n\n" KEEP_SAFE
                           "It opens every host's backups that were made with its public half.\n\n");
     sp_buf_printf(&text, "  Recovery key id     %s\n\n", sp_hex8(public_key).s);
-    sp_buf_put_str(&text, "Recovery key (upper or lower case; dashes and spaces do not matter):\n\n    ");
+    sp_buf_put_str(
+        &text, "Recovery key (upper or lower case; dashes and spaces do not matter):\n\n    ");
     sp_base32_put(&text, secret, 32);
-    sp_buf_put_str(&text, "\n\nTo restore: stillpoint restore -r FOLDER --recovery-key-file THIS-TEXT "
-                          "...\n\n");
+    sp_buf_put_str(&text,
+        "\n\nTo restore: stillpoint restore -r FOLDER --recovery-key-file THIS-TEXT "
+        "...\n\n");
     if ((rc = sp_buf_ok(&text, e)) == SP_OK && a->sheet != NULL)
         rc = setup_write_secret(a->c, a->sheet, &text, e);
     else if (rc == SP_OK && fwrite(text.data, 1, text.len, to) != text.len)
@@ -237,8 +241,9 @@ key_recovery_create(struct key_args *a, struct sp_err *e)
             sp_json_kstr(a->r->j, "public_key", sp_buf_str(&public_text));
         else
             (void)printf("public key: %s\n", sp_buf_str(&public_text));
-        sp_cli_say(a->c, "it is no secret: give it to 'stillpointd host add NAME --recovery …' or to "
-                         "'stillpoint key add-recovery …'");
+        sp_cli_say(a->c,
+            "it is no secret: give it to 'stillpointd host add NAME --recovery …' or to "
+            "'stillpoint key add-recovery …'");
     }
     sp_buf_free(&public_text);
     return rc;

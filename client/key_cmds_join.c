@@ -6,8 +6,8 @@
 #include "client/setup.h"
 #include "storage/repository.h"
 
-/* A machine gets an identity in a folder's repository, in the key group that its secret opens; or, when it has
- * one there, the newest key of its group. */
+/* A machine gets an identity in a folder's repository, in the key group that its secret opens; or,
+ * when it has one there, the newest key of its group. */
 
 struct seeking {
     uint8_t id[16];
@@ -58,7 +58,8 @@ unlock(struct key_args *a, struct sp_store *store, const char *address, struct s
     return rc;
 }
 
-/* --- known here already ---------------------------------------------------------------------------------------------- */
+/* --- known here already
+ * ---------------------------------------------------------------------------------------------- */
 
 static enum sp_code
 refresh(struct key_args *a, struct sp_profile *p, struct sp_err *e)
@@ -97,7 +98,9 @@ out:
     return rc;
 }
 
-/* --- a new machine -------------------------------------------------------------------------------------------------- */
+/* --- a new machine
+ * --------------------------------------------------------------------------------------------------
+ */
 
 static enum sp_code
 open_folder(struct sp_cli *c, const char *path, struct sp_repository **ret, struct sp_err *e)
@@ -168,8 +171,8 @@ make_host(struct key_args *a, struct sp_repository *r, struct sp_store *store, s
         rc = sp_profile_set_default(a->c->env, p, e);
     if (rc == SP_OK && a->invitation != NULL && /* it was for one machine */
         sp_repository_remove_slot(r, sp_keys_group(p->keys), slot, &ignored) != SP_OK)
-        sp_cli_warn(a->c, "the used invitation could not be removed from the repository: %s",
-            ignored.text);
+        sp_cli_warn(
+            a->c, "the used invitation could not be removed from the repository: %s", ignored.text);
     if (rc == SP_OK)
         rc = key_slots_keep(a->c, store, p, e);
     return rc;
@@ -200,7 +203,8 @@ join(struct key_args *a, char *address, struct sp_err *e)
             sp_json_kstr(a->r->j, "group", sp_hex16(sp_keys_group(s.profile->keys)).s);
         }
         sp_cli_say(a->c,
-            "joined %s as %s, in the key group %s: what its hosts have in common is stored once, and "
+            "joined %s as %s, in the key group %s: what its hosts have in common is stored once, "
+            "and "
             "they can read each other's content; next: stillpoint backup PATH…",
             address, s.profile->host_name, sp_hex8(sp_keys_group(s.profile->keys)).s);
     }

@@ -5,8 +5,8 @@
 #include "client/key_cmds.h"
 #include "client/sets.h"
 
-/* A new epoch of the key that blocks are sealed with. Every recovery key gets a slot for it before anything is
- * sealed with it, so that no set is ever beyond recovery. */
+/* A new epoch of the key that blocks are sealed with. Every recovery key gets a slot for it before
+ * anything is sealed with it, so that no set is ever beyond recovery. */
 
 struct rotation {
     struct key_args *a;
@@ -53,7 +53,8 @@ put_recovery_slots(struct rotation *t, struct sp_err *e)
     return rc;
 }
 
-/* A mistyped passphrase would be a new one that nobody knows: it has to open a slot that there is. */
+/* A mistyped passphrase would be a new one that nobody knows: it has to open a slot that there is.
+ */
 static enum sp_code
 is_known(const struct rotation *t, const char *passphrase, struct sp_err *e)
 {
@@ -71,7 +72,8 @@ is_known(const struct rotation *t, const char *passphrase, struct sp_err *e)
         }
     }
     return sp_fail(e, SP_AUTH, SP_DOM_CONFIG,
-        "this is not a passphrase of %s; to add another: stillpoint key add-passphrase", t->o.address);
+        "this is not a passphrase of %s; to add another: stillpoint key add-passphrase",
+        t->o.address);
 }
 
 static enum sp_code
@@ -119,7 +121,8 @@ tell_members(struct rotation *t)
     }
     if (names.len > 0)
         sp_cli_warn(t->a->c,
-            "other hosts of this key group (%s) cannot read what is sealed with the new key until they "
+            "other hosts of this key group (%s) cannot read what is sealed with the new key until "
+            "they "
             "have it: there, 'stillpoint key join -r %s' with the recovery key or an invitation",
             sp_buf_str(&names), t->o.address);
     sp_buf_free(&names);
@@ -144,7 +147,8 @@ rotate(struct rotation *t, struct sp_err *e)
         return rc;
     if (t->recovery + t->passphrases == 0)
         return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-            "%s has no recovery key, and no passphrase was given: with the new key it would be lost "
+            "%s has no recovery key, and no passphrase was given: with the new key it would be "
+            "lost "
             "with this machine. Make a sheet first: stillpoint key sheet",
             t->o.address);
     old = p->keys;
@@ -178,8 +182,10 @@ key_rotate(struct key_args *a, struct sp_err *e)
         return rc;
     if ((rc = rotate(&t, e)) == SP_OK)
         sp_cli_say(a->c,
-            "what is stored from now on is sealed with a new key (epoch %u): a copy of the old key does "
-            "not read it. It does not protect what was stored before, nor hide which known content is "
+            "what is stored from now on is sealed with a new key (epoch %u): a copy of the old key "
+            "does "
+            "not read it. It does not protect what was stored before, nor hide which known content "
+            "is "
             "there",
             (unsigned)sp_keys_epoch(t.keys));
     sp_keys_free(t.keys);

@@ -60,7 +60,8 @@ key_slots_clear(struct key_slots *s)
 }
 
 enum sp_code
-key_slots_keep(struct sp_cli *c, struct sp_store *store, const struct sp_profile *p, struct sp_err *e)
+key_slots_keep(
+    struct sp_cli *c, struct sp_store *store, const struct sp_profile *p, struct sp_err *e)
 {
     struct key_slots all = {NULL, 0};
     struct sp_buf copy = SP_BUF_INIT;
@@ -81,7 +82,8 @@ key_slots_keep(struct sp_cli *c, struct sp_store *store, const struct sp_profile
 }
 
 enum sp_code
-key_slot_put(struct sp_cli *c, struct sp_opened_store *o, const struct sp_buf *slot, struct sp_err *e)
+key_slot_put(
+    struct sp_cli *c, struct sp_opened_store *o, const struct sp_buf *slot, struct sp_err *e)
 {
     enum sp_code rc;
 
@@ -99,8 +101,8 @@ key_ask_passphrase(struct sp_cli *c, struct sp_buf *ret, struct sp_err *e)
     if (c->passphrase_file != NULL) {
         rc = sp_cli_read_secret_file(c, c->passphrase_file, ret, e);
     } else if ((rc = sp_cli_ask_secret(c, "the new passphrase", ret, e)) == SP_OK &&
-        (rc = sp_cli_ask_secret(c, "once more", &again, e)) == SP_OK &&
-        strcmp(sp_buf_str(ret), sp_buf_str(&again)) != 0) {
+               (rc = sp_cli_ask_secret(c, "once more", &again, e)) == SP_OK &&
+               strcmp(sp_buf_str(ret), sp_buf_str(&again)) != 0) {
         rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "the two are not the same; nothing was done");
     }
     if (rc == SP_OK && ret->len == 0)

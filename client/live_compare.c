@@ -36,7 +36,9 @@ tell(struct compare *c, char what, const void *key, size_t n, bool is_dir, const
         c->events.difference(c->events.arg, what, key, n, is_dir, text);
 }
 
-/* --- content -------------------------------------------------------------------------------------------------- */
+/* --- content
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Exactly n bytes; *ret_whole false: the file ends before. */
 static enum sp_code
@@ -111,16 +113,15 @@ same_chunk(struct compare *c, struct sp_reading *r, const struct sp_segment *s, 
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "a chunk of the set is too long");
     if ((rc = read_range(c, r, offset, (size_t)s->length, ret, e)) != SP_OK || !*ret)
         return rc;
-    rc = sp_hasher_id(
-        c->hasher, SP_CHUNK_DATA, NULL, 0, c->buffer, (size_t)s->length, &id, e);
+    rc = sp_hasher_id(c->hasher, SP_CHUNK_DATA, NULL, 0, c->buffer, (size_t)s->length, &id, e);
     if (rc == SP_OK)
         *ret = sp_id_cmp(&id, &s->id) == 0;
     return rc;
 }
 
 static enum sp_code
-same_segments(struct compare *c, struct sp_reading *r, const struct sp_entry *en, bool *ret,
-    struct sp_err *e)
+same_segments(
+    struct compare *c, struct sp_reading *r, const struct sp_entry *en, bool *ret, struct sp_err *e)
 {
     struct sp_list_reader *list = NULL;
     struct sp_segment s;
@@ -142,7 +143,8 @@ same_segments(struct compare *c, struct sp_reading *r, const struct sp_entry *en
     return rc;
 }
 
-/* --- two of one name ------------------------------------------------------------------------------------------- */
+/* --- two of one name
+ * ------------------------------------------------------------------------------------------- */
 
 static void
 add_word(struct sp_buf *b, const char *word)
@@ -229,7 +231,9 @@ compare_both(struct compare *c, const struct sp_entry *en, struct sp_item *it, s
     return rc;
 }
 
-/* --- the merge --------------------------------------------------------------------------------------------------- */
+/* --- the merge
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 /* Pseudo file systems and what was mounted after the set was made are not entered. */
 static enum sp_code
@@ -294,9 +298,9 @@ merge(struct compare *c, struct sp_source *source, const struct sp_bytes *root, 
         }
         if (en == NULL && it == NULL)
             break;
-        order = en == NULL ? 1
-            : it == NULL ? -1
-                         : sp_key_cmp(en->key, en->key_len, it->entry->key, it->entry->key_len);
+        order = en == NULL   ? 1
+                : it == NULL ? -1
+                             : sp_key_cmp(en->key, en->key_len, it->entry->key, it->entry->key_len);
         if (c->events.progress != NULL)
             c->events.progress(c->events.arg, &c->stats, (order > 0 ? it->entry : en)->key,
                 (order > 0 ? it->entry : en)->key_len);
@@ -373,8 +377,8 @@ sp_live_compare(struct sp_cli *cli, const struct sp_keys *keys, struct sp_set_re
     c.events = *events;
     if ((rc = sp_hasher_new(keys, &c.hasher, e)) != SP_OK)
         return rc;
-    rc = sp_filter_new((const char *const *)o->sealed->excludes, o->sealed->nexcludes, false,
-        &c.filter, e);
+    rc = sp_filter_new(
+        (const char *const *)o->sealed->excludes, o->sealed->nexcludes, false, &c.filter, e);
     if (rc == SP_OK)
         rc = sp_os_place(SP_PLACE_CACHE, &cache, e);
     if (rc == SP_OK && (c.temp = sp_path_join(cache, "tmp")) == NULL)

@@ -11,12 +11,14 @@ struct sp_lost_ids {
     size_t n, cap;
     bool more; /* there are others, which were not kept */
 };
-enum sp_code sp_lost_ids_add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct sp_err *e);
+enum sp_code
+sp_lost_ids_add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct sp_err *e);
 void sp_lost_ids_sort(struct sp_lost_ids *l); /* after the last add */
 void sp_lost_ids_clear(struct sp_lost_ids *l);
 
-/* Calls `path` for the first files of the set that are affected, with a sentence; *ret_total counts them all.
- * A part of the catalog that cannot be read is told with an empty key, and counted in *ret_parts. */
+/* Calls `path` for the first files of the set that are affected, with a sentence; *ret_total counts
+ * them all. A part of the catalog that cannot be read is told with an empty key, and counted in
+ * *ret_parts. */
 enum sp_code sp_lost_paths(struct sp_cli *c, struct sp_opened_store *o, const struct sp_set *set,
     const struct sp_lost_ids *lost,
     void (*path)(void *arg, const void *key, size_t n, const char *text), void *arg,

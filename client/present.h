@@ -22,9 +22,9 @@ struct sp_text sp_present_id(const uint8_t id[16]);
 struct sp_hex sp_present_count(uint64_t n, const char *one, const char *many);
 /* Of the files, and of the applications when some took part: "crash", "crash/application". */
 struct sp_text sp_present_levels(enum sp_level files, enum sp_level applications);
-const char *sp_present_state(enum sp_set_state s);      /* "complete" */
-const char *sp_present_fault(enum sp_fault_kind k);     /* "unreadable" */
-const char *sp_present_type(enum sp_entry_type t);      /* "file", "folder", "link" */
+const char *sp_present_state(enum sp_set_state s);            /* "complete" */
+const char *sp_present_fault(enum sp_fault_kind k);           /* "unreadable" */
+const char *sp_present_type(enum sp_entry_type t);            /* "file", "folder", "link" */
 void sp_present_mode(const struct sp_entry *en, char to[11]); /* "drwxr-xr-x" */
 /* The clear part of a record, as members of the object that is open. */
 void sp_present_json_set(struct sp_json *j, const struct sp_set *s, int64_t published_ns);

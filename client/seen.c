@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Buckets of eight, chosen by the first bytes of the key; in each the youngest first. A place that is all
- * zeros is free: nothing that is as good as random is. */
+/* Buckets of eight, chosen by the first bytes of the key; in each the youngest first. A place that
+ * is all zeros is free: nothing that is as good as random is. */
 
 #define WAYS 8
 #define FIRST_BUCKETS 128

@@ -1,9 +1,10 @@
 #ifndef SP_CLIENT_SEEN_H
 #define SP_CLIENT_SEEN_H
 
-/* What was dealt with already, by 32 bytes that are as good as random (ids, hashes). Bounded: at most `limit`
- * are kept; the place of an older one is taken when its neighbourhood is full. So "yes" is always true, and
- * "no" may be forgetfulness: it costs doing a thing twice, never leaving one out. Not locked. */
+/* What was dealt with already, by 32 bytes that are as good as random (ids, hashes). Bounded: at
+ * most `limit` are kept; the place of an older one is taken when its neighbourhood is full. So
+ * "yes" is always true, and "no" may be forgetfulness: it costs doing a thing twice, never leaving
+ * one out. Not locked. */
 
 #include <stdbool.h>
 #include <stddef.h>

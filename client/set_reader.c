@@ -16,7 +16,8 @@ sp_set_reader_open(struct sp_cli *c, struct sp_opened_store *o, const struct sp_
     memset(r, 0, sizeof(*r));
     if (memcmp(set->group, sp_keys_group(o->keys), 16) != 0)
         return sp_fail(e, SP_AUTH, SP_DOM_CRYPTO,
-            "set %s belongs to another key group, whose key is not here; open the repository with its "
+            "set %s belongs to another key group, whose key is not here; open the repository with "
+            "its "
             "recovery key (--recovery-key-file)",
             sp_present_id(set->set_id).s);
     if (cached && o->profile != NULL && memcmp(set->host, o->profile->host, 16) == 0 &&

@@ -67,8 +67,8 @@ ask_hosts(struct listing *l, struct sp_err *e)
             continue;
         h->found = l->o->keys != NULL && sp_host_decode(p, n, l->o->keys, &h->host, &why) == SP_OK;
         if (!h->found && sp_host_decode(p, n, NULL, &h->host, &why) == SP_OK)
-            h->found = h->foreign = l->o->keys == NULL ||
-                memcmp(h->host.group, sp_keys_group(l->o->keys), 16) != 0;
+            h->found = h->foreign =
+                l->o->keys == NULL || memcmp(h->host.group, sp_keys_group(l->o->keys), 16) != 0;
         if (memcmp(h->host.id, id, 16) != 0)
             h->found = false;
         memcpy(h->host.id, id, 16);

@@ -1,14 +1,15 @@
 #ifndef SP_CLIENT_SETS_H
 #define SP_CLIENT_SETS_H
 
-/* The sets of a store, decoded, with what is to be known about who signed them. Bounded by the number of
- * sets: a few hundred bytes each. */
+/* The sets of a store, decoded, with what is to be known about who signed them. Bounded by the
+ * number of sets: a few hundred bytes each. */
 
 #include "client/cli.h"
 
 enum sp_signed {
     SP_SIGNED_BY_HOST, /* by the key that its host's record names */
-    SP_SIGNED_FOREIGN, /* the same, but the host is of another key group, so its record is not proven here */
+    SP_SIGNED_FOREIGN, /* the same, but the host is of another key group, so its record is not
+                          proven here */
     SP_SIGNED_NOT      /* forged, damaged, or the host's record is missing */
 };
 
@@ -23,12 +24,12 @@ struct sp_listed {
 struct sp_sets {
     struct sp_listed *v; /* oldest first */
     size_t n;
-    size_t unreadable;   /* records that make no sense */
+    size_t unreadable; /* records that make no sense */
 };
 
 /* job NULL: all. Without a profile all hosts are listed. */
-enum sp_code sp_sets_list(struct sp_opened_store *o, bool all_hosts, bool checkpoints, const char *job,
-    struct sp_sets *ret, struct sp_err *e);
+enum sp_code sp_sets_list(struct sp_opened_store *o, bool all_hosts, bool checkpoints,
+    const char *job, struct sp_sets *ret, struct sp_err *e);
 void sp_sets_clear(struct sp_sets *s);
 
 #endif

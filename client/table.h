@@ -1,8 +1,8 @@
 #ifndef SP_CLIENT_TABLE_H
 #define SP_CLIENT_TABLE_H
 
-/* A short table for people: columns as wide as their widest cell. For lists that are bounded (sets, slots);
- * what may be endless is printed line by line. */
+/* A short table for people: columns as wide as their widest cell. For lists that are bounded (sets,
+ * slots); what may be endless is printed line by line. */
 
 #include "base/err.h"
 #include "client/config.h"
