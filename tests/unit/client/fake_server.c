@@ -6,6 +6,8 @@
 #include "base/random.h"
 #include "proto/cert.h"
 
+const uint8_t fake_host[16] = {
+    0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
 const struct remote_pace fake_pace = {.first_ms = 2, .longest_ms = 20, .starved_ms = 50};
 
 uint64_t
@@ -271,7 +273,7 @@ fake_new(void)
     assert_non_null(f->blocks);
     sp_mutex_init(&f->lock);
     sp_cond_init(&f->changed);
-    memset(f->host, 0x11, sizeof(f->host));
+    memcpy(f->host, fake_host, sizeof(f->host));
     f->pack_bytes = 4u << 20;
     f->hello.type = SP_MSG_SERVER_HELLO;
     strcpy(f->hello.server_hello.program, "stillpointd test");
@@ -366,6 +368,17 @@ fake_try(struct fake *f, const struct sp_remote_options *o, struct sp_store **re
 {
     (void)f;
     return sp_remote_open_paced(&sp_env_system, o, &fake_pace, ret, e);
+}
+
+unsigned
+fake_count(struct fake *f, enum sp_msg_type type)
+{
+    unsigned n;
+
+    sp_mutex_lock(&f->lock);
+    n = f->types[type];
+    sp_mutex_unlock(&f->lock);
+    return n;
 }
 
 struct sp_store *

@@ -125,6 +125,11 @@ enum sp_code fake_try(
     struct fake *f, const struct sp_remote_options *o, struct sp_store **ret, struct sp_err *e);
 extern const struct remote_pace fake_pace;
 
+extern const uint8_t fake_host[16];
+
+/* Messages of a type that came so far. */
+unsigned fake_count(struct fake *f, enum sp_msg_type type);
+
 /* A new certificate of the host. */
 void fake_certify(struct fake *f, struct sp_validity v);
 
