@@ -1,8 +1,11 @@
 #include "client/backup_run.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The order of the walk, kept while readers finish in any order. */
+
+#define OVERHEAD 256 /* of the allocator, the item's name and its share of a folder's handle */
 
 void
 backup_work_free(struct work *w)
@@ -16,13 +19,31 @@ backup_work_free(struct work *w)
     free(w);
 }
 
+/* What it takes now: before the reading the old entry and the item, then the new entry with all its
+ * attributes. */
+static size_t
+weight_of(const struct work *w)
+{
+    size_t n = sizeof(*w) + OVERHEAD;
+
+    if (w->item != NULL)
+        n += sp_entry_memory(w->item->entry);
+    if (w->old != NULL)
+        n += sp_entry_memory(w->old);
+    if (w->entry != NULL)
+        n += sp_entry_memory(w->entry);
+    if (w->fault != NULL)
+        n += sizeof(*w->fault) + w->fault->key_len + strlen(w->fault->text);
+    return n;
+}
+
 void
 order_init(struct order *o)
 {
     sp_mutex_init(&o->lock);
     sp_cond_init(&o->changed);
     o->head = o->tail = NULL;
-    o->bytes = 0;
+    o->bytes = o->peak = 0;
     o->ended = o->aborted = false;
 }
 
@@ -44,6 +65,7 @@ order_push(struct order *o, struct work *w)
 {
     bool ok;
 
+    w->weight = weight_of(w);
     sp_mutex_lock(&o->lock);
     while (!o->aborted && o->head != NULL && o->bytes + w->weight > ORDER_LIMIT)
         sp_cond_wait(&o->changed, &o->lock);
@@ -56,6 +78,8 @@ order_push(struct order *o, struct work *w)
             o->head = w;
         o->tail = w;
         o->bytes += w->weight;
+        if (o->bytes > o->peak)
+            o->peak = o->bytes;
         if (o->head == w)
             sp_cond_broadcast(&o->changed);
     }
@@ -66,7 +90,13 @@ order_push(struct order *o, struct work *w)
 void
 order_done(struct order *o, struct work *w)
 {
+    size_t weight = weight_of(w);
+
     sp_mutex_lock(&o->lock);
+    o->bytes = o->bytes - w->weight + weight;
+    if (o->bytes > o->peak)
+        o->peak = o->bytes;
+    w->weight = weight;
     w->done = true;
     if (o->head == w)
         sp_cond_broadcast(&o->changed);

@@ -385,6 +385,8 @@ backup_reader(void *arg)
         if (rc == SP_OK) {
             sp_item_free(w->item);
             w->item = NULL;
+            free(w->old);
+            w->old = NULL;
             order_done(&b->order, w);
         }
     }

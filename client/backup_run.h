@@ -40,7 +40,7 @@ struct order { /* FIFO whose head is taken only when it is done */
     struct sp_mutex lock;
     struct sp_cond changed;
     struct work *head, *tail;
-    size_t bytes;
+    size_t bytes, peak;
     bool ended, aborted;
 };
 #define ORDER_LIMIT (6u << 20)
@@ -48,7 +48,7 @@ struct order { /* FIFO whose head is taken only when it is done */
 void order_init(struct order *o);
 void order_destroy(struct order *o);
 bool order_push(struct order *o, struct work *w); /* false: aborted; w is still the caller's */
-void order_done(struct order *o, struct work *w);
+void order_done(struct order *o, struct work *w); /* weighs it again: what was read of it counts */
 /* NULL: ended or aborted; or, with *ret_waiting, nothing was ready for 200 ms. */
 struct work *order_pop(struct order *o, bool *ret_waiting);
 void order_end(struct order *o);

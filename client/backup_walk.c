@@ -141,8 +141,6 @@ take(struct backup *b, struct sp_item *item, struct sp_err *e)
             return rc;
         }
     }
-    w->weight = sizeof(*w) + 256 + sp_entry_memory(w->entry != NULL ? w->entry : item->entry) +
-                (w->old != NULL ? sp_entry_memory(w->old) : 0);
     if (!read) {
         if (w->fault == NULL && item->fault != NULL) {
             w->fault = item->fault;
