@@ -144,6 +144,16 @@ look_at_checkpoint(struct backup *b)
     return SP_OK;
 }
 
+/* Sorted here: a server's answer is believed, not its order. */
+static void
+lacks(struct backup *b, struct sp_id *ids, size_t n)
+{
+    if (n > 0)
+        qsort(ids, n, sizeof(*ids), sp_id_cmp);
+    b->missing = ids;
+    b->nmissing = n;
+}
+
 static enum sp_code
 look_at_head(struct backup *b, struct sp_backup_result *result, struct sp_err *e)
 {
@@ -171,9 +181,11 @@ look_at_head(struct backup *b, struct sp_backup_result *result, struct sp_err *e
         note(b, "much of the last set is missing from the repository: everything is read again");
     } else if (b->head.nmissing > 0) {
         note(b, "parts of the last set are missing from the repository: the files are read again");
+    } else { /* not whole, and it does not say why */
+        b->use_set = b->use_set && b->head.set_whole;
+        b->use_checkpoint = b->use_checkpoint && b->head.checkpoint_whole;
     }
-    b->missing = b->head.missing;
-    b->nmissing = b->head.nmissing;
+    lacks(b, b->head.missing, b->head.nmissing);
     result->from_checkpoint = b->use_checkpoint;
     return SP_OK;
 }
@@ -284,8 +296,7 @@ again(struct backup *b, struct sp_commit_result *committed, struct sp_id **owned
 {
     free(*owned);
     *owned = committed->missing;
-    b->missing = committed->missing;
-    b->nmissing = committed->nmissing;
+    lacks(b, committed->missing, committed->nmissing);
     committed->missing = NULL;
     b->use_checkpoint = false;
     b->use_set = !committed->missing_more;

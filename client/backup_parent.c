@@ -4,18 +4,52 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/text.h"
 
 /* The parent: entries of the last set; when a run died after a checkpoint, the checkpoint's up to
  * its last key and the set's behind that. Both are sorted as the walk is, so the three are merged
  * as streams. */
 
-/* A tree whose root is gone or damaged is no parent: everything below it is read again (R6, R11). */
+bool
+backup_id_missing(const struct backup *b, const struct sp_id *id)
+{
+    return b->nmissing > 0 && bsearch(id, b->missing, b->nmissing, sizeof(*id), sp_id_cmp) != NULL;
+}
+
+static enum sp_code
+whole_get(void *self, const struct sp_id *ids, size_t n, struct sp_node **ret, struct sp_err *e)
+{
+    const struct whole_nodes *w = self;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (backup_id_missing(w->b, &ids[i]))
+            return sp_fail(e, SP_ABSENT, SP_DOM_STORE, "node %s is missing from the repository",
+                sp_hex8(ids[i].b).s);
+    }
+    return w->below.get(w->below.self, ids, n, ret, e);
+}
+
+struct sp_node_source
+backup_whole_source(struct whole_nodes *w)
+{
+    struct sp_node_source s = {whole_get, w};
+
+    return s;
+}
+
+/* A tree whose root is gone or damaged is no parent: everything below it is read again (R6, R11).
+ */
 static enum sp_code
 open_tree(struct parent *p, const struct sp_id *root, struct sp_catalog **ret, struct sp_err *e)
 {
-    enum sp_code rc = sp_catalog_open(&p->source, root, ret, e);
+    struct sp_err why = {0};
+    enum sp_code rc = sp_catalog_open(&p->source, root, ret, &why);
 
-    return rc == SP_ABSENT || rc == SP_CORRUPT ? SP_OK : rc;
+    if (rc == SP_OK || rc == SP_ABSENT || rc == SP_CORRUPT)
+        return SP_OK;
+    *e = why;
+    return rc;
 }
 
 enum sp_code
@@ -25,17 +59,15 @@ parent_open(struct backup *b, struct sp_err *e)
     enum sp_code rc;
 
     memset(p, 0, sizeof(*p));
-    p->source = sp_nodes_source(b->nodes);
-    if (b->use_checkpoint) {
-        if ((rc = open_tree(p, &b->root_checkpoint, &p->first, e)) != SP_OK)
-            return rc;
-        p->last_key = b->checkpoint_key;
-        p->last_key_len = b->checkpoint_key_len;
-    }
-    if (b->use_set) {
-        if ((rc = open_tree(p, &b->root_set, &p->second, e)) != SP_OK)
-            return rc;
-    }
+    p->nodes.b = b;
+    p->nodes.below = sp_nodes_source(b->nodes);
+    p->source = backup_whole_source(&p->nodes);
+    p->last_key = b->checkpoint_key;
+    p->last_key_len = b->checkpoint_key_len;
+    if (b->use_checkpoint && (rc = open_tree(p, &b->root_checkpoint, &p->first, e)) != SP_OK)
+        return rc;
+    if (b->use_set && (rc = open_tree(p, &b->root_set, &p->second, e)) != SP_OK)
+        return rc;
     p->first_ended = p->first == NULL;
     p->ended = p->first == NULL && p->second == NULL;
     return SP_OK;
@@ -55,19 +87,18 @@ parent_close(struct parent *p)
 static enum sp_code
 next_of(struct sp_catalog *c, const struct sp_entry **ret, struct sp_err *e)
 {
+    struct sp_err why = {0};
     enum sp_code rc;
 
-    for (;;) {
-        rc = sp_catalog_next(c, ret, e);
-        if (rc != SP_ABSENT && rc != SP_CORRUPT)
-            return rc;
-        if ((rc = sp_catalog_skip(c, e)) != SP_OK) {
-            if (rc != SP_ABSENT && rc != SP_CORRUPT)
-                return rc;
-            *ret = NULL; /* not even the root can be read */
-            return SP_OK;
-        }
+    while ((rc = sp_catalog_next(c, ret, &why)) == SP_ABSENT || rc == SP_CORRUPT) {
+        if (sp_catalog_skip(c, &why) == SP_OK)
+            continue;
+        *ret = NULL; /* damaged in the middle of a node: there is no way on */
+        return SP_OK;
     }
+    if (rc != SP_OK)
+        *e = why;
+    return rc;
 }
 
 static enum sp_code
@@ -90,10 +121,14 @@ advance(struct parent *p, struct sp_err *e)
         return SP_OK;
     }
     if (p->first != NULL && !p->second_sought) {
+        struct sp_err why = {0};
+
         p->second_sought = true;
-        rc = sp_catalog_seek(p->second, p->last_key, p->last_key_len, e);
-        if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT)
+        rc = sp_catalog_seek(p->second, p->last_key, p->last_key_len, &why);
+        if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
+            *e = why;
             return rc;
+        }
         /* the first entry may be last_key itself, which the checkpoint had */
     }
     if ((rc = next_of(p->second, &p->at, e)) != SP_OK)
@@ -127,10 +162,4 @@ parent_find(
         p->at = NULL;
     }
     return SP_OK;
-}
-
-bool
-backup_id_missing(const struct backup *b, const struct sp_id *id)
-{
-    return b->nmissing > 0 && bsearch(id, b->missing, b->nmissing, sizeof(*id), sp_id_cmp) != NULL;
 }

@@ -18,6 +18,7 @@ struct reader {
     struct sp_hasher *hasher;
     struct sp_list_writer *list;
     struct sp_nodes *nodes; /* of its own: the parent's chunk lists */
+    struct whole_nodes whole;
     struct sp_node_source source;
     struct sp_node_sink sink;
     uint8_t *buffer;
@@ -370,8 +371,11 @@ backup_reader(void *arg)
         rc = sp_list_writer_new(r.hasher, &r.sink, &r.list, &e);
     if (rc == SP_OK)
         rc = sp_nodes_new(b->env, b->store, b->keys, b->o->cache_dir, &r.nodes, &e);
-    if (rc == SP_OK)
-        r.source = sp_nodes_source(r.nodes);
+    if (rc == SP_OK) {
+        r.whole.b = b;
+        r.whole.below = sp_nodes_source(r.nodes);
+        r.source = backup_whole_source(&r.whole);
+    }
     while (rc == SP_OK && (w = sp_queue_pop(b->read)) != NULL) {
         if (backup_stopping(b)) {
             w->abandoned = true;

@@ -92,7 +92,16 @@ void gather_sealer(void *arg);
 
 /* --- the parent ------------------------------------------------------------------------------------- */
 
+/* A node source without what the store is known to lack, wherever else it may be: what hangs below such a
+ * node may be missing too, and nobody has looked (R6). */
+struct whole_nodes {
+    const struct backup *b;
+    struct sp_node_source below;
+};
+struct sp_node_source backup_whole_source(struct whole_nodes *w);
+
 struct parent { /* entries of the last set, or of a checkpoint up to its last key and the set behind it */
+    struct whole_nodes nodes;
     struct sp_node_source source;
     struct sp_catalog *first, *second;
     uint8_t *last_key; /* first is good up to here */
@@ -132,7 +141,7 @@ struct backup {
     struct sp_id root_set, root_checkpoint;
     uint8_t *checkpoint_key; /* last key of the checkpoint */
     size_t checkpoint_key_len;
-    struct sp_id *missing; /* sorted: not to be relied on */
+    const struct sp_id *missing; /* sorted: not to be relied on */
     size_t nmissing;
 
     struct sp_splitter *splitter;

@@ -31,14 +31,14 @@ audited(const struct backup *b, const struct sp_entry *en)
     return mix(h) % share == 0;
 }
 
-/* Everything that the parent's entry claims is there: R6. Lists are followed only when something at
- * all is known to be missing. */
+/* Whether something that the parent's entry claims is not there: R6. Lists are followed only when
+ * something at all is known to be missing. */
 static enum sp_code
 relies_on_missing(struct backup *b, const struct sp_entry *en, bool *ret, struct sp_err *e)
 {
-    struct sp_node_source source = sp_nodes_source(b->nodes);
     struct sp_list_reader *reader = NULL;
     struct sp_segment segment;
+    struct sp_err why = {0};
     uint64_t offset;
     enum sp_code rc = SP_OK;
     bool more = true;
@@ -49,21 +49,21 @@ relies_on_missing(struct backup *b, const struct sp_entry *en, bool *ret, struct
         return SP_OK;
     for (i = 0; i < en->nattributes && !*ret; i++)
         *ret = en->attributes[i].external && backup_id_missing(b, &en->attributes[i].id);
-    if (!*ret && en->has_list)
-        *ret = backup_id_missing(b, &en->list);
     if (*ret || en->type != SP_ENTRY_FILE)
         return SP_OK;
-    rc = sp_list_reader_new(&source, en, &reader, e);
+    rc = sp_list_reader_new(&b->parent.source, en, &reader, &why);
     while (rc == SP_OK && more && !*ret) {
-        rc = sp_list_reader_next(reader, &segment, &offset, &more, e);
+        rc = sp_list_reader_next(reader, &segment, &offset, &more, &why);
         if (rc == SP_OK && more && !segment.hole)
             *ret = backup_id_missing(b, &segment.id);
     }
     sp_list_reader_free(reader);
     if (rc == SP_ABSENT || rc == SP_CORRUPT) { /* a list node is gone */
         *ret = true;
-        rc = SP_OK;
+        return SP_OK;
     }
+    if (rc != SP_OK)
+        *e = why;
     return rc;
 }
 
@@ -114,8 +114,9 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
     }
     if (now->type == SP_ENTRY_FILE)
         atomic_fetch_add(w->audit ? &b->count.files_audited : &b->count.files_changed, 1);
-    /* The old chunks are compared first, so that what did not change asks nothing. */
-    if (old->type == SP_ENTRY_FILE && now->type == SP_ENTRY_FILE)
+    /* The old chunks are compared first, so that what did not change asks nothing; not those of an
+     * entry that lacks some: the store named what it found missing, not what hangs below that. */
+    if (!missing && old->type == SP_ENTRY_FILE && now->type == SP_ENTRY_FILE)
         return sp_entry_copy(old, &w->old, e);
     return SP_OK;
 }
