@@ -35,6 +35,13 @@ backup_stopping(struct backup *b)
 }
 
 void
+backup_count(struct backup *b, atomic_uint_fast64_t *files)
+{
+    if (b->pass == 0)
+        atomic_fetch_add(files, 1);
+}
+
+void
 backup_stats(struct backup *b, struct sp_backup_stats *ret)
 {
     memset(ret, 0, sizeof(*ret));
@@ -318,6 +325,7 @@ forget_faults(struct backup *b)
     b->sealed.faults = NULL;
     b->sealed.nfaults = 0;
     b->sealed.faults_total = 0;
+    b->fault_bytes = 0;
 }
 
 static enum sp_code

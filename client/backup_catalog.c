@@ -9,6 +9,7 @@
 #define CHECKPOINT_NS (15 * 60 * SP_SECOND)
 #define CHECKPOINT_BYTES (UINT64_C(8) << 30)
 #define PROGRESS_EVERY 512
+#define FAULT_BYTES (1u << 20) /* of faults kept: more than a record has room for */
 
 struct cataloguer {
     struct backup *b;
@@ -48,6 +49,7 @@ static enum sp_code
 record_fault(struct backup *b, struct sp_fault *f, struct sp_err *e)
 {
     struct sp_fault *more;
+    size_t n;
 
     b->sealed.faults_total++;
     if (b->events->fault != NULL) {
@@ -55,10 +57,12 @@ record_fault(struct backup *b, struct sp_fault *f, struct sp_err *e)
         b->events->fault(b->events->arg, f);
         sp_mutex_unlock(&b->events_lock);
     }
-    if (b->sealed.nfaults == SP_RECORD_MAX_FAULTS) {
+    n = f->key_len + strlen(f->text);
+    if (b->sealed.nfaults == SP_RECORD_MAX_FAULTS || b->fault_bytes + n > FAULT_BYTES) {
         backup_fault_free(f);
         return SP_OK;
     }
+    b->fault_bytes += n;
     if ((b->sealed.nfaults & (b->sealed.nfaults - 1)) == 0) { /* 0, 1, 2, 4, …: double */
         size_t cap = b->sealed.nfaults == 0 ? 1 : 2 * b->sealed.nfaults;
 
@@ -74,11 +78,40 @@ record_fault(struct backup *b, struct sp_fault *f, struct sp_err *e)
     return SP_OK;
 }
 
+/* What no node can hold of one object (the path, the attributes together) is a fault of that
+ * object: it is kept without its attributes, or not at all. *ret: it is in the catalog. */
+static enum sp_code
+write_entry(struct cataloguer *c, struct work *w, bool *ret, struct sp_err *e)
+{
+    struct sp_err why = {0};
+    struct sp_fault *f;
+    enum sp_code rc;
+
+    rc = sp_catalog_writer_add(c->writer, w->entry, &why);
+    *ret = rc == SP_OK;
+    if (rc == SP_OK)
+        return SP_OK;
+    if (rc != SP_INVALID || why.domain != SP_DOM_SOURCE) {
+        *e = why;
+        return rc;
+    }
+    f = backup_fault_new(
+        w->entry, w->entry->nattributes > 0 ? SP_FAULT_ATTRIBUTES : SP_FAULT_UNREADABLE, &why);
+    if (f == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = record_fault(c->b, f, e)) != SP_OK || w->entry->nattributes == 0)
+        return rc;
+    w->entry->nattributes = 0;
+    w->entry->flags |= SP_ENTRY_UNREADABLE;
+    return write_entry(c, w, ret, e);
+}
+
 static enum sp_code
 add(struct cataloguer *c, struct work *w, struct sp_err *e)
 {
     struct backup *b = c->b;
     struct sp_fault *f = w->fault;
+    bool written;
     enum sp_code rc;
 
     w->fault = NULL;
@@ -86,7 +119,7 @@ add(struct cataloguer *c, struct work *w, struct sp_err *e)
         return rc;
     if (w->entry == NULL)
         return SP_OK;
-    if ((rc = sp_catalog_writer_add(c->writer, w->entry, e)) != SP_OK)
+    if ((rc = write_entry(c, w, &written, e)) != SP_OK || !written)
         return rc;
     b->totals.entries++;
     if (w->entry->type == SP_ENTRY_FILE) {
@@ -202,10 +235,13 @@ backup_catalog(struct backup *b, struct sp_err *e)
     }
     if (backup_stopping(b)) {
         /* The files before the interruption stay useful: the next run goes on from here. */
-        if (b->totals.entries > 0 && b->pass == 0)
-            (void)checkpoint(&c, &ce);
-        rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF,
-            "interrupted; no set was made, what is already stored is not sent again");
+        rc = b->totals.entries > 0 && b->pass == 0 ? checkpoint(&c, &ce) : SP_OK;
+        if (rc == SP_OK)
+            rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF,
+                "interrupted; no set was made, what is already stored is not sent again");
+        else
+            rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF,
+                "interrupted; no set was made, and the last checkpoint failed: %s", ce.text);
         goto out;
     }
     rc = sp_catalog_writer_finish(c.writer, &b->root, &b->totals, e);

@@ -6,13 +6,14 @@
 #include "client/ratelimit.h"
 
 /* The least that a chunk and a block count for: tiny ones must not get in by the hundred thousand,
- * or `recent` could forget an id before its block is with the store, and the chunk be sent twice. */
+ * or `recent` could forget an id before its block is with the store, and the chunk be sent twice.
+ */
 #define CHUNK_WEIGHT 768u
 #define BLOCK_WEIGHT (256u << 10)
-_Static_assert(ASK_LIMIT / CHUNK_WEIGHT + ASKERS * ASK_BATCH_IDS +
-                       (BUILDERS + SEAL_LIMIT / BLOCK_WEIGHT + ASKERS + 1 + MAX_SEALERS) *
-                           SP_BLOCK_MAX_IDS <=
-                   SP_RECENT_KEEP,
+_Static_assert(
+    ASK_LIMIT / CHUNK_WEIGHT + ASKERS * ASK_BATCH_IDS +
+            (BUILDERS + SEAL_LIMIT / BLOCK_WEIGHT + ASKERS + 1 + MAX_SEALERS) * SP_BLOCK_MAX_IDS <=
+        SP_RECENT_KEEP,
     "more chunks may be under way than are remembered");
 
 /* Chunks come in from the readers and the catalog; askers find out in batches which the store

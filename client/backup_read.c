@@ -278,7 +278,7 @@ read_file(struct reader *r, struct work *w, struct sp_err *e)
                 return rc;
             }
             if (rc == SP_ABSENT) {
-                atomic_fetch_add(&r->b->count.files_vanished, 1);
+                backup_count(r->b, &r->b->count.files_vanished);
                 return SP_OK; /* no entry: it is not there any more */
             }
             return unreadable(r, w, &se, e);
@@ -335,7 +335,7 @@ process(struct reader *r, struct work *w, struct sp_err *e)
             return rc;
         }
         if (rc == SP_ABSENT) {
-            atomic_fetch_add(&r->b->count.files_vanished, 1);
+            backup_count(r->b, &r->b->count.files_vanished);
             return SP_OK;
         }
         return unreadable(r, w, &se, e);

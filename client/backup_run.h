@@ -120,7 +120,7 @@ bool backup_id_missing(const struct backup *b, const struct sp_id *id);
 
 /* --- the run ------------------------------------------------------------------------------------------ */
 
-struct counters {
+struct counters { /* of files: as the first pass found them, against the last set */
     atomic_uint_fast64_t files_new, files_changed, files_unchanged, files_audited, bytes_read, bytes_new,
         bytes_stored, chunks_new, audit_differences, files_vanished;
 };
@@ -166,6 +166,7 @@ struct backup {
     struct sp_opener *opener;
     struct sp_compressor *compressor;
     struct sp_set_sealed sealed;
+    size_t fault_bytes; /* of the faults kept in it */
     struct sp_catalog_totals totals;
     struct sp_id root;
     uint64_t checkpoints;
@@ -178,6 +179,7 @@ struct backup {
 void backup_fail(struct backup *b, const struct sp_err *e);
 bool backup_stopping(struct backup *b); /* asks the caller's `cancelled` too */
 void backup_stats(struct backup *b, struct sp_backup_stats *ret);
+void backup_count(struct backup *b, atomic_uint_fast64_t *files); /* one more, in the first pass */
 void backup_walker(void *arg);
 void backup_reader(void *arg);
 /* The catalog's thread: takes work in order until the end; gives the root. */

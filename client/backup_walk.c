@@ -97,7 +97,7 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
         return rc;
     if (old == NULL) {
         if (now->type == SP_ENTRY_FILE)
-            atomic_fetch_add(&b->count.files_new, 1);
+            backup_count(b, &b->count.files_new);
         return SP_OK;
     }
     if ((rc = relies_on_missing(b, old, &missing, e)) != SP_OK)
@@ -107,13 +107,13 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
             w->audit = true;
         } else {
             if (now->type == SP_ENTRY_FILE)
-                atomic_fetch_add(&b->count.files_unchanged, 1);
+                backup_count(b, &b->count.files_unchanged);
             *ret_read = false;
             return reuse(old, now, &w->entry, e);
         }
     }
     if (now->type == SP_ENTRY_FILE)
-        atomic_fetch_add(w->audit ? &b->count.files_audited : &b->count.files_changed, 1);
+        backup_count(b, w->audit ? &b->count.files_audited : &b->count.files_changed);
     /* The old chunks are compared first, so that what did not change asks nothing; not those of an
      * entry that lacks some: the store named what it found missing, not what hangs below that. */
     if (!missing && old->type == SP_ENTRY_FILE && now->type == SP_ENTRY_FILE)
