@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "client/backup_run.h"
 
 #define MAX_READERS 8
@@ -335,6 +336,8 @@ prepare(struct backup *b, struct sp_backup_result *result, struct sp_err *e)
 
     if (strlen(b->o->job) == 0 || strlen(b->o->job) > 255)
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "a job's name has 1 to 255 bytes");
+    if (!sp_utf8_valid(b->o->job, strlen(b->o->job)))
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "a job's name is UTF-8 text");
     if ((rc = sp_store_info(b->store, &b->info, e)) != SP_OK)
         return rc;
     if (!b->info.writable)
@@ -363,7 +366,9 @@ prepare(struct backup *b, struct sp_backup_result *result, struct sp_err *e)
     b->sealed.nvolumes = b->o->nvolumes;
     b->sealed.excludes = (char **)(uintptr_t)b->o->excludes;
     b->sealed.nexcludes = b->o->nexcludes;
-    return look_at_head(b, result, e);
+    if ((rc = look_at_head(b, result, e)) != SP_OK)
+        return rc;
+    return backup_try_record(b, e);
 }
 
 enum sp_code

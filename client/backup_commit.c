@@ -37,6 +37,22 @@ fill_clear(struct backup *b, enum sp_record_type type, const struct sp_id *root,
 }
 
 enum sp_code
+backup_try_record(struct backup *b, struct sp_err *e)
+{
+    const struct sp_catalog_totals none = {0};
+    const struct sp_id root = {{0}};
+    struct sp_set set;
+    struct sp_buf record = SP_BUF_INIT;
+    enum sp_code rc;
+
+    fill_clear(b, SP_RECORD_CHECKPOINT, &root, &none, &set);
+    rc = sp_set_record_encode(SP_RECORD_CHECKPOINT, &set, &b->sealed, b->sealer, b->compressor,
+        b->opener, b->hasher, b->o->signing_secret, &record, e);
+    sp_buf_free(&record);
+    return rc;
+}
+
+enum sp_code
 backup_commit(struct backup *b, enum sp_record_type type, const struct sp_id *root,
     const struct sp_catalog_totals *totals, struct sp_commit_result *ret, uint8_t ret_hash[32],
     enum sp_set_state *ret_state, struct sp_err *e)

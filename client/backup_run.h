@@ -184,6 +184,9 @@ void backup_walker(void *arg);
 void backup_reader(void *arg);
 /* The catalog's thread: takes work in order until the end; gives the root. */
 enum sp_code backup_catalog(struct backup *b, struct sp_err *e);
+/* Makes a record and throws it away: what would fail after hours (a job's name that is no text, ten thousand
+ * excludes) fails before anything is read. */
+enum sp_code backup_try_record(struct backup *b, struct sp_err *e);
 /* Drains, flushes, seals a record and commits it. */
 enum sp_code backup_commit(struct backup *b, enum sp_record_type type, const struct sp_id *root,
     const struct sp_catalog_totals *totals, struct sp_commit_result *ret, uint8_t ret_hash[32],
