@@ -11,6 +11,7 @@
 #define READ_SIZE (512u << 10)
 #define BUFFER_SIZE (READ_SIZE + (1u << 20)) /* a chunk is at most 1 MiB */
 #define TRIES 3                              /* for a file that changes while it is read live */
+#define RETRY_MOST (UINT64_C(64) << 20)      /* a large one would change again */
 #define INLINE_VALUE 4096
 
 struct reader {
@@ -22,6 +23,7 @@ struct reader {
     struct sp_node_source source;
     struct sp_node_sink sink;
     uint8_t *buffer;
+    bool other_holes; /* the file read last has not the holes that its old entry says */
 };
 
 /* Where the parent's chunks of the same file lie. */
@@ -30,6 +32,7 @@ struct old_chunks {
     struct sp_segment at;
     uint64_t offset;
     bool more;
+    bool other_holes; /* than the file has now */
 };
 
 static enum sp_code
@@ -64,13 +67,33 @@ old_open(struct reader *r, const struct sp_entry *old, struct old_chunks *o)
     old_next(o);
 }
 
+static void
+old_seek(struct old_chunks *o, uint64_t offset)
+{
+    while (o->more && o->offset < offset) {
+        o->other_holes = o->other_holes || o->at.hole;
+        old_next(o);
+    }
+}
+
 static bool
 old_has(struct reader *r, struct old_chunks *o, uint64_t offset, const struct sp_id *id)
 {
-    while (o->more && o->offset < offset)
+    old_seek(o, offset);
+    if (!o->more || o->offset != offset)
+        return false;
+    o->other_holes = o->other_holes || o->at.hole;
+    return !o->at.hole && memcmp(&o->at.id, id, sizeof(*id)) == 0 && !backup_id_missing(r->b, id);
+}
+
+static void
+old_hole(struct old_chunks *o, uint64_t offset, uint64_t length)
+{
+    old_seek(o, offset);
+    if (o->more && o->offset == offset && o->at.hole && o->at.length == length)
         old_next(o);
-    return o->more && o->offset == offset && !o->at.hole &&
-           memcmp(&o->at.id, id, sizeof(*id)) == 0 && !backup_id_missing(r->b, id);
+    else
+        o->other_holes = true;
 }
 
 static enum sp_code
@@ -180,6 +203,7 @@ read_content(struct reader *r, struct work *w, struct sp_reading *reading, uint6
             break;
         if (hole) {
             rc = sp_list_writer_add(r->list, length, NULL, e);
+            old_hole(&old, offset, length);
             got = length;
         } else {
             rc = read_data(r, reading, &old, image, whole, offset, length, &got, &end, e);
@@ -187,6 +211,7 @@ read_content(struct reader *r, struct work *w, struct sp_reading *reading, uint6
         offset += got;
     }
     sp_list_reader_free(old.reader);
+    r->other_holes = old.other_holes;
     if (rc == SP_OK)
         *ret_size = offset;
     return rc;
@@ -287,7 +312,7 @@ read_file(struct reader *r, struct work *w, struct sp_err *e)
             return unreadable(r, w, &se, e);
         if (size < w->item->entry->size)
             changed = true;
-        if (!changed || attempt + 1 == TRIES)
+        if (!changed || attempt + 1 == TRIES || w->item->entry->size > RETRY_MOST)
             break;
     }
     rc = sp_list_writer_finish(r->list, &segments, &nsegments, &has_list, &list, e);
@@ -305,12 +330,15 @@ read_file(struct reader *r, struct work *w, struct sp_err *e)
         r, w, segments, nsegments, has_list, &list, size, changed ? SP_ENTRY_CHANGED : 0, e);
 }
 
+/* A file system may tell the same zeros as a hole today and as data tomorrow (space that was
+ * reserved and never written: ext4 and XFS go by what is in memory): no alarm for that. */
 static void
 audit(struct reader *r, struct work *w)
 {
     struct backup *b = r->b;
 
-    if (!w->audit || w->entry == NULL || w->old == NULL || (w->entry->flags & SP_ENTRY_UNREADABLE))
+    if (!w->audit || w->entry == NULL || w->old == NULL || r->other_holes ||
+        (w->entry->flags & (SP_ENTRY_UNREADABLE | SP_ENTRY_CHANGED)) != 0)
         return;
     if (!sp_entry_unchanged(w->old, w->entry) || sp_entry_same_content(w->old, w->entry))
         return;

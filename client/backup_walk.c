@@ -16,19 +16,21 @@ mix(uint64_t h)
     return h;
 }
 
-/* A rotating share of the unchanged files is read anyway (R15). */
+/* A rotating share of the unchanged files is read anyway (R15): with a seed that stays the same,
+ * each file once in so many sets. */
 static bool
 audited(const struct backup *b, const struct sp_entry *en)
 {
     unsigned share = b->o->audit == 0 ? 90 : b->o->audit;
-    uint64_t h = b->o->run_seed;
+    uint64_t turn = b->o->run_seed + (b->head.has_set ? b->last.sequence : 0);
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
     size_t i;
 
     if (share == UINT_MAX || en->type != SP_ENTRY_FILE || en->size == 0)
         return false;
     for (i = 0; i < en->key_len; i++)
         h = (h ^ en->key[i]) * UINT64_C(0x100000001b3);
-    return mix(h) % share == 0;
+    return mix(h) % share == turn % share;
 }
 
 /* Whether something that the parent's entry claims is not there: R6. Lists are followed only when
