@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/path.h"
 #include "client/backup_run.h"
 
 #define MAX_READERS 8
