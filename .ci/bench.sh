@@ -3,5 +3,5 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need "${packages_build[@]}" "${packages_test[@]}" "${packages_bench[@]}"
-build release
+build release e2e-programs
 exec "$python" "$top/bench/run" "$@"

@@ -13,7 +13,7 @@ for i in "${!folders[@]}"; do
 done
 
 need "${packages_build[@]}" "${packages_test[@]}"
-build release
+build release e2e-programs
 stillpoint=$top/build/release/client/stillpoint
 stillpointd=$top/build/release/server/stillpointd
 compare=$top/build/release/tests/compare/compare

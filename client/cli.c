@@ -53,6 +53,7 @@ sp_cli_exit_code(const struct sp_err *e)
     case SP_REFUSED:
         return SP_EXIT_REFUSED;
     case SP_INVALID:
+    case SP_UNSUPPORTED:
         return e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE : SP_EXIT_FAILED;
     case SP_CANCELLED:
         return sp_signals_which() == 0 ? SP_EXIT_FAILED

@@ -18,7 +18,7 @@ for i in {2..10}; do
 done
 all=$(du -sb "$world/repository" | cut -f1)
 ((all - first < first / 10)) || fail "ten members store $all bytes, one stored $first"
-expect 6 '' "$stillpoint" enroll sp1.AAAAA-AAAAA
+expect 5 'token' "$stillpoint" enroll sp1.AAAAA-AAAAA
 
 # used invitation
 as h1
