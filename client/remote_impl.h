@@ -205,7 +205,6 @@ void sp_remote_acked(struct remote *r, uint64_t data, uint64_t nodes);
 /* No acknowledgement can come without a FLUSH. */
 bool sp_remote_must_flush(const struct remote *r);
 bool sp_remote_starved(struct remote *r);
-uint64_t sp_remote_credit(const struct remote *r);
 
 /* remote_call.c: by callers, without the lock. */
 void sp_call_init(struct call *c, enum sp_msg_type type);

@@ -92,8 +92,8 @@ check_block(const struct remote *r, const uint8_t *block, size_t n, struct sp_bl
 static enum sp_code
 wait_for_room(struct remote *r, size_t n, struct sp_err *e)
 {
-    while (
-        r->failed.code == SP_OK && r->charged > 0 && r->charged + charge(n) > sp_remote_credit(r)) {
+    while (r->failed.code == SP_OK && r->charged > 0 &&
+           r->charged + charge(n) > r->hello.server_hello.put_credit) {
         r->waiting++;
         sp_remote_wake(r); /* it may have to FLUSH */
         sp_cond_wait(&r->room, &r->lock);
@@ -161,15 +161,6 @@ sp_remote_flush(struct sp_store *s, struct sp_err *e)
 }
 
 /* --- sending and acknowledgement -------------------------------------------------------------- */
-
-/* More than the usual credit would only cost memory. */
-uint64_t
-sp_remote_credit(const struct remote *r)
-{
-    uint64_t granted = r->hello.server_hello.put_credit;
-
-    return granted < SP_PUT_CREDIT ? granted : SP_PUT_CREDIT;
-}
 
 struct put_block *
 sp_remote_next_block(struct remote *r, unsigned *ret_lane)
