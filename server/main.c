@@ -58,22 +58,20 @@ take_shared(struct sp_cmd *c, struct shared *s)
         char *arg = c->argv[i];
 
         rest = rest || strcmp(arg, "--") == 0;
-        if (rest) {
-            c->argv[to++] = arg;
-        } else if (is(arg, "-D", "--dir")) {
+        if (!rest && is(arg, "-D", "--dir")) {
             if (i + 1 < c->argc)
                 c->dir = c->argv[++i];
             else
                 s->no_value = true;
-        } else if (strncmp(arg, "--dir=", 6) == 0) {
+        } else if (!rest && strncmp(arg, "--dir=", 6) == 0) {
             c->dir = arg + 6;
-        } else if (is(arg, NULL, "--json")) {
+        } else if (!rest && is(arg, NULL, "--json")) {
             c->json = true;
-        } else if (is(arg, "-v", "--verbose")) {
+        } else if (!rest && is(arg, "-v", "--verbose")) {
             c->verbose = true;
-        } else if (is(arg, "-h", "--help")) {
+        } else if (!rest && is(arg, "-h", "--help")) {
             s->help = true;
-        } else if (is(arg, NULL, "--version")) {
+        } else if (!rest && is(arg, NULL, "--version")) {
             s->version = true;
         } else {
             c->argv[to++] = arg;

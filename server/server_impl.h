@@ -37,39 +37,34 @@ struct sp_server {
     struct sp_state *state;
     struct sp_state_lock *lock;
     struct sp_repository *repository;
+    struct sp_enroller *enroller;
     uint8_t *conf; /* repository.conf */
     size_t conf_len;
-    uint32_t put_credit;
-    struct sp_enroller *enroller;
 
     uv_loop_t loop;
-    bool has_loop;
     struct sp_loop_queue *calls;
     struct sp_tls_context *tls;
     struct sp_listener *listener;
-    uint16_t port;
-    bool signals;
     uv_signal_t sigterm, sigint;
     uv_timer_t tick, stopper;
     uv_check_t after_poll; /* streams go on when output was taken */
-    bool has_handles;
 
     struct sp_roster *roster;
     atomic_uint_fast64_t roster_order;
-
     struct sp_conn *conns; /* all that the listener let in and that are not gone */
-    unsigned nsessions;    /* of them: begun */
-
-    int64_t started_ns, beat_mono, sweep_mono;
+    int64_t started_ns, beat_mono, sweep_mono, stop_mono;
     int64_t state_version;
-    bool watching, beating, sweeping; /* work of that kind is under way */
-    char trouble[256];
     struct sp_mutex check_lock; /* one check at a time in the whole server */
     struct sp_cond check_free;
-    bool checking;
 
+    uint32_t put_credit;
+    unsigned nsessions; /* of the connections: begun */
+    uint16_t port;
+    bool has_loop, has_handles, signals;
+    bool watching, beating, sweeping; /* work of that kind is under way */
+    bool checking;
     bool stopping, closing;
-    int64_t stop_mono;
+    char trouble[256];
 };
 
 /* Posts to the loop; waits for memory rather than failing, because what is posted must happen. Any

@@ -128,7 +128,7 @@ read_number(sqlite3 *db, const char *text, int64_t *ret, struct sp_err *e)
 static enum sp_code
 make_schema(sqlite3 *db, struct sp_err *e)
 {
-    int64_t version;
+    int64_t version = 0;
     enum sp_code rc;
     struct sp_err ignored = {0};
 
@@ -152,7 +152,7 @@ make_schema(sqlite3 *db, struct sp_err *e)
 static enum sp_code
 check_version(sqlite3 *db, bool create, struct sp_err *e)
 {
-    int64_t version, application;
+    int64_t version = 0, application = 0;
     enum sp_code rc = read_number(db, "PRAGMA user_version", &version, e);
 
     if (rc != SP_OK)
@@ -411,12 +411,14 @@ void
 sp_sql_text(struct sp_sql *q, int at, char *to, size_t cap)
 {
     const unsigned char *text = sqlite3_column_text(q->stmt, at);
-    size_t n = text == NULL ? 0 : (size_t)sqlite3_column_bytes(q->stmt, at);
+    size_t n = 0;
 
-    if (n >= cap)
-        n = cap - 1;
-    if (n > 0)
+    if (text != NULL) {
+        n = (size_t)sqlite3_column_bytes(q->stmt, at);
+        if (n >= cap)
+            n = cap - 1;
         memcpy(to, text, n);
+    }
     to[n] = '\0';
 }
 

@@ -48,8 +48,8 @@ place_init(struct place *p)
 {
     char out[2048];
 
-    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", p->repository, "--listen",
-                         "127.0.0.1:0", NULL),
+    assert_int_equal(
+        place_run(p, out, sizeof(out), "init", "-r", p->repository, "--listen", "127.0.0.1:0"),
         SP_EXIT_DONE);
 }
 
@@ -67,7 +67,7 @@ command_named(const char *name)
 }
 
 enum sp_exit
-place_run(struct place *p, char *out, size_t cap, const char *command, ...)
+place_run_words(struct place *p, char *out, size_t cap, const char *const *words)
 {
     struct sp_cmd c = {.env = &p->env, .dir = p->home};
     char *argv[16];
@@ -75,17 +75,14 @@ place_run(struct place *p, char *out, size_t cap, const char *command, ...)
     int saved, fd;
     ssize_t n;
     enum sp_exit code;
-    va_list ap;
 
-    argv[c.argc++] = (char *)command;
-    va_start(ap, command);
-    while (c.argc < 15 && (argv[c.argc] = va_arg(ap, char *)) != NULL) {
-        if (strcmp(argv[c.argc], "--json") == 0)
+    for (; *words != NULL; words++) {
+        assert_true(c.argc < 15);
+        if (strcmp(*words, "--json") == 0)
             c.json = true;
         else
-            c.argc++;
+            argv[c.argc++] = (char *)*words; /* getopt moves the words, it does not write them */
     }
-    va_end(ap);
     argv[c.argc] = NULL;
     c.argv = argv;
     (void)snprintf(file, sizeof(file), "%s/stdout", p->dir);
@@ -95,7 +92,7 @@ place_run(struct place *p, char *out, size_t cap, const char *command, ...)
     assert_true(saved >= 0 && fd >= 0);
     assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
     optind = 0; /* glibc's way to begin anew */
-    code = command_named(command)->run(&c);
+    code = command_named(argv[0])->run(&c);
     assert_int_equal(fflush(stdout), 0);
     assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
     n = pread(fd, out, cap - 1, 0);
@@ -123,6 +120,6 @@ place_token(struct place *p, const char *verb, const char *name, struct sp_token
 {
     char out[4096];
 
-    assert_int_equal(place_run(p, out, sizeof(out), "host", verb, name, NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", verb, name), SP_EXIT_DONE);
     assert_ok(sp_token_parse(last_line(out), ret, e));
 }

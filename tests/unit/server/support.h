@@ -61,8 +61,11 @@ void place_remove(struct place *p);
 /* `stillpointd init` there, listening on any free port of 127.0.0.1. */
 void place_init(struct place *p);
 
-/* Runs a command; NULL ends the words. What it printed is in `out` (cut to fit). */
-enum sp_exit place_run(struct place *p, char *out, size_t cap, const char *command, ...);
+/* Runs a command: place_run(p, out, cap, "host", "add", "desk"). What it printed is in `out` (cut
+ * to fit). */
+#define place_run(p, out, cap, ...)                                                                \
+    place_run_words(p, out, cap, (const char *const[]){__VA_ARGS__, NULL})
+enum sp_exit place_run_words(struct place *p, char *out, size_t cap, const char *const *words);
 /* `host add` or `host replace`, with or without options. */
 void place_token(struct place *p, const char *verb, const char *name, struct sp_token *ret);
 

@@ -37,8 +37,7 @@ start(struct fixture *f)
         char want[32];
 
         (void)snprintf(want, sizeof(want), "\"port\":%u,", (unsigned)f->r.port);
-        assert_int_equal(
-            place_run(&f->place, out, sizeof(out), "status", "--json", NULL), SP_EXIT_DONE);
+        assert_int_equal(place_run(&f->place, out, sizeof(out), "status", "--json"), SP_EXIT_DONE);
         if (strstr(out, want) != NULL)
             return;
         sp_sleep_ms(20);
@@ -108,7 +107,7 @@ test_revoked(void **state)
     peer_open(&q, &f->r, &other);
     peer_backup(&p, &m, "files", 1, NULL, &set);
     assert_int_equal(
-        place_run(&f->place, out, sizeof(out), "host", "revoke", "desk", NULL), SP_EXIT_DONE);
+        place_run(&f->place, out, sizeof(out), "host", "revoke", "desk"), SP_EXIT_DONE);
     /* The open session ends within about a second, with the reason. */
     begun = sp_clock_mono(&sp_clock_system);
     assert_true(peer_wait(&p, peer_is_closed, 5000));
@@ -123,7 +122,7 @@ test_revoked(void **state)
     /* The other one notices nothing, and the sets stay. */
     peer_ask(&q, &list, NULL, 0, SP_MSG_DONE, &r);
     peer_close(&q);
-    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets", "desk", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets", "desk"), SP_EXIT_DONE);
     assert_string_equal(last_line(out), "1 set");
     running_stop(&f->r);
     member_clear(&m);
@@ -152,7 +151,7 @@ test_commit_of_revoked(void **state)
     peer_put(&p, true, &node);
     peer_run(&p, 100);
     assert_int_equal(
-        place_run(&f->place, out, sizeof(out), "host", "revoke", "desk", NULL), SP_EXIT_DONE);
+        place_run(&f->place, out, sizeof(out), "host", "revoke", "desk"), SP_EXIT_DONE);
     commit.commit.type = 1;
     tag = peer_send(&p, &commit, record.data, record.len);
     assert_true(peer_wait(&p, peer_is_closed, 5000));
@@ -160,7 +159,7 @@ test_commit_of_revoked(void **state)
         if (p.inbox[i].msg.tag == tag)
             assert_int_equal(p.inbox[i].msg.error.code, SP_AUTH);
     peer_close(&p);
-    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets"), SP_EXIT_DONE);
     assert_string_equal(last_line(out), "0 sets");
     running_stop(&f->r);
     sp_buf_free(&node);

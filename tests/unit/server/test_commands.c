@@ -188,14 +188,12 @@ test_init(void **state)
     assert_memory_equal(h.server_id, h.fingerprint, 16);
     sp_home_close(&h);
     /* Once more: refused. */
-    assert_int_equal(
-        place_run(p, out, sizeof(out), "init", "-r", p->repository, NULL), SP_EXIT_REFUSED);
+    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", p->repository), SP_EXIT_REFUSED);
     /* Another server on the same repository: refused. */
     (void)snprintf(p->home, sizeof(p->home), "%s/other", p->dir);
-    assert_int_equal(
-        place_run(p, out, sizeof(out), "init", "-r", p->repository, NULL), SP_EXIT_REFUSED);
+    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", p->repository), SP_EXIT_REFUSED);
     /* A folder with something else in it: refused. */
-    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", p->dir, NULL), SP_EXIT_REFUSED);
+    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", p->dir), SP_EXIT_REFUSED);
     /* A repository that hosts write to directly: refused. */
     (void)snprintf(other, sizeof(other), "%s/direct", p->dir);
     {
@@ -206,10 +204,10 @@ test_init(void **state)
         assert_ok(sp_repository_create(b, &p->env, &conf, NULL, e));
         sp_backend_free(b);
     }
-    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", other, NULL), SP_EXIT_REFUSED);
-    assert_int_equal(place_run(p, out, sizeof(out), "init", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", other, "--listen", "x:y", NULL),
-        SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "init", "-r", other), SP_EXIT_REFUSED);
+    assert_int_equal(place_run(p, out, sizeof(out), "init"), SP_EXIT_USAGE);
+    assert_int_equal(
+        place_run(p, out, sizeof(out), "init", "-r", other, "--listen", "x:y"), SP_EXIT_USAGE);
 }
 
 /* An init that was cut before its last step is made again, with the authority and the repository
@@ -230,7 +228,7 @@ test_init_again(void **state)
     (void)snprintf(file, sizeof(file), "%s/stillpointd.conf", p->home);
     assert_ok(sp_os_system.remove(sp_os_system.self, file, e));
     assert_int_equal(
-        place_run(p, out, sizeof(out), "init", "-r", p->repository, "--json", NULL), SP_EXIT_DONE);
+        place_run(p, out, sizeof(out), "init", "-r", p->repository, "--json"), SP_EXIT_DONE);
     assert_non_null(strstr(out, "\"repository_made\":false"));
     assert_ok(sp_home_open(&p->env, p->home, &h, e));
     assert_memory_equal(fingerprint, h.fingerprint, 32);
@@ -279,7 +277,7 @@ test_hosts(void **state)
 
     place_init(p);
     /* Any free port, and no server runs: there is no address to give. */
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "desk", NULL), SP_EXIT_REFUSED);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "desk"), SP_EXIT_REFUSED);
     {
         struct sp_state *s = NULL;
         struct sp_state_beat b = {.port = 4711, .address = "127.0.0.1"};
@@ -297,29 +295,27 @@ test_hosts(void **state)
     place_token(p, "add", "desk", &again);
     assert_memory_not_equal(t.id, again.id, sizeof(t.id));
     assert_memory_not_equal(t.secret, again.secret, 16);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "list", "--json", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "list", "--json"), SP_EXIT_DONE);
     assert_non_null(strstr(out, "\"tokens\":[{\"name\":\"desk\",\"replaces\":false"));
     assert_null(strstr(strstr(out, "\"desk\"") + 1, "\"desk\"")); /* the older token is void */
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "lap", "--recovery",
-                         "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
-                         "--valid", "90s", NULL),
+    assert_int_equal(
+        place_run(p, out, sizeof(out), "host", "add", "lap", "--recovery",
+            "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", "--valid", "90s"),
         SP_EXIT_DONE);
     assert_ok(sp_token_parse(last_line(out), &t, e));
     assert_true(t.has_recovery);
     assert_int_equal(t.recovery[31], 0x1f);
-    assert_int_equal(
-        place_run(p, out, sizeof(out), "host", "add", "lap", "--recovery", "nonsense", NULL),
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "lap", "--recovery", "nonsense"),
         SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "lap", "--valid", "31d", NULL),
-        SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "a b", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "mend", NULL), SP_EXIT_USAGE);
     assert_int_equal(
-        place_run(p, out, sizeof(out), "host", "replace", "nobody", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "revoke", "desk", NULL), SP_EXIT_DONE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "revoke", "desk", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "host", "list", NULL), SP_EXIT_DONE);
+        place_run(p, out, sizeof(out), "host", "add", "lap", "--valid", "31d"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "add", "a b"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "add"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "mend"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "replace", "nobody"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "revoke", "desk"), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "revoke", "desk"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "host", "list"), SP_EXIT_DONE);
     assert_null(strstr(out, "desk"));
     assert_string_equal(last_line(out), "0 hosts");
 }
@@ -331,25 +327,25 @@ test_sets_and_status(void **state)
     struct place *p = &f->place;
     char out[4096], away[400];
 
-    assert_int_equal(place_run(p, out, sizeof(out), "status", NULL), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "status"), SP_EXIT_USAGE);
     place_init(p);
-    assert_int_equal(place_run(p, out, sizeof(out), "sets", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "sets"), SP_EXIT_DONE);
     assert_string_equal(out, "0 sets\n");
-    assert_int_equal(place_run(p, out, sizeof(out), "sets", "--json", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "sets", "--json"), SP_EXIT_DONE);
     assert_string_equal(out, "[]\n");
-    assert_int_equal(place_run(p, out, sizeof(out), "sets", "nobody", NULL), SP_EXIT_USAGE);
-    assert_int_equal(place_run(p, out, sizeof(out), "status", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "sets", "nobody"), SP_EXIT_USAGE);
+    assert_int_equal(place_run(p, out, sizeof(out), "status"), SP_EXIT_DONE);
     assert_non_null(strstr(out, "not running"));
-    assert_int_equal(place_run(p, out, sizeof(out), "status", "--json", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(p, out, sizeof(out), "status", "--json"), SP_EXIT_DONE);
     assert_non_null(strstr(out, "\"running\":false"));
     /* The share is not mounted: said so, and no empty list. */
     (void)snprintf(away, sizeof(away), "%s/away", p->dir);
     assert_int_equal(rename(p->repository, away), 0);
-    assert_int_equal(place_run(p, out, sizeof(out), "sets", NULL), SP_EXIT_UNREACHABLE);
-    assert_int_equal(place_run(p, out, sizeof(out), "run", NULL), SP_EXIT_UNREACHABLE);
+    assert_int_equal(place_run(p, out, sizeof(out), "sets"), SP_EXIT_UNREACHABLE);
+    assert_int_equal(place_run(p, out, sizeof(out), "run"), SP_EXIT_UNREACHABLE);
     assert_ok(sp_os_mkdirs(&sp_os_system, p->repository, e)); /* the mount point */
-    assert_int_equal(place_run(p, out, sizeof(out), "sets", NULL), SP_EXIT_UNREACHABLE);
-    assert_int_equal(place_run(p, out, sizeof(out), "run", NULL), SP_EXIT_UNREACHABLE);
+    assert_int_equal(place_run(p, out, sizeof(out), "sets"), SP_EXIT_UNREACHABLE);
+    assert_int_equal(place_run(p, out, sizeof(out), "run"), SP_EXIT_UNREACHABLE);
 }
 
 int

@@ -25,7 +25,7 @@ setup(void **state)
 
         for (i = 0; i < 100; i++) {
             assert_int_equal(
-                place_run(&f->place, out, sizeof(out), "status", "--json", NULL), SP_EXIT_DONE);
+                place_run(&f->place, out, sizeof(out), "status", "--json"), SP_EXIT_DONE);
             if (strstr(out, "\"port\":") != NULL)
                 break;
             sp_sleep_ms(20);
@@ -172,10 +172,9 @@ test_backup_and_read(void **state)
     assert_true(r.msg.check_done.bytes_read > 0);
     peer_close(&p);
 
-    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets", "desk", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(&f->place, out, sizeof(out), "sets", "desk"), SP_EXIT_DONE);
     assert_string_equal(last_line(out), "2 sets");
-    assert_int_equal(
-        place_run(&f->place, out, sizeof(out), "status", "--json", NULL), SP_EXIT_DONE);
+    assert_int_equal(place_run(&f->place, out, sizeof(out), "status", "--json"), SP_EXIT_DONE);
     assert_non_null(strstr(out, "\"job\":\"files\""));
     member_clear(&m);
 }
