@@ -398,7 +398,7 @@ backup_reader(void *arg)
     if (rc == SP_OK)
         rc = sp_list_writer_new(r.hasher, &r.sink, &r.list, &e);
     if (rc == SP_OK)
-        rc = sp_nodes_new(b->env, b->store, b->keys, b->o->cache_dir, &r.nodes, &e);
+        rc = sp_nodes_beside(b->nodes, &r.nodes, &e);
     if (rc == SP_OK) {
         r.whole.b = b;
         r.whole.below = sp_nodes_source(r.nodes);

@@ -9,40 +9,102 @@
 
 #define COPIES 8       /* bad copies of one node are passed over up to this many times */
 #define OPENED_KEPT 16 /* blocks: neighbours in a block are asked for one after the other */
+#define BESIDE_KEPT 2  /* and lists, which is what is read beside, one by one */
 
-struct sp_nodes {
+struct shared { /* by all sources beside each other */
     const struct sp_env *env;
-    struct sp_store *store;
-    struct sp_opener *opener;
-    struct sp_mutex lock; /* of the cache: sealers add blocks while the owner reads */
+    struct sp_mutex lock; /* also: sealers add blocks while others read */
     char *folder;
     struct sp_nodecache *cache; /* opened when first needed */
-    struct sp_opened *kept[OPENED_KEPT];
-    size_t next_kept;
+    unsigned users;
 };
 
-enum sp_code
-sp_nodes_new(const struct sp_env *env, struct sp_store *store, const struct sp_keys *keys,
-    const char *cache_dir, struct sp_nodes **ret, struct sp_err *e)
+struct sp_nodes {
+    struct shared *shared;
+    struct sp_store *store;
+    const struct sp_keys *keys;
+    struct sp_opener *opener;
+    struct sp_opened *kept[OPENED_KEPT];
+    size_t keep, next_kept;
+};
+
+static enum sp_code
+shared_new(const struct sp_env *env, const char *folder, struct shared **ret, struct sp_err *e)
+{
+    struct shared *s = calloc(1, sizeof(*s));
+
+    if (s == NULL)
+        return sp_fail_nomem(e);
+    if (folder != NULL && (s->folder = strdup(folder)) == NULL) {
+        free(s);
+        return sp_fail_nomem(e);
+    }
+    s->env = env;
+    sp_mutex_init(&s->lock);
+    *ret = s;
+    return SP_OK;
+}
+
+static void
+shared_release(struct shared *s)
+{
+    bool last;
+
+    sp_mutex_lock(&s->lock);
+    last = --s->users == 0;
+    sp_mutex_unlock(&s->lock);
+    if (!last)
+        return;
+    sp_nodecache_free(s->cache);
+    sp_mutex_destroy(&s->lock);
+    free(s->folder);
+    free(s);
+}
+
+static enum sp_code
+new_over(struct shared *s, struct sp_store *store, const struct sp_keys *keys, size_t keep,
+    struct sp_nodes **ret, struct sp_err *e)
 {
     struct sp_nodes *n = calloc(1, sizeof(*n));
     enum sp_code rc;
 
     if (n == NULL)
         return sp_fail_nomem(e);
-    n->env = env;
-    n->store = store;
-    sp_mutex_init(&n->lock);
-    if (cache_dir != NULL && (n->folder = strdup(cache_dir)) == NULL) {
-        sp_nodes_free(n);
-        return sp_fail_nomem(e);
-    }
     if ((rc = sp_opener_new(keys, &n->opener, e)) != SP_OK) {
-        sp_nodes_free(n);
+        free(n);
         return rc;
     }
+    n->store = store;
+    n->keys = keys;
+    n->keep = keep;
+    n->shared = s;
+    sp_mutex_lock(&s->lock);
+    s->users++;
+    sp_mutex_unlock(&s->lock);
     *ret = n;
     return SP_OK;
+}
+
+enum sp_code
+sp_nodes_new(const struct sp_env *env, struct sp_store *store, const struct sp_keys *keys,
+    const char *cache_dir, struct sp_nodes **ret, struct sp_err *e)
+{
+    struct shared *s;
+    enum sp_code rc;
+
+    if ((rc = shared_new(env, cache_dir, &s, e)) != SP_OK)
+        return rc;
+    if ((rc = new_over(s, store, keys, OPENED_KEPT, ret, e)) != SP_OK) {
+        s->users = 1;
+        shared_release(s);
+    }
+    return rc;
+}
+
+enum sp_code
+sp_nodes_beside(const struct sp_nodes *other, struct sp_nodes **ret, struct sp_err *e)
+{
+    return new_over(other->shared, other->store, other->keys, BESIDE_KEPT, ret, e);
 }
 
 void
@@ -54,25 +116,23 @@ sp_nodes_free(struct sp_nodes *n)
         return;
     for (i = 0; i < OPENED_KEPT; i++)
         sp_opened_free(n->kept[i]);
-    sp_nodecache_free(n->cache);
     sp_opener_free(n->opener);
-    sp_mutex_destroy(&n->lock);
-    free(n->folder);
+    shared_release(n->shared);
     free(n);
 }
 
-/* Under the lock. */
+/* Under the lock. NULL: there is none. */
 static struct sp_nodecache *
-cache(struct sp_nodes *n)
+cache(struct shared *s)
 {
     struct sp_err ignored = {0};
 
-    if (n->cache == NULL && n->folder != NULL &&
-        sp_nodecache_open(n->env, n->folder, &n->cache, &ignored) != SP_OK) {
-        free(n->folder);
-        n->folder = NULL;
+    if (s->cache == NULL && s->folder != NULL &&
+        sp_nodecache_open(s->env, s->folder, &s->cache, &ignored) != SP_OK) {
+        free(s->folder);
+        s->folder = NULL;
     }
-    return n->cache;
+    return s->cache;
 }
 
 static void
@@ -80,13 +140,22 @@ keep(struct sp_nodes *n, struct sp_opened *opened)
 {
     sp_opened_free(n->kept[n->next_kept]);
     n->kept[n->next_kept] = opened;
-    n->next_kept = (n->next_kept + 1) % OPENED_KEPT;
+    n->next_kept = (n->next_kept + 1) % n->keep;
 }
 
 static bool
 is_node(const struct sp_chunk *c)
 {
     return c->kind == SP_CHUNK_TREE || c->kind == SP_CHUNK_LIST;
+}
+
+static void
+use(struct shared *s, const struct sp_id *id)
+{
+    sp_mutex_lock(&s->lock);
+    if (cache(s) != NULL)
+        sp_nodecache_use(s->cache, id);
+    sp_mutex_unlock(&s->lock);
 }
 
 /* From what was opened last, or from the cache. */
@@ -101,18 +170,18 @@ local(struct sp_nodes *n, const struct sp_id *id, struct sp_node **ret, struct s
     bool got = false;
     enum sp_code rc;
 
-    sp_mutex_lock(&n->lock);
-    if (cache(n) != NULL)
-        sp_nodecache_use(n->cache, id);
-    sp_mutex_unlock(&n->lock);
-    for (i = 0; i < OPENED_KEPT; i++) {
-        if (n->kept[i] != NULL && sp_opened_find(n->kept[i], id, &chunk) && is_node(&chunk))
+    for (i = 0; i < n->keep; i++) {
+        if (n->kept[i] != NULL && sp_opened_find(n->kept[i], id, &chunk) && is_node(&chunk)) {
+            use(n->shared, id);
             return sp_node_copy(&chunk, ret, e);
+        }
     }
-    sp_mutex_lock(&n->lock);
-    if (n->cache != NULL)
-        got = sp_nodecache_get(n->cache, id, &block, &len);
-    sp_mutex_unlock(&n->lock);
+    sp_mutex_lock(&n->shared->lock);
+    if (cache(n->shared) != NULL) {
+        sp_nodecache_use(n->shared->cache, id);
+        got = sp_nodecache_get(n->shared->cache, id, &block, &len);
+    }
+    sp_mutex_unlock(&n->shared->lock);
     if (!got)
         return SP_OK;
     if (sp_block_open(n->opener, block, len, &opened, &ignored) == SP_OK) {
@@ -239,17 +308,17 @@ sp_nodes_source(struct sp_nodes *n)
 void
 sp_nodes_add_block(struct sp_nodes *n, const uint8_t *block, size_t len)
 {
-    sp_mutex_lock(&n->lock);
-    if (cache(n) != NULL)
-        sp_nodecache_add(n->cache, block, len);
-    sp_mutex_unlock(&n->lock);
+    sp_mutex_lock(&n->shared->lock);
+    if (cache(n->shared) != NULL)
+        sp_nodecache_add(n->shared->cache, block, len);
+    sp_mutex_unlock(&n->shared->lock);
 }
 
 void
 sp_nodes_trim(struct sp_nodes *n)
 {
-    sp_mutex_lock(&n->lock);
-    if (n->cache != NULL)
-        sp_nodecache_trim(n->cache);
-    sp_mutex_unlock(&n->lock);
+    sp_mutex_lock(&n->shared->lock);
+    if (n->shared->cache != NULL)
+        sp_nodecache_trim(n->shared->cache);
+    sp_mutex_unlock(&n->shared->lock);
 }
