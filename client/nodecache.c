@@ -5,13 +5,15 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/random.h"
 #include "base/text.h"
 
 #define SUFFIX ".nodes"
+#define FRESH ".new"
 #define MAX_FILES 64
-#define COPY_SIZE (1u << 20)
+#define STALE_NS (24 * 3600 * SP_SECOND) /* a file of a run that was killed */
 
 struct place {
     struct sp_id id;
@@ -22,7 +24,7 @@ struct place {
 struct cache_file {
     char *path;
     struct sp_file *f;
-    uint64_t size, used;
+    uint64_t size;
     bool fresh; /* of this run, under a temporary name */
 };
 
@@ -33,7 +35,7 @@ struct sp_nodecache {
     struct cache_file files[MAX_FILES];
     size_t nfiles;
     struct place *table; /* open addressing; length 0: free */
-    uint8_t *used; /* beside table: this run needs it (only the block's first id counts bytes) */
+    uint8_t *used;       /* beside table: this run needs it */
     size_t slots, count;
     size_t fresh; /* index of this run's file, or MAX_FILES */
 };
@@ -137,17 +139,40 @@ scan(struct sp_nodecache *c, size_t file)
     free(header);
 }
 
+static bool
+ends_in(const char *name, const char *suffix)
+{
+    size_t n = strlen(name), m = strlen(suffix);
+
+    return n > m && strcmp(name + n - m, suffix) == 0;
+}
+
+static void
+remove_stale(struct sp_nodecache *c, const char *name, const struct sp_os_stat *st)
+{
+    struct sp_err ignored = {0};
+    char *path;
+
+    if (sp_clock_wall(c->env->clock) - st->mtime_ns < STALE_NS ||
+        (path = sp_path_join(c->folder, name)) == NULL)
+        return;
+    (void)c->env->os->remove(c->env->os->self, path, &ignored);
+    free(path);
+}
+
 static enum sp_code
 found(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
 {
     struct sp_nodecache *c = arg;
     const struct sp_os *os = c->env->os;
     struct cache_file *f = &c->files[c->nfiles];
-    size_t n = strlen(name);
 
     (void)e;
-    if (st->type != SP_OS_FILE || n <= strlen(SUFFIX) ||
-        strcmp(name + n - strlen(SUFFIX), SUFFIX) != 0 || c->nfiles + 1 >= MAX_FILES)
+    if (st->type != SP_OS_FILE)
+        return SP_OK;
+    if (ends_in(name, FRESH))
+        remove_stale(c, name, st);
+    if (!ends_in(name, SUFFIX) || c->nfiles + 1 >= MAX_FILES)
         return SP_OK;
     f->path = sp_path_join(c->folder, name);
     if (f->path == NULL || os->open_read(os->self, f->path, &f->f, e) != SP_OK) {
@@ -209,10 +234,10 @@ read_block(struct sp_nodecache *c, const struct place *p, uint8_t **ret)
 {
     const struct sp_os *os = c->env->os;
     struct sp_err e = {0};
-    uint8_t *block = malloc(p->length);
+    uint8_t *block;
     size_t n;
 
-    if (block == NULL)
+    if (c->files[p->file].f == NULL || (block = malloc(p->length)) == NULL)
         return false;
     if (os->read_at(os->self, c->files[p->file].f, p->offset, block, p->length, &n, &e) != SP_OK ||
         n != p->length) {
@@ -264,7 +289,7 @@ open_fresh(struct sp_nodecache *c)
     if (c->broken || c->nfiles == MAX_FILES ||
         sp_random_fill(c->env->random, r, sizeof(r), &e) != SP_OK)
         return false;
-    (void)snprintf(name, sizeof(name), "%s.new", sp_hex16(r).s);
+    (void)snprintf(name, sizeof(name), "%s" FRESH, sp_hex16(r).s);
     f->path = sp_path_join(c->folder, name);
     if (f->path == NULL || os->create(os->self, f->path, &f->f, &e) != SP_OK) {
         free(f->path);
@@ -315,48 +340,64 @@ sp_nodecache_add(struct sp_nodecache *c, const uint8_t *block, size_t n)
         (void)enter(c, &h, (uint32_t)c->fresh, c->files[c->fresh].size - n, true);
 }
 
-/* Bytes of blocks with a used id, per file; each block once. */
-static void
-count_used(struct sp_nodecache *c)
+static int
+by_place(const void *a, const void *b)
 {
-    size_t i;
+    const struct place *x = a, *y = b;
 
-    for (i = 0; i < c->nfiles; i++)
-        c->files[i].used = 0;
-    for (i = 0; i < c->slots; i++) {
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* The blocks with a used id, each once, in the order in which they lie. false: no memory. */
+static bool
+used_blocks(const struct sp_nodecache *c, struct place **ret, size_t *ret_n)
+{
+    struct place *v;
+    size_t i, n = 0, m = 0;
+
+    for (i = 0; i < c->slots; i++)
+        n += c->table[i].length != 0 && c->used[i];
+    if ((v = malloc((n + 1) * sizeof(*v))) == NULL)
+        return false;
+    for (i = n = 0; i < c->slots; i++) {
         if (c->table[i].length != 0 && c->used[i])
-            c->files[c->table[i].file].used += c->table[i].length;
+            v[n++] = c->table[i];
     }
+    if (n > 0)
+        qsort(v, n, sizeof(*v), by_place);
+    for (i = 0; i < n; i++) {
+        if (m == 0 || by_place(&v[m - 1], &v[i]) != 0)
+            v[m++] = v[i];
+    }
+    *ret = v;
+    *ret_n = m;
+    return true;
 }
 
 /* Moves what is used into this run's file. */
 static void
-compact(struct sp_nodecache *c)
+compact(struct sp_nodecache *c, const struct place *blocks, size_t n)
 {
-    struct place p;
+    struct sp_block_header h;
+    struct sp_err e = {0};
     uint8_t *block;
     size_t i;
     bool ok = true;
 
-    for (i = 0; i < c->slots && ok; i++) {
-        p = c->table[i];
-        if (p.length == 0 || !c->used[i] || p.file == c->fresh || !read_block(c, &p, &block))
+    for (i = 0; i < n && ok; i++) {
+        if (blocks[i].file == c->fresh || !read_block(c, &blocks[i], &block))
             continue;
-        ok = append(c, block, p.length);
-        if (ok) {
-            struct sp_block_header h;
-            struct sp_err e = {0};
-
-            if (sp_block_header_parse(block, p.length, &h, &e) == SP_OK)
-                ok = enter(c, &h, (uint32_t)c->fresh, c->files[c->fresh].size - p.length, true);
-        }
+        ok =
+            append(c, block, blocks[i].length) &&
+            (sp_block_header_parse(block, blocks[i].length, &h, &e) != SP_OK ||
+                enter(c, &h, (uint32_t)c->fresh, c->files[c->fresh].size - blocks[i].length, true));
         free(block);
     }
     if (!ok)
         return;
     for (i = 0; i < c->nfiles; i++) {
-        struct sp_err e = {0};
-
         if (i == c->fresh)
             continue;
         (void)c->env->os->close(c->env->os->self, c->files[i].f, &e);
@@ -370,27 +411,27 @@ sp_nodecache_trim(struct sp_nodecache *c)
 {
     const struct sp_os *os = c->env->os;
     struct sp_err e = {0};
+    struct place *blocks;
     uint64_t size = 0, used = 0;
     char *to;
     size_t i, n;
 
-    if (c->broken)
+    if (c->broken || !used_blocks(c, &blocks, &n))
         return;
-    count_used(c);
-    for (i = 0; i < c->nfiles; i++) {
+    for (i = 0; i < c->nfiles; i++)
         size += c->files[i].size;
-        used += c->files[i].used;
-    }
-    /* `used` counts a block once for each of its used ids, so it may exceed the size. */
+    for (i = 0; i < n; i++)
+        used += 4 + blocks[i].length;
     if (used < size / 2 || c->nfiles >= MAX_FILES / 2)
-        compact(c);
+        compact(c, blocks, n);
+    free(blocks);
     if (c->fresh == MAX_FILES)
         return;
     n = strlen(c->files[c->fresh].path);
     to = malloc(n + sizeof(SUFFIX));
     if (to == NULL)
         return;
-    (void)snprintf(to, n + sizeof(SUFFIX), "%.*s%s", (int)(n - strlen(".new")),
+    (void)snprintf(to, n + sizeof(SUFFIX), "%.*s%s", (int)(n - strlen(FRESH)),
         c->files[c->fresh].path, SUFFIX);
     if (os->replace(os->self, c->files[c->fresh].path, to, &e) == SP_OK) {
         free(c->files[c->fresh].path);
