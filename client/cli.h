@@ -107,6 +107,9 @@ enum sp_code sp_cli_address(const char *given, char **ret, struct sp_err *e);
  * it. */
 enum sp_code sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address,
     struct sp_keys **ret, struct sp_err *e);
+/* The same from slots as an enrolment brings them: u32le length and slot, each. */
+enum sp_code sp_cli_unlock_slots(struct sp_cli *c, const uint8_t *slots, size_t n,
+    const char *address, struct sp_keys **ret, struct sp_err *e);
 
 /* Finds a set: its id or a unique beginning of it (at least 4 digits), "latest" (of this host's newest),
  * "JOB", "JOB~1" (the one before), or HOST:… . The record is malloc'd. */

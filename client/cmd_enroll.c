@@ -11,13 +11,19 @@
 static const char usage[] =
     "usage: stillpoint enroll TOKEN [--name HOST] [--invitation TEXT] [--sheet FILE]\n\n"
     "Joins a server: makes this machine's identity and its key, stores both here, and prints the\n"
-    "recovery sheet. The token comes from the server (stillpointd host add NAME). No passphrase is\n"
+    "recovery sheet. The token comes from the server (stillpointd host add NAME). No passphrase "
+    "is\n"
     "needed afterwards.\n\n"
-    "      --invitation TEXT   share chunks with the group of the host that made it (stillpoint key\n"
+    "      --invitation TEXT   share chunks with the group of the host that made it (stillpoint "
+    "key\n"
     "                          invite); group members can read each other's content\n"
     "      --name HOST         default: the host name\n"
     "      --sheet FILE        write the recovery sheet to a new file instead of printing it\n"
-    "      --passphrase-file F the key can be had with this passphrase as well\n";
+    "      --passphrase-file F the key can be had with this passphrase as well\n\n"
+    "With a token of 'stillpointd host replace NAME' this machine takes over that host and its "
+    "sets:\n"
+    "give the host's recovery key (--recovery-key-file SHEET) or passphrase (--passphrase-file "
+    "F).\n";
 
 struct joining {
     struct sp_cli *c;
@@ -26,6 +32,25 @@ struct joining {
     const uint8_t *invitation; /* 32 bytes or NULL */
     bool joined;               /* an existing group: no sheet of its own */
 };
+
+/* The key of the group that the host is in already: by the invitation, or, taking a host over, with
+ * its recovery key or passphrase. */
+static enum sp_code
+group_keys(struct joining *j, const struct sp_enrolled *en, struct sp_err *e)
+{
+    struct sp_cur c = sp_cur_of(en->slots, en->slots_len);
+    struct sp_keys **ret = &j->s->profile->keys;
+    const uint8_t *slot;
+    size_t n;
+
+    if (j->invitation == NULL)
+        return sp_cli_unlock_slots(j->c, en->slots, en->slots_len, en->address, ret, e);
+    n = sp_cur_u32(&c);
+    slot = sp_cur_bytes(&c, n);
+    if (!sp_cur_ok(&c))
+        return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the server sent no slot for the invitation");
+    return sp_slot_open_invitation(slot, n, j->invitation, ret, e);
+}
 
 /* Between the two steps of enrolment: keys, host record, slots. */
 static enum sp_code
@@ -43,11 +68,7 @@ finish(void *arg, const struct sp_enrolled *en, struct sp_buf *record, struct sp
         return sp_fail_nomem(e);
     j->joined = en->has_group;
     if (en->has_group) {
-        if (j->invitation == NULL)
-            return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-                "the server put this host into an existing key group; its key comes with an "
-                "invitation (stillpoint key invite on a member, then enroll --invitation TEXT)");
-        rc = sp_slot_open_invitation(en->slot, en->slot_len, j->invitation, &s->profile->keys, e);
+        rc = group_keys(j, en, e);
         if (rc == SP_OK && memcmp(sp_keys_group(s->profile->keys), en->group, 16) != 0)
             rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the invitation is of another key group");
     } else {
@@ -88,8 +109,8 @@ fill_profile(struct sp_profile *p, struct sp_enrolled *en, struct sp_err *e)
     p->address = malloc(strlen(en->address) + sizeof("stillpoint://"));
     if (p->address == NULL)
         return sp_fail_nomem(e);
-    (void)sprintf(p->address, "%s%s", sp_address_is_server(en->address) ? "" : "stillpoint://",
-        en->address);
+    (void)sprintf(
+        p->address, "%s%s", sp_address_is_server(en->address) ? "" : "stillpoint://", en->address);
     return SP_OK;
 }
 

@@ -29,15 +29,17 @@ sp_cli_address(const char *given, char **ret, struct sp_err *e)
     }
     if (colon != NULL && strncmp(given, "file://", 7) != 0)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_CONFIG,
-            "'%s': this version knows folders (a path) and servers (stillpoint://host[:port])", given);
+            "'%s': this version knows folders (a path) and servers (stillpoint://host[:port])",
+            given);
     return sp_os_absolute(colon != NULL ? given + 7 : given, ret, e);
 }
 
-/* --- a folder ---------------------------------------------------------------------------------------- */
+/* --- a folder
+ * ---------------------------------------------------------------------------------------- */
 
 static enum sp_code
-open_folder(struct sp_cli *c, const char *path, bool write, struct sp_repository **ret,
-    struct sp_err *e)
+open_folder(
+    struct sp_cli *c, const char *path, bool write, struct sp_repository **ret, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = write};
     struct sp_backend *backend = NULL;
@@ -65,8 +67,8 @@ as_store(struct sp_repository *r, struct sp_opened_store *o, const uint8_t *host
 }
 
 static enum sp_code
-open_known_folder(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o,
-    struct sp_err *e)
+open_known_folder(
+    struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o, struct sp_err *e)
 {
     struct sp_repository *r = NULL;
     enum sp_code rc;
@@ -75,7 +77,8 @@ open_known_folder(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_sto
         return rc;
     if (memcmp(sp_repository_conf(r)->id, o->profile->repository, 16) != 0) {
         rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "%s holds another repository (%s) than the one this machine knows there (%s): is another "
+            "%s holds another repository (%s) than the one this machine knows there (%s): is "
+            "another "
             "volume mounted?",
             o->profile->address, sp_hex16(sp_repository_conf(r)->id).s,
             sp_hex16(o->profile->repository).s);
@@ -85,7 +88,8 @@ open_known_folder(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_sto
     return as_store(r, o, o->profile->host, sp_keys_group(o->keys), e);
 }
 
-/* --- a server ---------------------------------------------------------------------------------------- */
+/* --- a server
+ * ---------------------------------------------------------------------------------------- */
 
 static void
 renewed(void *arg, const char *tls_key, const char *tls_chain)
@@ -94,7 +98,8 @@ renewed(void *arg, const char *tls_key, const char *tls_chain)
     struct sp_profile *p = NULL;
     struct sp_err e = {0};
 
-    /* A copy from disk: the profile in memory is in use by others. Not kept: renewed again next time. */
+    /* A copy from disk: the profile in memory is in use by others. Not kept: renewed again next
+     * time. */
     if (sp_profile_load_id(&sp_env_system, o->repository, &p, &e) != SP_OK)
         return;
     free(p->tls_key);
@@ -138,13 +143,15 @@ open_server(struct sp_cli *c, struct sp_opened_store *o, struct sp_err *e)
         return rc;
     if (memcmp(info.repository, p->repository, 16) != 0)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "the server %s now has another repository than this machine was enrolled for; if that is "
+            "the server %s now has another repository than this machine was enrolled for; if that "
+            "is "
             "right, enroll again",
             p->address);
     return SP_OK;
 }
 
-/* --- with a secret ------------------------------------------------------------------------------------- */
+/* --- with a secret
+ * ------------------------------------------------------------------------------------- */
 
 struct unlock {
     const char *passphrase; /* or */
@@ -177,8 +184,8 @@ try_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
     }
     u->tried++;
     rc = kind == SP_SLOT_PASSPHRASE
-        ? sp_slot_open_passphrase(slot, n, u->passphrase, &keys, &u->last)
-        : sp_slot_open_recovery(slot, n, u->recovery, &keys, &u->last);
+             ? sp_slot_open_passphrase(slot, n, u->passphrase, &keys, &u->last)
+             : sp_slot_open_recovery(slot, n, u->recovery, &keys, &u->last);
     if (rc == SP_OK) {
         sp_keys_free(u->keys);
         u->keys = keys;
@@ -186,8 +193,56 @@ try_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
     return SP_OK;
 }
 
-enum sp_code
-sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, struct sp_keys **ret,
+/* The secret that the user has, from the files given or asked for. */
+static enum sp_code
+get_secret(struct sp_cli *c, struct unlock *u, struct sp_buf *secret, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if (c->recovery_key_file != NULL) {
+        if ((rc = sp_cli_read_secret_file(c, c->recovery_key_file, secret, e)) == SP_OK)
+            rc = sp_sheet_parse_key(sp_buf_str(secret), u->recovery, e);
+        return rc;
+    }
+    if (c->passphrase_file != NULL) {
+        rc = sp_cli_read_secret_file(c, c->passphrase_file, secret, e);
+        u->passphrase = sp_buf_str(secret);
+        return rc;
+    }
+    rc = sp_cli_ask_secret(c, "the repository's passphrase, or the recovery key", secret, e);
+    /* A recovery key has a checksum: no passphrase is taken for one. */
+    if (rc == SP_OK && sp_sheet_parse_key(sp_buf_str(secret), u->recovery, &u->last) != SP_OK)
+        u->passphrase = sp_buf_str(secret);
+    return rc;
+}
+
+/* Slots out of a store, or out of bytes as an enrolment brings them. */
+struct slot_source {
+    struct sp_store *store;
+    const uint8_t *p;
+    size_t n;
+};
+
+static enum sp_code
+try_slots(const struct slot_source *from, struct unlock *u, struct sp_err *e)
+{
+    struct sp_cur c = sp_cur_of(from->p, from->n);
+    enum sp_code rc = SP_OK;
+
+    if (from->store != NULL)
+        return sp_store_slots(from->store, NULL, try_slot, u, e);
+    while (rc == SP_OK && sp_cur_left(&c) > 0) {
+        size_t n = sp_cur_u32(&c);
+        const uint8_t *slot = sp_cur_bytes(&c, n);
+
+        rc = sp_cur_ok(&c) ? try_slot(u, slot, n, e)
+                           : sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the key slots are cut short");
+    }
+    return rc;
+}
+
+static enum sp_code
+unlock(struct sp_cli *c, const struct slot_source *from, const char *address, struct sp_keys **ret,
     struct sp_err *e)
 {
     struct sp_buf secret = SP_BUF_INIT;
@@ -195,37 +250,45 @@ sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, str
     enum sp_code rc;
 
     memset(&u, 0, sizeof(u));
-    if (c->recovery_key_file != NULL) {
-        rc = sp_cli_read_secret_file(c, c->recovery_key_file, &secret, e);
-        if (rc == SP_OK)
-            rc = sp_sheet_parse_key(sp_buf_str(&secret), u.recovery, e);
-    } else if (c->passphrase_file != NULL) {
-        rc = sp_cli_read_secret_file(c, c->passphrase_file, &secret, e);
-        u.passphrase = sp_buf_str(&secret);
-    } else {
-        rc = sp_cli_ask_secret(c, "the repository's passphrase, or the recovery key", &secret, e);
-        /* A recovery key has a checksum: no passphrase is taken for one. */
-        if (rc == SP_OK && sp_sheet_parse_key(sp_buf_str(&secret), u.recovery, &u.last) != SP_OK)
-            u.passphrase = sp_buf_str(&secret);
-    }
+    rc = get_secret(c, &u, &secret, e);
     if (rc == SP_OK)
-        rc = sp_store_slots(store, NULL, try_slot, &u, e);
+        rc = try_slots(from, &u, e);
     if (rc == SP_OK && u.keys == NULL)
         rc = sp_fail(e, SP_AUTH, SP_DOM_STORE,
             u.passphrase == NULL ? "no key of %s is for this recovery key"
-                : u.tried == 0   ? "%s has no passphrase; open it with its recovery key "
+            : u.tried == 0       ? "%s has no passphrase; open it with its recovery key "
                                    "(--recovery-key-file)"
                                  : "the passphrase does not open %s",
             address);
     if (rc == SP_OK)
         *ret = u.keys;
+    else
+        sp_keys_free(u.keys);
     sp_wipe(&u, sizeof(u));
     sp_buf_wipe(&secret);
     return rc;
 }
 
-/* A folder that is somewhere else than the profile says (mounted elsewhere, or the folder of a server's
- * repository) is known by its id. SP_ABSENT: no profile has it. */
+enum sp_code
+sp_cli_unlock(struct sp_cli *c, struct sp_store *store, const char *address, struct sp_keys **ret,
+    struct sp_err *e)
+{
+    const struct slot_source from = {.store = store};
+
+    return unlock(c, &from, address, ret, e);
+}
+
+enum sp_code
+sp_cli_unlock_slots(struct sp_cli *c, const uint8_t *slots, size_t n, const char *address,
+    struct sp_keys **ret, struct sp_err *e)
+{
+    const struct slot_source from = {.p = slots, .n = n};
+
+    return unlock(c, &from, address, ret, e);
+}
+
+/* A folder that is somewhere else than the profile says (mounted elsewhere, or the folder of a
+ * server's repository) is known by its id. SP_ABSENT: no profile has it. */
 static enum sp_code
 find_by_id(struct sp_cli *c, const char *path, struct sp_profile **ret, struct sp_err *e)
 {
@@ -265,7 +328,8 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
 
     if (sp_address_is_server(o->address))
         return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
-            "this machine is not enrolled with %s; ask its administrator for a token (stillpointd host "
+            "this machine is not enrolled with %s; ask its administrator for a token (stillpointd "
+            "host "
             "add NAME) and run 'stillpoint enroll TOKEN'",
             o->address);
     if ((rc = open_folder(c, o->address, false, &r, e)) != SP_OK)
@@ -273,7 +337,8 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
     if (mode == SP_OPEN_WRITE) {
         sp_repository_free(r);
         return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-            "this machine has no identity in the repository %s; get one with 'stillpoint key join -r "
+            "this machine has no identity in the repository %s; get one with 'stillpoint key join "
+            "-r "
             "%s'",
             o->address, o->address);
     }
@@ -284,7 +349,8 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
     return sp_cli_unlock(c, o->store, o->address, &o->keys, e);
 }
 
-/* --- all together ---------------------------------------------------------------------------------------- */
+/* --- all together
+ * ---------------------------------------------------------------------------------------- */
 
 static enum sp_code
 copy_keys(const struct sp_keys *from, struct sp_keys **ret, struct sp_err *e)

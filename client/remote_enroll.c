@@ -192,7 +192,7 @@ take_answer(const struct sp_frame *f, struct sp_enrolled *en, struct sp_err *e)
     if ((rc = take_bytes(p, m->enroll_reply.conf_len, &en->conf, &en->conf_len, e)) != SP_OK)
         return rc;
     p += m->enroll_reply.conf_len;
-    return take_bytes(p, m->enroll_reply.slot_len, &en->slot, &en->slot_len, e);
+    return take_bytes(p, m->enroll_reply.slot_len, &en->slots, &en->slots_len, e);
 }
 
 /* Never believed because the server says so: the certificate is for our key and this host, and the
@@ -367,6 +367,6 @@ sp_enrolled_clear(struct sp_enrolled *en)
     sp_pem_free(en->tls_authority);
     free(en->host_name);
     free(en->conf);
-    free(en->slot);
+    free(en->slots);
     memset(en, 0, sizeof(*en));
 }

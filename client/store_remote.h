@@ -61,8 +61,10 @@ struct sp_enrolled { /* PEM strings and bytes malloc'd */
     char *host_name;
     bool has_group; /* the invitation's group */
     uint8_t group[16];
-    uint8_t *conf, *slot; /* slot: the invitation's, to be opened with the invitation */
-    size_t conf_len, slot_len;
+    /* slots: of an existing group, u32le length and slot, each: the invitation's, or, for a machine that
+     * takes over a host, those for recovery keys and passphrases */
+    uint8_t *conf, *slots;
+    size_t conf_len, slots_len;
     bool has_recovery; /* the administrator's recovery public key, out of the token */
     uint8_t recovery_public[32];
 };

@@ -115,52 +115,42 @@ new_or_old_host(struct sp_enroller *en, const struct sp_state_token *t, struct s
     return SP_OK;
 }
 
-/* The slot that lets a machine which takes over a host open its group: the newest for a recovery
- * key, or the newest for a passphrase. */
-struct best_slot {
-    struct sp_slot_info info;
-    struct sp_buf slot;
-};
-
+/* Slots in the reply: u32le length and slot, one after the other. */
 static enum sp_code
-better_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
+put_slot(struct sp_buf *to, const uint8_t *slot, size_t n, struct sp_err *e)
 {
-    struct best_slot *b = arg;
+    sp_buf_put_u32(to, (uint32_t)n);
+    sp_buf_put(to, slot, n);
+    return sp_buf_ok(to, e);
+}
+
+/* The slots that let a machine which takes over a host open its group: every one for a recovery key
+ * or a passphrase, as many as fit. */
+static enum sp_code
+add_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
+{
+    struct sp_buf *to = arg;
     struct sp_slot_info info;
     struct sp_err bad = {0};
 
-    if (sp_slot_parse(slot, n, &info, &bad) != SP_OK || info.kind == SP_SLOT_INVITATION)
+    if (sp_slot_parse(slot, n, &info, &bad) != SP_OK || info.kind == SP_SLOT_INVITATION ||
+        to->len + 4 + n > SP_SLOT_MAX)
         return SP_OK;
-    if (b->slot.len > 0) {
-        if (info.kind != b->info.kind
-                ? info.kind != SP_SLOT_RECOVERY
-                : info.epoch < b->info.epoch ||
-                      (info.epoch == b->info.epoch && info.created_ns <= b->info.created_ns))
-            return SP_OK;
-    }
-    b->info = info;
-    sp_buf_reset(&b->slot);
-    sp_buf_put(&b->slot, slot, n);
-    return sp_buf_ok(&b->slot, e);
+    return put_slot(to, slot, n, e);
 }
 
-/* The group that the host joins, and the slot that goes with the reply. */
+/* The group that the host joins, and the slots that go with the reply. */
 static enum sp_code
 find_group(struct sp_enroller *en, const struct sp_msg *m, int64_t now_ns, struct sp_enrolling *g,
     struct sp_buf *slot, struct sp_err *e)
 {
     struct sp_invitation i = {.slot = NULL};
-    struct best_slot best = {.slot = SP_BUF_INIT};
     enum sp_code rc;
 
     if (!m->enroll.has_invitation) {
         if (!g->has_group)
             return SP_OK;
-        rc = sp_repository_slots(en->o.repository, g->e.group, better_slot, &best, e);
-        if (rc == SP_OK)
-            sp_buf_put(slot, best.slot.data, best.slot.len);
-        sp_buf_free(&best.slot);
-        return rc;
+        return sp_repository_slots(en->o.repository, g->e.group, add_slot, slot, e);
     }
     rc = sp_invitation_find(en->o.repository, en->o.state, m->enroll.invitation_id,
         m->enroll.invitation_proof, now_ns, &i, e);
@@ -173,7 +163,7 @@ find_group(struct sp_enroller *en, const struct sp_msg *m, int64_t now_ns, struc
         g->has_group = g->e.has_invitation = true;
         memcpy(g->e.group, i.group, sizeof(g->e.group));
         memcpy(g->e.invitation, i.slot_id, sizeof(g->e.invitation));
-        sp_buf_put(slot, i.slot, i.slot_len);
+        rc = put_slot(slot, i.slot, i.slot_len, e);
     }
     sp_invitation_clear(&i);
     return rc;

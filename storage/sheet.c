@@ -36,6 +36,36 @@ put_fact(struct sp_buf *b, const char *name, const char *value)
         sp_buf_printf(b, "  %s\n%s%s\n", name, n <= COLUMNS - 4 ? "    " : "", value);
 }
 
+/* How to restore: from a folder with the key alone; with a server, as the host that the sheet is
+ * of. */
+static void
+put_instructions(struct sp_buf *b, const struct sp_sheet *s)
+{
+    const char *folder = s->fingerprint != NULL ? "FOLDER" : s->store;
+
+    sp_buf_put_str(
+        b, "To restore, install Stillpoint (the program \"stillpoint\") on any machine.\n\n");
+    if (s->fingerprint != NULL)
+        sp_buf_printf(b,
+            "  Through the server: its administrator makes a token with\n"
+            "  \"stillpointd host replace %s\"; then, with this sheet in a file:\n\n"
+            "       stillpoint enroll TOKEN --recovery-key-file SHEET\n"
+            "       stillpoint list\n"
+            "       stillpoint restore latest --target EMPTY-FOLDER\n\n"
+            "  Without the server: from its repository's folder, on its disk or\n"
+            "  NAS, mounted or copied anywhere:\n\n",
+            s->host_name);
+    else
+        sp_buf_put_str(b,
+            "  From the repository's folder, wherever it is mounted or copied to; the\n"
+            "  key is asked for, or taken from a file with this sheet:\n\n");
+    sp_buf_printf(b, "       stillpoint list -r %s\n", folder);
+    sp_buf_printf(b, "       stillpoint restore latest -r %s --target EMPTY-FOLDER\n\n", folder);
+    sp_buf_put_str(b,
+        "\"stillpoint restore --help\" tells how to choose files. The format is open;\n"
+        "docs/format.md describes it byte by byte.\n");
+}
+
 enum sp_code
 sp_sheet_print(const struct sp_sheet *s, int64_t now_ns, struct sp_buf *ret, struct sp_err *e)
 {
@@ -77,16 +107,8 @@ sp_sheet_print(const struct sp_sheet *s, int64_t now_ns, struct sp_buf *ret, str
     sp_buf_put_str(&b, "\nRecovery key (upper or lower case; dashes and spaces do not matter):\n\n"
                        "    ");
     sp_base32_put(&b, s->recovery, KEY_SIZE);
-    sp_buf_put_str(&b, "\n\nTo restore, on any machine that reaches the store:\n\n"
-                       "  1. Install Stillpoint (the program \"stillpoint\").\n"
-                       "  2. See what there is, and give the key when asked for it:\n\n");
-    sp_buf_printf(&b, "       stillpoint list -r %s\n\n", s->store);
-    sp_buf_put_str(&b, "  3. Take back what you need, into an empty folder:\n\n");
-    sp_buf_printf(&b, "       stillpoint restore -r %s\n\n", s->store);
-    sp_buf_put_str(&b, "     \"stillpoint restore --help\" tells how to choose.\n\n"
-                       "If the server is gone, its folder on the disk or NAS is enough: give\n"
-                       "that folder's path in the store's place.\n"
-                       "The format is open; docs/format.md describes it byte by byte.\n");
+    sp_buf_put_str(&b, "\n\n");
+    put_instructions(&b, s);
     if ((rc = sp_buf_ok(&b, e)) != SP_OK)
         goto out;
     sp_buf_put(ret, b.data, b.len);

@@ -116,7 +116,7 @@ finish(void *arg, const struct sp_enrolled *en, struct sp_buf *record, struct sp
         *nslots = 1;
     } else {
         assert_memory_equal(en->group, party_group(p), 16);
-        assert_true(en->slot_len > 0);
+        assert_true(en->slots_len > 0);
     }
     return SP_OK;
 }

@@ -518,7 +518,8 @@ test_member(void **state)
     member_enroll_message(&second, &t, secret, &msg);
     peer_ask(&p, &msg, csr, strlen(csr), SP_MSG_ENROLL_REPLY, &r);
     assert_true(r.msg.enroll_reply.has_group);
-    assert_int_equal(r.msg.enroll_reply.slot_len, buf.len);
+    assert_int_equal(r.msg.enroll_reply.slot_len, 4 + buf.len);
+    assert_int_equal(sp_le32(r.payload + r.payload_len - buf.len - 4), buf.len);
     assert_memory_equal(r.payload + r.payload_len - buf.len, buf.data, buf.len);
     member_take_reply(&second, &r.msg, r.payload, r.payload_len);
     sp_buf_reset(&buf);

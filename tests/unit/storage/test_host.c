@@ -157,7 +157,7 @@ static struct sp_sheet
 some_sheet(void)
 {
     struct sp_sheet s = {
-        .store = "sftp://backup@nas.example/srv/stillpoint",
+        .store = "stillpoint://backup.example:7878",
         .fingerprint = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
         .host_name = "office",
     };
