@@ -215,9 +215,9 @@ admit(void *arg, const struct sp_tls_peer *p, struct sp_err *e)
     struct fake *f = arg;
     enum sp_code code;
 
-    (void)p;
     sp_mutex_lock(&f->lock);
     code = f->admit_code;
+    memcpy(f->serial, p->cert.serial, sizeof(f->serial));
     sp_mutex_unlock(&f->lock);
     return code == SP_OK ? SP_OK : sp_fail(e, code, SP_DOM_STORE, "not this one");
 }

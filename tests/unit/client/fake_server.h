@@ -70,6 +70,7 @@ struct fake {
     unsigned ack_too_much;     /* blocks acknowledged that never came */
     unsigned refuse_session;   /* connections to close after the handshake, without a word */
     enum sp_code admit_code;   /* for the client's certificate */
+    uint8_t serial[20];        /* of the last one that was shown */
     uint32_t major;            /* of the protocol; 0: ours */
     uint64_t cut_at, cut_done; /* messages: before (even) or after (odd) handling the cut_at/2-th */
     bool cut_forever;          /* and each one after it */
