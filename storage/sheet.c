@@ -44,7 +44,7 @@ put_instructions(struct sp_buf *b, const struct sp_sheet *s)
     const char *folder = s->fingerprint != NULL ? "FOLDER" : s->store;
 
     sp_buf_put_str(
-        b, "To restore, install Stillpoint (the program \"stillpoint\") on any machine.\n\n");
+        b, "To restore, install Stillpoint (program \"stillpoint\") on any machine.\n\n");
     if (s->fingerprint != NULL)
         sp_buf_printf(b,
             "  Through the server: its administrator makes a token with\n"
@@ -62,7 +62,7 @@ put_instructions(struct sp_buf *b, const struct sp_sheet *s)
     sp_buf_printf(b, "       stillpoint list -r %s\n", folder);
     sp_buf_printf(b, "       stillpoint restore latest -r %s --target EMPTY-FOLDER\n\n", folder);
     sp_buf_put_str(b,
-        "\"stillpoint restore --help\" tells how to choose files. The format is open;\n"
+        "\"stillpoint restore --help\" tells how to choose. The format is open;\n"
         "docs/format.md describes it byte by byte.\n");
 }
 
