@@ -61,7 +61,8 @@ gather_init(struct backup *b, struct sp_err *e)
 
     sp_mutex_init(&g->lock);
     sp_cond_init(&g->changed);
-    if ((rc = sp_recent_new(&g->recent, e)) != SP_OK)
+    if ((rc = sp_recent_new(&g->recent, e)) != SP_OK ||
+        (rc = sp_seen_new(WHOLE_NODES, &g->whole, e)) != SP_OK)
         return rc;
     for (i = 0; i < BUILDERS; i++) {
         if ((rc = sp_block_builder_new(slot_kind[i], &g->open[i], e)) != SP_OK)
@@ -84,6 +85,7 @@ gather_destroy(struct backup *b)
     for (i = 0; i < BUILDERS; i++)
         sp_block_builder_free(g->open[i]);
     sp_recent_free(g->recent);
+    sp_seen_free(g->whole);
     sp_cond_destroy(&g->changed);
     sp_mutex_destroy(&g->lock);
 }
@@ -119,6 +121,16 @@ settle(struct gather *g, uint64_t n)
     sp_mutex_unlock(&g->lock);
 }
 
+void
+gather_known(struct backup *b, const struct sp_id *node)
+{
+    struct gather *g = &b->gather;
+
+    sp_mutex_lock(&g->lock);
+    sp_seen_add(g->whole, node->b);
+    sp_mutex_unlock(&g->lock);
+}
+
 enum sp_code
 gather_submit(struct backup *b, bool catalog, enum sp_block_kind block, enum sp_chunk_kind kind,
     const struct sp_id *id, const struct sp_id *refs, size_t nrefs, const void *p, size_t n,
@@ -132,7 +144,7 @@ gather_submit(struct backup *b, bool catalog, enum sp_block_kind block, enum sp_
     while (g->closed && !catalog && !g->aborted)
         sp_cond_wait(&g->changed, &g->lock);
     aborted = g->aborted;
-    known = aborted || sp_recent_add(g->recent, id);
+    known = aborted || sp_seen_has(g->whole, id->b) || sp_recent_add(g->recent, id);
     if (!known)
         g->asking++;
     sp_mutex_unlock(&g->lock);

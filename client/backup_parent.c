@@ -21,13 +21,18 @@ whole_get(void *self, const struct sp_id *ids, size_t n, struct sp_node **ret, s
 {
     const struct whole_nodes *w = self;
     size_t i;
+    enum sp_code rc;
 
     for (i = 0; i < n; i++) {
         if (backup_id_missing(w->b, &ids[i]))
             return sp_fail(e, SP_ABSENT, SP_DOM_STORE, "node %s is missing from the repository",
                 sp_hex8(ids[i].b).s);
     }
-    return w->below.get(w->below.self, ids, n, ret, e);
+    if ((rc = w->below.get(w->below.self, ids, n, ret, e)) != SP_OK)
+        return rc;
+    for (i = 0; i < n; i++)
+        gather_known(w->b, &ids[i]);
+    return SP_OK;
 }
 
 struct sp_node_source

@@ -15,6 +15,7 @@
 #include "client/backup.h"
 #include "client/nodes.h"
 #include "client/recent.h"
+#include "client/seen.h"
 #include "storage/chunklist.h"
 #include "storage/compress.h"
 
@@ -63,11 +64,13 @@ void order_abort(struct order *o);
 #define ASK_BATCH_IDS 1024
 #define SEAL_LIMIT (4u << 20)
 #define BUILDERS 3 /* files, images, nodes */
+#define WHOLE_NODES 16384
 
 struct gather {
     struct sp_mutex lock;
     struct sp_cond changed;
     struct sp_recent *recent;
+    struct sp_seen *whole; /* nodes read of a parent: the store has them, so they are not asked about */
     struct sp_block_builder *open[BUILDERS];
     uint64_t asking; /* chunks given in and neither known nor in a builder yet */
     uint64_t blocks; /* builders given to the sealers and not yet taken by the store */
@@ -84,6 +87,8 @@ void gather_abort(struct backup *b);
 enum sp_code gather_submit(struct backup *b, bool catalog, enum sp_block_kind block,
     enum sp_chunk_kind kind, const struct sp_id *id, const struct sp_id *refs, size_t nrefs,
     const void *p, size_t n, struct sp_err *e);
+/* The store is known to have this node. */
+void gather_known(struct backup *b, const struct sp_id *node);
 /* Closes the gate, waits until everything given in is with the store; gather_open lets the readers go on. */
 enum sp_code gather_drain(struct backup *b, struct sp_err *e);
 void gather_open(struct backup *b);
@@ -95,7 +100,7 @@ void gather_sealer(void *arg);
 /* A node source without what the store is known to lack, wherever else it may be: what hangs below such a
  * node may be missing too, and nobody has looked (R6). */
 struct whole_nodes {
-    const struct backup *b;
+    struct backup *b;
     struct sp_node_source below;
 };
 struct sp_node_source backup_whole_source(struct whole_nodes *w);
