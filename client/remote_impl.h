@@ -4,7 +4,9 @@
 /* Inside of the remote store (store_remote.h). Who looks after what:
  *
  *   store_remote.c      opening and freeing, the table of calls
- *   remote_loop.c       the thread of the libuv loop: the channel's events, what is sent next
+ *   remote_loop.c       the thread of the libuv loop: connections, timers, wake-ups
+ *   remote_send.c       what is sent next, in which order
+ *   remote_events.c     what came from the server
  *   remote_reconnect.c  a connection begins, is lost, is made again; what the server has by then
  *   remote_put.c        blocks until they are acknowledged
  *   remote_call.c       one request and its answer, from the caller's side
@@ -179,8 +181,11 @@ void sp_remote_wake(struct remote *r); /* any thread */
 enum sp_code sp_remote_connect(struct remote *r, struct sp_err *e);
 struct sp_session *sp_remote_session(struct remote *r); /* NULL */
 void sp_remote_sleep(struct remote *r, uint32_t ms);    /* the timer, for a pause */
-/* Sends what can be sent now. */
-void sp_remote_pump(struct remote *r);
+
+/* remote_send.c, remote_events.c: on the loop's thread, with the lock. */
+void sp_remote_pump(struct remote *r); /* sends what can be sent now */
+void sp_remote_send_flush(struct remote *r, struct sp_session *s);
+void sp_remote_message(struct remote *r, struct sp_event *ev);
 
 /* remote_reconnect.c: on the loop's thread, with the lock. */
 void sp_remote_begin(struct remote *r, struct sp_frame *hello);

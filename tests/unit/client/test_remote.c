@@ -748,6 +748,7 @@ struct caller {
     struct sp_thread *thread;
     int what;
     enum sp_code rc;
+    unsigned taken; /* blocks of a MiB */
 };
 
 static void
@@ -767,7 +768,8 @@ call(void *arg)
         for (uint32_t i = 0; (c->rc = e.code) == SP_OK; i++) {
             uint8_t *b = fake_block(i, false, 1, 1 << 20, &n);
 
-            (void)sp_store_put(c->s, b, n, &e);
+            if (sp_store_put(c->s, b, n, &e) == SP_OK)
+                c->taken++;
         }
 }
 
@@ -780,6 +782,7 @@ test_cancel(void **state)
     struct sp_store *s;
     struct sp_id id = fake_id(1, 1);
     uint8_t answer;
+    unsigned taken = 0;
     int64_t began;
 
     x->f->never_read = true;
@@ -794,7 +797,10 @@ test_cancel(void **state)
     for (int i = 0; i < 6; i++) {
         sp_thread_join(c[i].thread);
         assert_int_equal(c[i].rc, SP_CANCELLED);
+        taken += c[i].taken;
     }
+    /* What was kept meanwhile is what the credit allows. */
+    assert_in_range(taken, 20, SP_PUT_CREDIT >> 20);
     assert_code(SP_CANCELLED, sp_store_have(s, false, &id, 1, &answer, e));
     sp_store_free(s);
     x->s = NULL;
