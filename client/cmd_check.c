@@ -265,9 +265,7 @@ end(struct check *k)
             k->o.parts, sp_present_count(t->packs_read, "pack", "packs").s);
     else if (k->o.depth == SP_CHECK_DATA)
         (void)snprintf(read, sizeof(read), "; %s read", sp_text_bytes(t->bytes_read).s);
-    sp_cli_say(k->r.c, "%s: checked %s, %s, %s%s",
-        t->faults == 0 ? "no damage found" : "DAMAGE FOUND",
-        sp_present_count(t->objects, "object", "objects").s,
+    sp_cli_say(k->r.c, "%s: checked %s, %s%s", t->faults == 0 ? "no damage found" : "DAMAGE FOUND",
         sp_present_count(t->packs, "pack", "packs").s, sp_present_count(t->sets, "set", "sets").s,
         read);
 }

@@ -104,6 +104,14 @@ json_line(struct sp_report *r, const struct sp_entry *old, const struct sp_entry
     sp_report_flow(r);
 }
 
+/* A folder on the way to what was backed up: it was not asked for. */
+static bool
+is_above(const struct sp_entry *old, const struct sp_entry *now)
+{
+    return (old == NULL || (old->flags & SP_ENTRY_IMPLIED) != 0) &&
+           (now == NULL || (now->flags & SP_ENTRY_IMPLIED) != 0);
+}
+
 static enum sp_code
 differs(void *arg, const struct sp_entry *old, const struct sp_entry *now, struct sp_err *e)
 {
@@ -112,7 +120,7 @@ differs(void *arg, const struct sp_entry *old, const struct sp_entry *now, struc
     struct sp_strings why = {NULL, 0};
     bool ok = true;
 
-    if (!sp_key_within(d->within.data, d->within.len, en->key, en->key_len))
+    if (!sp_key_within(d->within.data, d->within.len, en->key, en->key_len) || is_above(old, now))
         return SP_OK;
     if (old != NULL && now != NULL) {
         d->changed++;

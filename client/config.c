@@ -451,6 +451,7 @@ sp_config_job(const struct sp_config *c, const char *name, const struct sp_job *
     for (i = 0; i < c->njobs; i++) {
         if (strcmp(c->jobs[i].name, name) == 0) {
             *ret = &c->jobs[i];
+            sp_buf_free(&names);
             return SP_OK;
         }
         sp_buf_printf(&names, "%s%s", i > 0 ? ", " : "", c->jobs[i].name);

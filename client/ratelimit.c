@@ -43,7 +43,8 @@ parse_span(const char *s, struct span *ret)
     int used = 0;
 
     if (sscanf(s, "%2u:%2u-%2u:%2u %32s%n", &h1, &m1, &h2, &m2, rate, &used) == 5) {
-        if (h1 > 24 || h2 > 24 || m1 > 59 || m2 > 59 || s[used] != '\0')
+        if (h1 > 24 || h2 > 24 || m1 > 59 || m2 > 59 || (h1 == 24 && m1 > 0) ||
+            (h2 == 24 && m2 > 0) || s[used] != '\0')
             return false;
         ret->from = (h1 * 60 + m1) % DAY_MINUTES;
         ret->to = (h2 * 60 + m2) % DAY_MINUTES;
@@ -59,6 +60,7 @@ sp_ratelimit_new(const char *rule, const struct sp_clock *clock, struct sp_ratel
 {
     struct sp_ratelimit *l = calloc(1, sizeof(*l));
     char *copy = strdup(rule), *part, *save = NULL;
+    size_t n;
     enum sp_code rc = SP_OK;
 
     if (l == NULL || copy == NULL) {
@@ -70,6 +72,8 @@ sp_ratelimit_new(const char *rule, const struct sp_clock *clock, struct sp_ratel
     for (part = strtok_r(copy, ",", &save); part != NULL; part = strtok_r(NULL, ",", &save)) {
         while (*part == ' ')
             part++;
+        for (n = strlen(part); n > 0 && part[n - 1] == ' '; n--)
+            part[n - 1] = '\0';
         if (l->n == MAX_SPANS || !parse_span(part, &l->spans[l->n])) {
             rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
                 "the bandwidth rule '%s' makes no sense: write '2M' (bytes a second, at least 1K) or "
