@@ -76,7 +76,7 @@ finish(void *arg, const struct sp_enrolled *en, struct sp_buf *record, struct sp
             j->c, s, en->has_recovery ? en->recovery_public : NULL, j->passphrase, e);
     }
     if (rc == SP_OK)
-        rc = setup_host_record(s, e);
+        rc = setup_host_record(s, en->record, en->record_len, e);
     if (rc != SP_OK)
         return rc;
     sp_buf_put(record, s->host_record.data, s->host_record.len);

@@ -92,7 +92,7 @@ init(struct sp_cli *c, const char *name, const char *sheet, struct sp_err *e)
     rc = setup_new_group(
         c, &s, NULL, c->passphrase_file != NULL ? sp_buf_str(&passphrase) : NULL, e);
     if (rc == SP_OK)
-        rc = setup_host_record(&s, e);
+        rc = setup_host_record(&s, NULL, 0, e);
     if (rc == SP_OK)
         rc = make(c, &s, e);
     if (rc == SP_OK)

@@ -162,7 +162,7 @@ make_host(struct key_args *a, struct sp_repository *r, struct sp_store *store, s
     if (rc == SP_OK)
         rc = unlock(a, store, p->address, &p->keys, slot, e);
     if (rc == SP_OK)
-        rc = setup_host_record(s, e);
+        rc = setup_host_record(s, NULL, 0, e);
     if (rc == SP_OK)
         rc = sp_repository_put_host(r, s->host_record.data, s->host_record.len, e);
     if (rc == SP_OK)

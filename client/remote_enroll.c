@@ -192,7 +192,10 @@ take_answer(const struct sp_frame *f, struct sp_enrolled *en, struct sp_err *e)
     if ((rc = take_bytes(p, m->enroll_reply.conf_len, &en->conf, &en->conf_len, e)) != SP_OK)
         return rc;
     p += m->enroll_reply.conf_len;
-    return take_bytes(p, m->enroll_reply.slot_len, &en->slots, &en->slots_len, e);
+    if ((rc = take_bytes(p, m->enroll_reply.slot_len, &en->slots, &en->slots_len, e)) != SP_OK)
+        return rc;
+    p += m->enroll_reply.slot_len;
+    return take_bytes(p, m->enroll_reply.record_len, &en->record, &en->record_len, e);
 }
 
 /* Never believed because the server says so: the certificate is for our key and this host, and the
@@ -368,5 +371,6 @@ sp_enrolled_clear(struct sp_enrolled *en)
     free(en->host_name);
     free(en->conf);
     free(en->slots);
+    free(en->record);
     memset(en, 0, sizeof(*en));
 }

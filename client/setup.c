@@ -81,16 +81,24 @@ setup_new_group(struct sp_cli *c, struct setup *s, const uint8_t *administrator,
 }
 
 enum sp_code
-setup_host_record(struct setup *s, struct sp_err *e)
+setup_host_record(struct setup *s, const uint8_t *before, size_t before_n, struct sp_err *e)
 {
     struct sp_host h;
+    enum sp_code rc;
 
     memset(&h, 0, sizeof(h));
+    if (before_n > 0) {
+        if ((rc = sp_host_decode(before, before_n, s->profile->keys, &h, e)) != SP_OK)
+            return rc;
+        if (h.nkeys == sizeof(h.keys) / sizeof(h.keys[0])) { /* the oldest goes */
+            memmove(h.keys[0], h.keys[1], sizeof(h.keys) - sizeof(h.keys[0]));
+            h.nkeys--;
+        }
+    }
     memcpy(h.id, s->profile->host, 16);
     memcpy(h.group, sp_keys_group(s->profile->keys), 16);
     (void)snprintf(h.name, sizeof(h.name), "%s", s->profile->host_name);
-    h.nkeys = 1;
-    memcpy(h.keys[0], s->identity_public, 32);
+    memcpy(h.keys[h.nkeys++], s->identity_public, 32);
     return sp_host_encode(&h, s->profile->keys, &s->host_record, e);
 }
 

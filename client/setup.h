@@ -22,8 +22,10 @@ enum sp_code setup_begin(struct sp_cli *c, const char *name, struct setup *s, st
  * (NULL: none) and for the passphrase (NULL: none). */
 enum sp_code setup_new_group(struct sp_cli *c, struct setup *s, const uint8_t *administrator,
     const char *passphrase, struct sp_err *e);
-/* The host record under the profile's host id, name and keys. */
-enum sp_code setup_host_record(struct setup *s, struct sp_err *e);
+/* The host record under the profile's host id, name and keys. `before`: the host's record so far, whose keys
+ * stay in front of ours (this machine takes the host over); NULL, 0 for a new host. */
+enum sp_code setup_host_record(struct setup *s, const uint8_t *before, size_t before_n,
+    struct sp_err *e);
 /* Saves the profile, its slots, and makes it the default. */
 enum sp_code setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e);
 /* Prints the recovery sheet, or writes it to a new file that only its owner reads. */

@@ -65,6 +65,8 @@ struct sp_enrolled { /* PEM strings and bytes malloc'd */
      * takes over a host, those for recovery keys and passphrases */
     uint8_t *conf, *slots;
     size_t conf_len, slots_len;
+    uint8_t *record; /* the host's record so far, when this machine takes it over; else NULL */
+    size_t record_len;
     bool has_recovery; /* the administrator's recovery public key, out of the token */
     uint8_t recovery_public[32];
 };

@@ -163,6 +163,7 @@ enrolment_of(struct sp_msg *m, struct body *b)
     b->enroll_reply.authority_len = m->enroll_reply.authority_len;
     b->enroll_reply.conf_len = m->enroll_reply.conf_len;
     b->enroll_reply.slot_len = m->enroll_reply.slot_len;
+    b->enroll_reply.record_len = m->enroll_reply.record_len;
 }
 
 /* Everything with a body that is not empty; the body was initialised by its type. */
@@ -497,6 +498,7 @@ get_enroll_reply(struct sp_msg *m, const Sp__Wire__EnrollReply *w)
     m->enroll_reply.authority_len = w->authority_len;
     m->enroll_reply.conf_len = w->conf_len;
     m->enroll_reply.slot_len = w->slot_len;
+    m->enroll_reply.record_len = w->record_len;
     return get_bytes(m->enroll_reply.host, 16, &w->host) &&
            GET_TEXT(m->enroll_reply.host_name, w->host_name) &&
            get_bytes_if(&m->enroll_reply.has_group, m->enroll_reply.group, 16, &w->group);

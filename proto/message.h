@@ -60,7 +60,8 @@ enum sp_msg_type {
     SP_MSG_HOST_REPLY,    /* payload: a host record */
     SP_MSG_CHECK_DONE,
     SP_MSG_RENEW_REPLY,  /* payload: certificate chain, PEM */
-    SP_MSG_ENROLL_REPLY, /* payload: certificate chain ‖ authority ‖ repository.conf ‖ slot */
+    SP_MSG_ENROLL_REPLY, /* payload: certificate chain ‖ authority ‖ repository.conf ‖ slots ‖
+                            host record */
     /* Items of streamed replies: never the last of their tag; cost reply credit. */
     SP_MSG_BLOCK,     /* payload: u32le index × wanted, then a sealed block */
     SP_MSG_LIST_ITEM, /* payload: a set record or checkpoint */
@@ -190,7 +191,8 @@ struct sp_msg {
             char host_name[SP_HOST_NAME_MAX + 1]; /* as the server enrolled it */
             bool has_group;                       /* false: the client makes a new group */
             uint8_t group[16];
-            uint32_t chain_len, authority_len, conf_len, slot_len; /* parts of the payload */
+            /* parts of the payload; record: the host's record so far, when a machine takes it over */
+            uint32_t chain_len, authority_len, conf_len, slot_len, record_len;
         } enroll_reply;
         struct {
             uint32_t record_len; /* parts of the payload */

@@ -60,7 +60,7 @@ static const struct sp_msg_info table[SP_MSG_TYPES] = {
     [SP_MSG_CHECK_DONE] = ROW("CheckDone", REPLY, SERVER, NORMAL, 0, 0, 1),
     [SP_MSG_RENEW_REPLY] = ROW("RenewReply", REPLY, SERVER, NORMAL, 1, SP_CHAIN_MAX, 1),
     [SP_MSG_ENROLL_REPLY] = ROW("EnrollReply", REPLY, SERVER, ENROLLING, 1,
-        2 * SP_CHAIN_MAX + SP_CONF_MAX + SP_SLOT_MAX, 1),
+        2 * SP_CHAIN_MAX + SP_CONF_MAX + SP_SLOT_MAX + SP_HOST_RECORD_MAX, 1),
 
     [SP_MSG_BLOCK] = ROW("Block", ITEM, SERVER, NORMAL, 5, 4 * SP_IDS_MAX + SP_BLOCK_MAX, 1),
     [SP_MSG_LIST_ITEM] = ROW("ListItem", ITEM, SERVER, NORMAL, 1, SP_RECORD_MAX, 1),
@@ -214,10 +214,12 @@ parts_valid(const struct sp_msg *m, uint64_t n)
     case SP_MSG_ENROLL_REPLY:
         if (m->enroll_reply.chain_len == 0 || m->enroll_reply.chain_len > SP_CHAIN_MAX ||
             m->enroll_reply.authority_len == 0 || m->enroll_reply.authority_len > SP_CHAIN_MAX ||
-            m->enroll_reply.conf_len > SP_CONF_MAX || m->enroll_reply.slot_len > SP_SLOT_MAX)
+            m->enroll_reply.conf_len > SP_CONF_MAX || m->enroll_reply.slot_len > SP_SLOT_MAX ||
+            m->enroll_reply.record_len > SP_HOST_RECORD_MAX)
             return false;
         return n == (uint64_t)m->enroll_reply.chain_len + m->enroll_reply.authority_len +
-                        m->enroll_reply.conf_len + m->enroll_reply.slot_len;
+                        m->enroll_reply.conf_len + m->enroll_reply.slot_len +
+                        m->enroll_reply.record_len;
     case SP_MSG_ENROLL_END:
         if (m->enroll_end.record_len == 0 || m->enroll_end.record_len > SP_HOST_RECORD_MAX)
             return false;

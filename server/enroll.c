@@ -191,6 +191,16 @@ static enum sp_code
 fill_reply(struct sp_enroller *en, const struct sp_enrolling *g, const char *chain,
     const struct sp_buf *slot, struct sp_msg *reply, struct sp_buf *payload, struct sp_err *e)
 {
+    uint8_t *record = NULL;
+    size_t record_len = 0;
+    enum sp_code rc;
+
+    /* Who takes a host over adds its key to those that signed the host's sets so far. */
+    if (g->e.replaces) {
+        rc = sp_repository_host(en->o.repository, g->e.host, &record, &record_len, e);
+        if (rc != SP_OK && rc != SP_ABSENT)
+            return rc;
+    }
     memset(reply, 0, sizeof(*reply));
     reply->type = SP_MSG_ENROLL_REPLY;
     memcpy(reply->enroll_reply.host, g->e.host, 16);
@@ -205,6 +215,9 @@ fill_reply(struct sp_enroller *en, const struct sp_enrolling *g, const char *cha
     sp_buf_put_str(payload, en->o.home->authority);
     sp_buf_put(payload, en->o.conf, en->o.conf_len);
     sp_buf_put(payload, slot->data, slot->len);
+    reply->enroll_reply.record_len = (uint32_t)record_len;
+    sp_buf_put(payload, record, record_len);
+    free(record);
     return sp_buf_ok(payload, e);
 }
 

@@ -116,8 +116,9 @@ any_enrolment(struct chance *c, struct sp_msg *m)
         m->enroll_reply.authority_len = 1 + (uint32_t)chance_below(c, 1000);
         m->enroll_reply.conf_len = (uint32_t)chance_below(c, 300);
         m->enroll_reply.slot_len = ANY_BOOL() ? (uint32_t)chance_below(c, 300) : 0;
+        m->enroll_reply.record_len = ANY_BOOL() ? (uint32_t)chance_below(c, 300) : 0;
         return (size_t)m->enroll_reply.chain_len + m->enroll_reply.authority_len +
-               m->enroll_reply.conf_len + m->enroll_reply.slot_len;
+               m->enroll_reply.conf_len + m->enroll_reply.slot_len + m->enroll_reply.record_len;
     }
     sum = m->enroll_end.record_len = 1 + (uint32_t)chance_below(c, 500);
     m->enroll_end.nslots = (uint32_t)chance_below(c, SP_ENROLL_SLOTS_MAX + 1);

@@ -71,7 +71,8 @@ member_take_reply(struct member *m, const struct sp_msg *reply, const uint8_t *p
 {
     assert_int_equal(reply->type, SP_MSG_ENROLL_REPLY);
     assert_int_equal(n, (size_t)reply->enroll_reply.chain_len + reply->enroll_reply.authority_len +
-                            reply->enroll_reply.conf_len + reply->enroll_reply.slot_len);
+                            reply->enroll_reply.conf_len + reply->enroll_reply.slot_len +
+                            reply->enroll_reply.record_len);
     memcpy(m->host, reply->enroll_reply.host, 16);
     (void)snprintf(m->name, sizeof(m->name), "%.63s", reply->enroll_reply.host_name);
     free(m->tls_chain);
