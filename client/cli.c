@@ -1,15 +1,19 @@
 #include "client/cli.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* What all commands share: options, errors and their exit codes, output. */
 
+#define SECRET_MAX 65536u
+
 int
 sp_cli_getopt(struct sp_cli *c, const char *shorts, const struct option *longs)
 {
-    char missing_told[64]; /* getopt tells a missing value apart when the list begins with a colon */
+    char
+        missing_told[64]; /* getopt tells a missing value apart when the list begins with a colon */
     const char *arg;
     int got;
 
@@ -45,9 +49,9 @@ sp_cli_exit_code(const struct sp_err *e)
     case SP_UNREACHABLE:
         return SP_EXIT_UNREACHABLE;
     case SP_ABSENT:
-        return e->domain == SP_DOM_STORE   ? SP_EXIT_UNREACHABLE
-            : e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE
-                                         : SP_EXIT_FAILED;
+        return e->domain == SP_DOM_STORE    ? SP_EXIT_UNREACHABLE
+               : e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE
+                                            : SP_EXIT_FAILED;
     case SP_TIMEOUT:
         return e->domain == SP_DOM_NET ? SP_EXIT_UNREACHABLE : SP_EXIT_FAILED;
     case SP_REFUSED:
@@ -56,8 +60,7 @@ sp_cli_exit_code(const struct sp_err *e)
     case SP_UNSUPPORTED:
         return e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE : SP_EXIT_FAILED;
     case SP_CANCELLED:
-        return sp_signals_which() == 0 ? SP_EXIT_FAILED
-                                       : (enum sp_exit)(128 + sp_signals_which());
+        return sp_signals_which() == 0 ? SP_EXIT_FAILED : (enum sp_exit)(128 + sp_signals_which());
     default:
         return SP_EXIT_FAILED;
     }
@@ -139,21 +142,30 @@ sp_cli_config(struct sp_cli *c, struct sp_err *e)
     return sp_config_load(c->env, c->config_file, &c->config, e);
 }
 
+/* By stdio, not the OS layer: a secret may come out of a pipe or a process substitution. */
 enum sp_code
 sp_cli_read_secret_file(struct sp_cli *c, const char *file, struct sp_buf *ret, struct sp_err *e)
 {
-    uint8_t *p = NULL;
+    char buffer[4096];
     size_t n;
+    FILE *f = fopen(file, "rb");
     enum sp_code rc;
 
-    if ((rc = sp_os_read_file(c->env->os, file, 65536, &p, &n, e)) != SP_OK) {
-        e->domain = SP_DOM_CONFIG;
-        return rc;
+    (void)c;
+    if (f == NULL)
+        return sp_fail_os(e, SP_DOM_CONFIG, errno, "%s", file);
+    if (!sp_buf_reserve(ret, SECRET_MAX)) { /* at once: growing would leave copies behind */
+        (void)fclose(f);
+        return sp_fail_nomem(e);
     }
-    while (n > 0 && (p[n - 1] == '\n' || p[n - 1] == '\r'))
-        n--;
-    sp_buf_put(ret, p, n);
-    sp_wipe(p, n);
-    free(p);
-    return sp_buf_ok(ret, e);
+    while ((n = fread(buffer, 1, sizeof(buffer), f)) > 0 && ret->len + n <= SECRET_MAX)
+        sp_buf_put(ret, buffer, n);
+    rc = ferror(f) ? sp_fail(e, SP_IO, SP_DOM_CONFIG, "%s could not be read", file)
+         : n > 0   ? sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s is too long for a secret", file)
+                   : SP_OK;
+    (void)fclose(f);
+    sp_wipe(buffer, sizeof(buffer));
+    while (ret->len > 0 && (ret->data[ret->len - 1] == '\n' || ret->data[ret->len - 1] == '\r'))
+        ret->len--;
+    return rc == SP_OK ? sp_buf_ok(ret, e) : rc;
 }
