@@ -286,16 +286,18 @@ sp_conn_settle(struct sp_conn *c)
 {
     struct sp_err e = {0};
 
-    if (c->lanes[LANE_WRITE].running != NULL || c->lanes[LANE_READ].running != NULL ||
-        c->lanes[LANE_WRITE].first != NULL)
+    if (c->lanes[LANE_WRITE].running != NULL || c->lanes[LANE_WRITE].first != NULL)
         return;
     if (c->channel != NULL) {
+        /* What reads may take its time: the client need not wait for it. */
         if (c->ending && c->server->stopping) {
             (void)sp_fail(&e, SP_UNREACHABLE, SP_DOM_NET, "the server is being stopped");
             sp_conn_end(c, &e);
         }
         return;
     }
+    if (c->lanes[LANE_READ].running != NULL)
+        return;
     if (c->begun && !c->ended) {
         c->ended = true;
         c->server->nsessions--;

@@ -406,8 +406,11 @@ test_two_sessions(void **state)
 {
     struct fixture *f = *state;
     struct member m = {.keys = NULL}, other = {.keys = NULL};
+    struct sp_msg check = request(SP_MSG_CHECK);
     struct peer p, q;
     struct peer_set a, b;
+    struct sp_frame r;
+    uint32_t tag;
 
     start(f);
     peer_enroll(&f->r, "desk", &m);
@@ -421,6 +424,13 @@ test_two_sessions(void **state)
     peer_close(&q);
     peer_open(&q, &f->r, &m);
     peer_backup(&q, &m, "files", 3, a.hash, &a);
+    /* Checks at once: one after the other in the server, and both come to their end. */
+    tag = peer_send(&p, &check, NULL, 0);
+    peer_ask(&q, &check, NULL, 0, SP_MSG_CHECK_DONE, &r);
+    assert_int_equal(r.msg.check_done.sets, 3);
+    peer_reply(&p, tag, &r);
+    assert_int_equal(r.msg.type, SP_MSG_CHECK_DONE);
+    assert_int_equal(r.msg.check_done.faults, 0);
     peer_close(&p);
     peer_close(&q);
     running_stop(&f->r);
@@ -478,6 +488,50 @@ test_stop(void **state)
     member_clear(&m);
 }
 
+/* A client in the middle of a download that takes nothing, and one that just connects: neither
+ * holds the server. */
+static void
+test_stop_with_stream(void **state)
+{
+    struct fixture *f = *state;
+    struct member m = {.keys = NULL};
+    struct sp_buf block = SP_BUF_INIT;
+    struct sp_msg get = request(SP_MSG_GET), have = request(SP_MSG_HAVE);
+    struct peer p;
+    struct sp_id ids[30];
+    struct sp_frame r;
+    int64_t begun;
+
+    start(f);
+    peer_enroll(&f->r, "desk", &m);
+    peer_open(&p, &f->r, &m);
+    for (int i = 0; i < 30; i++) {
+        sp_buf_reset(&block);
+        member_block(&m, SP_BLOCK_FILES, NULL, 0, NULL, 1000000, &block, &ids[i]);
+        while (!sp_session_put_fits(sp_channel_session(p.channel), block.len))
+            (void)uv_run(&p.loop, UV_RUN_ONCE);
+        peer_put(&p, false, &block);
+    }
+    peer_ask(&p, &have, ids, sizeof(ids), SP_MSG_HAVE_REPLY, &r);
+    p.hold = true;
+    (void)peer_send(&p, &get, ids, sizeof(ids));
+    (void)peer_send(&p, &get, ids, sizeof(ids));
+    peer_run(&p, 500);
+    begun = sp_clock_mono(&sp_clock_system);
+    sp_server_stop(f->r.server);
+    assert_true(peer_wait(&p, peer_is_closed, 9000));
+    assert_refused(&p, SP_UNREACHABLE, "being stopped");
+    assert_int_equal(p.ack_data, 30);
+    peer_close(&p);
+    sp_thread_join(f->r.thread);
+    assert_int_equal(f->r.end.code, SP_OK);
+    assert_true(sp_clock_mono(&sp_clock_system) - begun < 7 * SP_SECOND);
+    sp_server_free(f->r.server);
+    sp_log_free(f->r.log);
+    sp_buf_free(&block);
+    member_clear(&m);
+}
+
 /* Only one server runs on a folder. */
 static void
 test_one_server(void **state)
@@ -507,6 +561,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_quota, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_sessions, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_with_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_server, setup, teardown),
     };
 
