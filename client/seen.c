@@ -51,7 +51,8 @@ bucket_of(const struct sp_seen *s, const uint8_t key[32])
 {
     uint64_t h;
 
-    memcpy(&h, key, sizeof(h));
+    /* Not from its beginning: keys may come sorted, and would fill one bucket after the other. */
+    memcpy(&h, key + 8, sizeof(h));
     return &s->buckets[h & (s->n - 1)];
 }
 
