@@ -175,6 +175,7 @@ on_ready(struct sp_conn *c, const struct sp_msg *hello)
         sp_conn_end(c, &e);
         return;
     }
+    sp_conn_log(c, SP_LOG_INFO, "connected with %s", c->program);
     sp_conn_own_job(c, OWN_BEGIN);
 }
 

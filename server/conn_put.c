@@ -197,6 +197,7 @@ sp_conn_run_begin(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
     struct sp_state_host host;
     enum sp_code rc;
 
+    (void)j;
     if ((rc = sp_state_host_active(c->server->state, c->host, e)) != SP_OK ||
         (rc = sp_state_host(c->server->state, c->host, &host, e)) != SP_OK ||
         (rc = sp_state_session_begin(c->server->state, c->host, c->address, c->program, now(c),
@@ -204,7 +205,6 @@ sp_conn_run_begin(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
         (rc = sp_state_host_used(c->server->state, c->host, 0, now(c), e)) != SP_OK)
         return rc;
     c->stored_bytes = host.bytes;
-    (void)snprintf(j->note, sizeof(j->note), "connected with %s", c->program);
     return SP_OK;
 }
 
