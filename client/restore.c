@@ -189,6 +189,7 @@ stop(struct restore *r)
         sp_thread_join(r->workers[i].thread);
         sp_opener_free(r->workers[i].opener);
         sp_hasher_free(r->workers[i].hasher);
+        free(r->workers[i].scratch);
     }
     sp_queue_free(r->to_fetch);
     sp_queue_free(r->tasks);
@@ -287,6 +288,8 @@ sp_restore_run(const struct sp_env *env, struct sp_store *store, const struct sp
     sp_catalog_free(r->catalog);
     sp_nodes_free(r->nodes);
     sp_target_free(r->target);
+    free(r->spare[0]);
+    free(r->spare[1]);
     sp_buf_free(&r->at_key);
     sp_buf_free(&r->leaf_key);
     free(r->temp_dir);

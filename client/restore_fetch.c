@@ -8,6 +8,10 @@
  * the workers while more arrive. For what does not open, or not hold what it says, the next copy is
  * asked. */
 
+#define RUN_LEAST 16 /* files written by one thread in a row, */
+#define RUN_PIECES 256
+#define RUN_BYTES (2u << 20) /* or when these bytes are reached */
+
 /* --- workers
  * -------------------------------------------------------------------------------------------- */
 
@@ -78,17 +82,24 @@ give_task(struct window *w, struct task *t, size_t bytes)
 /* --- what exists already
  * ------------------------------------------------------------------------------ */
 
+/* The first one to come with it; n is at most c->room. */
 static void
-keep_data(struct window *w, struct chunk *c, uint8_t *data, uint32_t n)
+keep_data(struct window *w, struct chunk *c, const uint8_t *data, size_t n)
 {
+    bool mine;
+
     sp_mutex_lock(&w->lock);
-    if (c->data == NULL) {
-        c->data = data;
-        c->got = n;
-        data = NULL;
-    }
+    mine = !c->taken;
+    c->taken = true;
     sp_mutex_unlock(&w->lock);
-    free(data);
+    if (!mine)
+        return;
+    if (n > 0)
+        memcpy(w->content + c->at, data, n);
+    sp_mutex_lock(&w->lock);
+    c->data = w->content + c->at;
+    c->got = (uint32_t)n;
+    sp_mutex_unlock(&w->lock);
 }
 
 /* The part is in the existing file. Its bytes, proven by their id, are as good as fetched ones. */
@@ -100,7 +111,6 @@ probe_part(struct worker *worker, struct piece *p, const struct part *part)
     struct sp_err ignored = {0};
     struct sp_id id;
     struct chunk *c;
-    uint8_t *data;
     size_t n = (size_t)part->length, got = 0;
     bool same;
 
@@ -109,15 +119,15 @@ probe_part(struct worker *worker, struct piece *p, const struct part *part)
     c = &w->chunks[part->chunk];
     if (part->offset >= f->old_size || part->length > f->old_size - part->offset)
         return false;
-    if ((data = malloc(n)) == NULL)
+    if (worker->scratch == NULL && (worker->scratch = malloc(SP_BLOCK_MAX_RAW)) == NULL)
         return false; /* then it is fetched */
-    same = sp_target_old_read(f->old, part->offset, data, n, &got, &ignored) == SP_OK && got == n &&
-           sp_hasher_id(worker->hasher, SP_CHUNK_DATA, NULL, 0, data, n, &id, &ignored) == SP_OK &&
+    same = sp_target_old_read(f->old, part->offset, worker->scratch, n, &got, &ignored) == SP_OK &&
+           got == n &&
+           sp_hasher_id(worker->hasher, SP_CHUNK_DATA, NULL, 0, worker->scratch, n, &id,
+               &ignored) == SP_OK &&
            memcmp(id.b, c->id.b, SP_ID_SIZE) == 0;
     if (same && f->how != FILE_COMPARE)
-        keep_data(w, c, data, (uint32_t)n);
-    else
-        free(data);
+        keep_data(w, c, worker->scratch, n);
     return same;
 }
 
@@ -176,18 +186,11 @@ open_block(struct worker *worker, struct task *t)
              : sp_block_open(worker->opener, b->bytes, b->n, &opened, &e);
     for (size_t i = 0; rc == SP_OK && i < b->nwanted; i++) {
         struct chunk *c = &w->chunks[b->wanted[i]];
-        uint8_t *data;
 
         if (!sp_opened_find(opened, &c->id, &chunk) || chunk.kind != SP_CHUNK_DATA ||
             chunk.len > c->room)
             continue;
-        if ((data = malloc(chunk.len + 1)) == NULL) {
-            rc = sp_fail_nomem(&e);
-            break;
-        }
-        if (chunk.len > 0)
-            memcpy(data, chunk.data, chunk.len);
-        keep_data(w, c, data, (uint32_t)chunk.len);
+        keep_data(w, c, chunk.data, chunk.len);
     }
     if (rc == SP_NOMEM)
         restore_fail(worker->r, &e);
@@ -310,14 +313,48 @@ get_all(struct window *w, struct sp_err *e)
  * ---------------------------------------------------------------------------------------- */
 
 static void
-give_pieces(struct window *w, bool probing)
+give_probes(struct window *w)
 {
     for (size_t i = 0; i < w->npieces; i++) {
         struct piece *p = &w->pieces[i];
 
-        if (probing && !p->probe)
+        if (!p->probe)
             continue;
-        p->task.run = probing ? probe : window_write;
+        p->task.run = probe;
+        give_task(w, &p->task, sizeof *p);
+    }
+}
+
+/* Threads that make files in one folder wait for each other in the kernel: neighbours go to one of
+ * them. */
+static size_t
+run_length(const struct window *w, size_t from)
+{
+    const struct folder *folder = w->pieces[from].file->folder;
+    uint64_t bytes = 0;
+    size_t n = 0;
+
+    while (from + n < w->npieces && n < RUN_PIECES && bytes < RUN_BYTES) {
+        const struct piece *p = &w->pieces[from + n];
+
+        if (n >= RUN_LEAST && p->file->folder != folder)
+            break;
+        for (size_t i = p->first; i < p->first + p->n; i++)
+            if (w->parts[i].chunk != PART_HOLE)
+                bytes += w->parts[i].length;
+        n++;
+    }
+    return n;
+}
+
+static void
+give_writes(struct window *w)
+{
+    for (size_t i = 0; i < w->npieces; i += w->pieces[i].run) {
+        struct piece *p = &w->pieces[i];
+
+        p->run = run_length(w, i);
+        p->task.run = window_write;
         give_task(w, &p->task, sizeof *p);
     }
 }
@@ -335,7 +372,7 @@ write_window(struct window *w)
     w->writing = true;
     w->busy = 1; /* ours, until all are given out */
     sp_mutex_unlock(&r->lock);
-    give_pieces(w, false);
+    give_writes(w);
     task_done(w);
 }
 
@@ -349,10 +386,14 @@ restore_fetcher(void *arg)
         struct sp_err e = {0};
         enum sp_code rc = SP_OK;
 
-        give_pieces(w, true);
-        wait_tasks(w);
-        mark_wanted(w);
-        if (!atomic_load(&r->failed) && (rc = get_all(w, &e)) != SP_OK)
+        rc = window_make_room(w, &e);
+        if (rc == SP_OK && !atomic_load(&r->failed)) {
+            give_probes(w);
+            wait_tasks(w);
+            mark_wanted(w);
+            rc = get_all(w, &e);
+        }
+        if (rc != SP_OK)
             restore_fail(r, &e);
         write_window(w);
     }

@@ -204,7 +204,9 @@ make_in(struct folder *f, struct sp_err *e)
     if (!is_new)
         return sp_fail(e, SP_EXISTS, SP_DOM_DESTINATION,
             "another object whose name differs in case only was restored to its place");
-    rc = sp_target_look(f->up->dir, f->name, &st, e);
+    rc = SP_ABSENT;
+    if (f->r->strip > 0 || !sp_target_dir_is_new(f->up->dir))
+        rc = sp_target_look(f->up->dir, f->name, &st, e);
     if (rc == SP_OK && st.type == SP_ENTRY_DIR)
         return enter(f, &st, e);
     if (rc == SP_OK)

@@ -30,6 +30,9 @@ plan_look(struct restore *r, struct folder *folder, const struct sp_entry *en, c
     *ret_kept = false;
     if (folder->dir == NULL)
         return sp_fail(e, SP_ABSENT, SP_DOM_DESTINATION, "its folder is not there yet");
+    /* Each key comes once, so nothing can be there; with components left out, names may meet. */
+    if (r->strip == 0 && sp_target_dir_is_new(folder->dir))
+        return sp_fail(e, SP_ABSENT, SP_DOM_DESTINATION, "its folder is new");
     if ((rc = sp_target_look(folder->dir, name, ret, e)) != SP_OK)
         return rc;
     if (r->o->if_exists == SP_IF_EXISTS_KEEP ||

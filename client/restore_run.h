@@ -28,6 +28,7 @@
 #include "storage/chunklist.h"
 
 #define WINDOW_BYTES (16u << 20)  /* of different content */
+#define WINDOW_CONTENT (WINDOW_BYTES + (1u << 20))
 #define WINDOW_PIECES 4096
 #define WINDOW_PARTS 16384
 #define WINDOW_MEMORY (4u << 20)  /* of entries */
@@ -121,6 +122,7 @@ struct part { /* a range of a file */
 
 struct piece { /* parts of one file in this window, in order */
     struct task task;
+    size_t run; /* pieces from here on that its task takes */
     struct file *file; /* counted */
     size_t first, n;   /* parts */
     bool last;
@@ -132,9 +134,10 @@ struct piece { /* parts of one file in this window, in order */
 struct chunk {
     struct sp_id id;
     uint32_t room; /* the longest that was claimed; what is longer is not kept */
-    bool wanted;
-    uint8_t *data;
-    uint32_t got; /* length of data */
+    bool wanted, taken;
+    size_t at;     /* its place in the window's content */
+    uint8_t *data; /* there, once it is; NULL before */
+    uint32_t got;  /* length of data */
 };
 
 struct window {
@@ -142,6 +145,8 @@ struct window {
     struct piece *pieces;
     struct part *parts;
     struct chunk *chunks;
+    uint8_t *content; /* of all chunks; from when it is fetched */
+    size_t content_size;
     uint32_t *table; /* of chunks by id, open addressing, power of two */
     size_t npieces, nparts, nchunks, parts_cap, chunks_cap, table_cap;
     uint64_t bytes;
@@ -155,6 +160,8 @@ struct window {
 
 enum sp_code window_new(struct restore *r, struct window **ret, struct sp_err *e);
 void window_free(struct window *w);
+/* Room for the content of its chunks: none of them may be added any more. */
+enum sp_code window_make_room(struct window *w, struct sp_err *e);
 uint32_t window_find(const struct window *w, const struct sp_id *id); /* PART_HOLE: not there */
 /* A file's entry is taken over by copying it. */
 enum sp_code file_new(struct folder *folder, const struct sp_entry *en, struct file **ret,
@@ -201,11 +208,12 @@ struct worker {
     struct sp_thread *thread;
     struct sp_opener *opener;
     struct sp_hasher *hasher;
+    uint8_t *scratch; /* SP_BLOCK_MAX_RAW bytes, when it was needed */
 };
 
 void restore_worker(void *arg);
 void restore_fetcher(void *arg);
-void window_write(struct worker *w, struct task *t); /* a task: one piece */
+void window_write(struct worker *w, struct task *t); /* a task: a run of pieces */
 /* A copy of `en` with the values of all attributes inside, fetched at once when they are not. *flaw tells
  * of one that is lost: it is left out. */
 enum sp_code fetch_attributes(struct restore *r, const struct sp_entry *en, struct sp_entry **ret,
@@ -239,6 +247,7 @@ struct restore {
     struct sp_cond changed;
     size_t windows; /* given to the fetcher and not done */
     bool is_writing;
+    uint8_t *spare[2]; /* content of windows that are done, WINDOW_CONTENT bytes */
     struct sp_err first_error;
     atomic_bool failed;
 

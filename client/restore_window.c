@@ -27,6 +27,50 @@ window_new(struct restore *r, struct window **ret, struct sp_err *e)
     return SP_OK;
 }
 
+/* One piece of memory for the content of a window, and used again for a later one: in the heaps of
+ * many threads, given back late, it would come to a multiple. */
+enum sp_code
+window_make_room(struct window *w, struct sp_err *e)
+{
+    struct restore *r = w->r;
+    size_t total = 0;
+
+    for (size_t i = 0; i < w->nchunks; i++) {
+        w->chunks[i].at = total;
+        total += w->chunks[i].room;
+    }
+    w->content_size = total > WINDOW_CONTENT ? total : WINDOW_CONTENT;
+    if (total <= WINDOW_CONTENT) {
+        sp_mutex_lock(&r->lock);
+        for (size_t i = 0; i < 2 && w->content == NULL; i++) {
+            w->content = r->spare[i];
+            r->spare[i] = NULL;
+        }
+        sp_mutex_unlock(&r->lock);
+    }
+    if (w->content == NULL && (w->content = malloc(w->content_size)) == NULL)
+        return sp_fail_nomem(e);
+    return SP_OK;
+}
+
+static void
+give_back(struct window *w)
+{
+    struct restore *r = w->r;
+
+    if (w->content != NULL && w->content_size == WINDOW_CONTENT) {
+        sp_mutex_lock(&r->lock);
+        for (size_t i = 0; i < 2 && w->content != NULL; i++) {
+            if (r->spare[i] == NULL) {
+                r->spare[i] = w->content;
+                w->content = NULL;
+            }
+        }
+        sp_mutex_unlock(&r->lock);
+    }
+    free(w->content);
+}
+
 void
 window_free(struct window *w)
 {
@@ -36,12 +80,11 @@ window_free(struct window *w)
         restore_err_free(w->pieces[i].lost);
         file_release(w->pieces[i].file);
     }
-    for (size_t i = 0; i < w->nchunks; i++)
-        free(w->chunks[i].data);
     sp_mutex_destroy(&w->lock);
     free(w->pieces);
     free(w->parts);
     free(w->chunks);
+    give_back(w);
     free(w->table);
     free(w);
 }

@@ -138,7 +138,7 @@ static enum sp_code
 finish(struct piece *p, bool equal, struct sp_err *flaw, struct sp_err *e)
 {
     struct file *f = p->file;
-    struct sp_target_stat st = {0};
+    struct sp_target_stat st = {0}, *told;
     struct sp_err lost = {0};
     struct sp_attribute *owned = NULL;
     struct sp_entry en;
@@ -146,8 +146,9 @@ finish(struct piece *p, bool equal, struct sp_err *flaw, struct sp_err *e)
 
     if ((rc = with_values(p->task.window, f->entry, &en, &owned, &lost, e)) != SP_OK)
         return rc;
-    rc = equal ? sp_target_adjust(f->folder->dir, f->name, &en, &st, flaw, e)
-               : publish(f, &en, &st, flaw, e);
+    told = f->leader != NULL ? &st : NULL;
+    rc = equal ? sp_target_adjust(f->folder->dir, f->name, &en, told, flaw, e)
+               : publish(f, &en, told, flaw, e);
     free(owned);
     if (rc != SP_OK)
         return rc;
@@ -188,22 +189,30 @@ end_file(struct piece *p, bool equal)
     restore_fault(r, f->entry->key, f->entry->key_len, &e);
 }
 
-void
-window_write(struct worker *worker, struct task *t)
+static void
+write_piece(struct piece *p)
 {
-    struct piece *p = (struct piece *)t;
     struct file *f = p->file;
     struct sp_err e = {0};
     bool equal = f->how == FILE_ADJUST || p->equal;
 
+    if (atomic_load(&f->folder->r->failed) || f->how == FILE_COMPARE)
+        return;
+    if (!equal && f->failed == NULL && write_parts(p, &e) != SP_OK)
+        file_fail(f, &e);
+    if (f->failed != NULL && restore_is_fatal(f->failed))
+        restore_fail(f->folder->r, f->failed);
+    else if (p->last)
+        end_file(p, equal);
+}
+
+void
+window_write(struct worker *worker, struct task *t)
+{
+    struct piece *p = (struct piece *)t;
+
     (void)worker;
-    if (!atomic_load(&f->folder->r->failed) && f->how != FILE_COMPARE) {
-        if (!equal && f->failed == NULL && write_parts(p, &e) != SP_OK)
-            file_fail(f, &e);
-        if (f->failed != NULL && restore_is_fatal(f->failed))
-            restore_fail(f->folder->r, f->failed);
-        else if (p->last)
-            end_file(p, equal);
-    }
+    for (size_t i = 0; i < p->run; i++)
+        write_piece(&p[i]);
     task_done(t->window);
 }

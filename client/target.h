@@ -75,6 +75,8 @@ enum sp_code sp_target_dir_make(struct sp_target_dir *up, const char *name, stru
 /* One that exists. SP_REFUSED: it is something else, or a link. */
 enum sp_code sp_target_dir_enter(struct sp_target_dir *up, const char *name, struct sp_target_dir **ret,
     struct sp_err *e);
+/* Made by this target and never entered: only what was made in it since can be there. */
+bool sp_target_dir_is_new(const struct sp_target_dir *d);
 struct sp_target_dir *sp_target_dir_hold(struct sp_target_dir *d);
 void sp_target_dir_release(struct sp_target_dir *d); /* NULL is harmless */
 /* Makes sure that its owner, when that is who runs this, may search and write it; remembers mode and time

@@ -222,6 +222,12 @@ sp_target_dir_enter(
     return rc;
 }
 
+bool
+sp_target_dir_is_new(const struct sp_target_dir *d)
+{
+    return !d->existed;
+}
+
 struct sp_target_dir *
 sp_target_dir_hold(struct sp_target_dir *d)
 {

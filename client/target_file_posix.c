@@ -189,21 +189,21 @@ finish(struct sp_target_file *f, const struct sp_entry *en, struct sp_target_sta
     struct sp_err *flaw, struct sp_err *e)
 {
     struct target_handle h = target_handle_of(f->fd, false);
-    struct stat st;
+    struct sp_target_stat st;
     int fd = f->fd;
     enum sp_code rc;
 
-    if (fstat(fd, &st) != 0)
-        return sp_fail_os(e, SP_DOM_DESTINATION, errno, "it cannot be looked at");
-    if (st.st_size < 0 || (uint64_t)st.st_size != en->size)
+    if ((rc = target_stat(fd, "", &st, e)) != SP_OK)
+        return rc;
+    if (st.size != en->size)
         return sp_fail(e, SP_IO, SP_DOM_DESTINATION, "it has %llu bytes after %llu were written",
-            (unsigned long long)st.st_size, (unsigned long long)en->size);
+            (unsigned long long)st.size, (unsigned long long)en->size);
     target_apply(f->dir->t, &h, en, flaw);
     if (flaw->code == SP_FULL) {
         *e = *flaw;
         return SP_FULL;
     }
-    if ((rc = target_stat(fd, "", ret, e)) != SP_OK)
+    if (ret != NULL && (rc = target_stat(fd, "", ret, e)) != SP_OK)
         return rc;
     /* Some file systems tell only now that something could not be stored. */
     f->fd = -1;
@@ -217,12 +217,12 @@ sp_target_file_publish(struct sp_target_file *f, const struct sp_entry *en, cons
     bool replace, struct sp_target_stat *ret, struct sp_err *flaw, struct sp_err *e)
 {
     struct sp_target_stat st = {0};
-    bool named = true;
+    bool named = true; /* under its temporary name */
     int dir;
     enum sp_code rc;
 
     sp_err_clear(flaw);
-    if ((rc = finish(f, en, &st, flaw, e)) != SP_OK)
+    if ((rc = finish(f, en, ret != NULL ? &st : NULL, flaw, e)) != SP_OK)
         goto out;
     if ((rc = target_dir_use(f->dir, &dir, e)) != SP_OK)
         goto out;
