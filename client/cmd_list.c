@@ -143,12 +143,12 @@ list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp
     }
     if (t.unsigned_sets > 0)
         sp_cli_warn(r->c,
-            "%" PRIu64 " sets are not signed by the host that they name: forged, damaged, or the "
-            "host's record is missing; 'stillpoint check' tells more, restore refuses them",
-            t.unsigned_sets);
+            "%s signed by the host it names: forged, damaged, or the host's record is missing; "
+            "'stillpoint check' tells more, restore refuses it",
+            sp_present_count(t.unsigned_sets, "set is not", "sets are not").s);
     if (sets.unreadable > 0)
-        sp_cli_warn(r->c, "%zu records cannot be understood; 'stillpoint check' names them",
-            sets.unreadable);
+        sp_cli_warn(r->c, "%s be understood; 'stillpoint check' tells more",
+            sp_present_count(sets.unreadable, "record cannot", "records cannot").s);
 out:
     sp_sets_clear(&sets);
     sp_cli_close(&o);
