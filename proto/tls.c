@@ -431,6 +431,7 @@ fail_alert(const struct sp_tls *t, int alert, struct sp_err *e)
         return sp_fail(
             e, SP_AUTH, SP_DOM_NET, "the server wants a certificate: enroll this host first");
     case SSL_AD_BAD_CERTIFICATE:
+    case SSL_AD_DECRYPT_ERROR: /* its signature is not the authority's, or ours not the key's */
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
     case SSL_AD_CERTIFICATE_UNKNOWN:
     case SSL_AD_ACCESS_DENIED:

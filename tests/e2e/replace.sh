@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A machine is lost. A new one with the sheet alone takes its place: it gets the host's sets, goes on with them, and the
-# old machine is refused. Certificates that are expired, of another authority, or of a host that is not known.
+# old machine is refused. Certificates of another authority, that were never issued, or of a host that is not known. (Expired
+# ones, whose clock cannot be turned here: tests/unit/server/test_access.c.)
 . "$(dirname "$0")/lib.bash"
 
 new_server
@@ -57,20 +58,24 @@ expect 6 'certificate' "$stillpoint" list
 cp "$world/good.crt" "$crt"
 quiet "$stillpoint" list
 
-# expired, but known: it is renewed, and all goes on
+# signed by the authority's key, but not issued by this server
+forge -1 30
+expect 6 'does not know the certificate' "$stillpoint" list
 forge -100 -1
+expect 6 'certificate' "$stillpoint" list
+cp "$world/good.crt" "$crt"
 quiet "$stillpoint" list
-[[ $(openssl x509 -in "$crt" -noout -enddate) != "$(openssl x509 -in "$world/good.crt" -noout -enddate)" ]] ||
-    cmp -s "$crt" "$world/good.crt" && fail "the certificate was not renewed"
 
 # a host that the server does not know
+kill "$server"
+wait "$server" || true
 "$python" - "$world/server/state.db" <<'PY'
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1], timeout=10)
-db.execute("PRAGMA foreign_keys = OFF")
-for table, in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE '%cert%'").fetchall():
-    db.execute(f"DELETE FROM {table}")
+db.execute("DELETE FROM certificates")
+db.execute("DELETE FROM hosts")
 db.commit()
 PY
-expect 6 '' "$stillpoint" list
+start_server
+expect 6 'certificate' "$stillpoint" list
 echo "replace: ok"
