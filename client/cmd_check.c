@@ -35,9 +35,7 @@ struct check {
     uint64_t notes;
 };
 
-/* --- parts
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- parts ------------------------------------------------------------------------------------ */
 
 /* "7/30"; false when it is not that. */
 static bool
@@ -115,9 +113,7 @@ remember_next(struct check *k, const struct sp_opened_store *o, struct sp_err *e
     return rc;
 }
 
-/* --- findings
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- findings --------------------------------------------------------------------------------- */
 
 static enum sp_code
 on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
@@ -149,8 +145,7 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     return sp_lost_ids_add(&k->lost, f->ids, f->nids, e);
 }
 
-/* --- the files concerned
- * --------------------------------------------------------------------------------------------- */
+/* --- the files concerned ---------------------------------------------------------------------- */
 
 static void
 on_path(void *arg, const void *key, size_t n, const char *text)
@@ -235,9 +230,7 @@ out:
     return rc;
 }
 
-/* --- the command
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static void
 end(struct check *k)

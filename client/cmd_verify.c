@@ -33,9 +33,7 @@ struct verify {
     uint64_t damaged_catalog;
 };
 
-/* --- the content
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the content ------------------------------------------------------------------------------ */
 
 static void
 on_damaged(void *arg, const void *key, size_t n, const char *why)
@@ -141,8 +139,7 @@ verify_content(
     return rc;
 }
 
-/* --- the live source
- * ------------------------------------------------------------------------------------------- */
+/* --- the live source -------------------------------------------------------------------------- */
 
 static void
 on_difference(void *arg, char what, const void *key, size_t n, bool is_dir, const char *text)
@@ -296,9 +293,7 @@ verify_live(struct verify *v, struct sp_opened_store *o, const struct sp_found_s
     return rc;
 }
 
-/* --- the command
- * -------------------------------------------------------------------------------------------------
- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static enum sp_code
 verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool live,

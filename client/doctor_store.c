@@ -17,9 +17,7 @@
 #define CLOCK_AHEAD (60 * SP_SECOND)
 #define LOW_SPACE 20 /* a twentieth of the store */
 
-/* --- a folder
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- a folder --------------------------------------------------------------------------------- */
 
 static void
 tell_caps(struct sp_doctor *d, const struct sp_backend_caps *caps)
@@ -88,9 +86,7 @@ look_at_folder(struct sp_doctor *d, const struct sp_profile *p)
     return true;
 }
 
-/* --- a server
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- a server --------------------------------------------------------------------------------- */
 
 static void
 tell_certificate(struct sp_doctor *d, const struct sp_profile *p)
@@ -123,9 +119,7 @@ tell_certificate(struct sp_doctor *d, const struct sp_profile *p)
         sp_doctor_tell(d, SP_HEALTH_GOOD, "certificate", NULL, "valid until %s", until);
 }
 
-/* --- any store
- * -------------------------------------------------------------------------------------------------------
- */
+/* --- any store -------------------------------------------------------------------------------- */
 
 static void
 tell_keys(struct sp_doctor *d, struct sp_opened_store *o)

@@ -58,8 +58,7 @@ unlock(struct key_args *a, struct sp_store *store, const char *address, struct s
     return rc;
 }
 
-/* --- known here already
- * ---------------------------------------------------------------------------------------------- */
+/* --- known here already ----------------------------------------------------------------------- */
 
 static enum sp_code
 refresh(struct key_args *a, struct sp_profile *p, struct sp_err *e)
@@ -98,9 +97,7 @@ out:
     return rc;
 }
 
-/* --- a new machine
- * --------------------------------------------------------------------------------------------------
- */
+/* --- a new machine ---------------------------------------------------------------------------- */
 
 static enum sp_code
 open_folder(struct sp_cli *c, const char *path, struct sp_repository **ret, struct sp_err *e)

@@ -36,9 +36,7 @@ tell(struct compare *c, char what, const void *key, size_t n, bool is_dir, const
         c->events.difference(c->events.arg, what, key, n, is_dir, text);
 }
 
-/* --- content
- * --------------------------------------------------------------------------------------------------
- */
+/* --- content ---------------------------------------------------------------------------------- */
 
 /* Exactly n bytes; *ret_whole false: the file ends before. */
 static enum sp_code
@@ -143,8 +141,7 @@ same_segments(
     return rc;
 }
 
-/* --- two of one name
- * ------------------------------------------------------------------------------------------- */
+/* --- two of one name -------------------------------------------------------------------------- */
 
 static void
 add_word(struct sp_buf *b, const char *word)
@@ -231,9 +228,7 @@ compare_both(struct compare *c, const struct sp_entry *en, struct sp_item *it, s
     return rc;
 }
 
-/* --- the merge
- * ---------------------------------------------------------------------------------------------------
- */
+/* --- the merge -------------------------------------------------------------------------------- */
 
 /* Pseudo file systems and what was mounted after the set was made are not entered. */
 static enum sp_code
