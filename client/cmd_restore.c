@@ -56,8 +56,7 @@ struct restore {
     uint64_t faults;
 };
 
-/* --- events
- * ---------------------------------------------------------------------------------------------- */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void
 on_fault(void *arg, const void *key, size_t n, const struct sp_err *why)
@@ -127,8 +126,7 @@ on_progress(void *arg, const struct sp_restore_stats *so_far)
         sp_store_cancel(s->store);
 }
 
-/* --- the end
- * ---------------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void
 json_result(struct restore *s, const struct sp_found_set *f, const struct sp_restore_stats *t)
@@ -176,8 +174,7 @@ say_result(struct restore *s, const struct sp_found_set *f, const struct sp_rest
             sp_text_count(f->sealed.faults_total).s, sp_present_id(f->set.set_id).s);
 }
 
-/* --- the run
- * ---------------------------------------------------------------------------------------------- */
+/* --- the run ---------------------------------------------------------------------------------- */
 
 static enum sp_code
 check_set(const struct restore *s, const struct sp_found_set *f, struct sp_err *e)
@@ -273,8 +270,7 @@ restore(struct restore *s, const char *spec, enum sp_exit *ret_code, struct sp_e
     return rc;
 }
 
-/* --- the command line
- * -------------------------------------------------------------------------------------- */
+/* --- the command line ------------------------------------------------------------------------- */
 
 static bool
 set_if_exists(struct restore *s, const char *word)

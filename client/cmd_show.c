@@ -17,8 +17,7 @@ static const char usage[] =
     "SET is an id (or its beginning), 'latest', JOB, or JOB~1 for the one before the last.\n\n"
     "  -R, --recursive   with all that is below\n";
 
-/* --- the record
- * ---------------------------------------------------------------------------------------- */
+/* --- the record ------------------------------------------------------------------------------- */
 
 static void field(const char *name, const char *fmt, ...) SP_PRINTF(2, 3);
 
@@ -216,8 +215,7 @@ show_record(struct sp_report *r, const struct sp_found_set *f)
             "the key that is here");
 }
 
-/* --- a folder of it
- * -------------------------------------------------------------------------------------- */
+/* --- a folder of it --------------------------------------------------------------------------- */
 
 struct listing {
     struct sp_report *r;
