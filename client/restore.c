@@ -147,6 +147,8 @@ start(struct restore *r, struct sp_err *e)
     enum sp_code rc;
 
     n = n > MAX_WORKERS ? MAX_WORKERS : n;
+    if ((rc = carry_new(&r->carry, e)) != SP_OK)
+        return rc;
     if ((rc = sp_queue_new(1, 1, drop_window, &r->to_fetch, e)) != SP_OK)
         return rc;
     if ((rc = sp_queue_new(RESTORE_TASKS, 1, NULL, &r->tasks, e)) != SP_OK)
@@ -288,6 +290,7 @@ sp_restore_run(const struct sp_env *env, struct sp_store *store, const struct sp
     sp_catalog_free(r->catalog);
     sp_nodes_free(r->nodes);
     sp_target_free(r->target);
+    carry_free(r->carry);
     free(r->spare[0]);
     free(r->spare[1]);
     sp_buf_free(&r->at_key);

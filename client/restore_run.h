@@ -14,8 +14,9 @@
  * files and its folders. Whoever takes the last one away gives it its attributes and goes on with the
  * folder above.
  *
- * Locks, never nested: run->lock (windows, counters of tasks, first error), tell_lock (stats and
- * callbacks), a window's lock (its chunks' data). */
+ * Locks: restore->lock (windows, counters of tasks, first error), tell_lock (stats and callbacks), the carry's
+ * and inside of it a window's (its chunks' data); no others are nested.
+ */
 
 #include <stdatomic.h>
 
@@ -152,8 +153,8 @@ struct window {
     uint64_t bytes;
     size_t memory;
     bool open;    /* the last piece takes more parts */
-    bool writing; /* under run->lock */
-    size_t busy;  /* tasks that are not done; under run->lock */
+    bool writing; /* under restore->lock */
+    size_t busy;  /* tasks that are not done; under restore->lock */
     struct sp_mutex lock;
     struct sp_err why; /* code SP_OK: every block could be opened so far */
 };
@@ -214,12 +215,24 @@ struct worker {
 void restore_worker(void *arg);
 void restore_fetcher(void *arg);
 void window_write(struct worker *w, struct task *t); /* a task: a run of pieces */
-/* A copy of `en` with the values of all attributes inside, fetched at once when they are not. *flaw tells
+/* (restore_values.c) A copy of `en` with the values of all attributes inside, fetched at once when they are not. *flaw tells
  * of one that is lost: it is left out. */
 enum sp_code fetch_attributes(struct restore *r, const struct sp_entry *en, struct sp_entry **ret,
     struct sp_err *flaw, struct sp_err *e);
+/* Content of a chunk that the window wants: the first one to come with it. n is at most c->room. */
+void keep_data(struct window *w, struct chunk *c, const uint8_t *data, size_t n);
 /* Counts a task of the window as done; the last one wakes the fetcher or, in writing, ends the window. */
 void task_done(struct window *w);
+
+/* --- what the next window may want (restore_carry.c) ------------------------------------------------------ */
+
+struct carry;
+enum sp_code carry_new(struct carry **ret, struct sp_err *e);
+void carry_free(struct carry *c);
+/* The chunks of an opened block that the window does not want. */
+void carry_add(struct window *w, const struct sp_opened *opened);
+/* Gives the window what it wants of them. Of the fetcher. */
+void carry_take(struct window *w);
 
 /* --- the run (restore.c) --------------------------------------------------------------------------------- */
 
@@ -255,6 +268,8 @@ struct restore {
     struct sp_thread *fetcher;
     struct worker workers[MAX_WORKERS];
     size_t nworkers;
+
+    struct carry *carry;
 
     struct sp_mutex tell_lock;
     struct sp_restore_stats stats;
