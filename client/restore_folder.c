@@ -57,6 +57,25 @@ folder_key(const struct folder *f, struct sp_buf *ret)
     }
 }
 
+/* A dry run is told of the folder by its whole key, which its entry has not. */
+static void
+folder_would(const struct folder *f, const char *what)
+{
+    struct sp_buf key = SP_BUF_INIT;
+    struct sp_entry named;
+
+    if (f->entry == NULL)
+        return;
+    folder_key(f, &key);
+    if (!key.failed) {
+        named = *f->entry;
+        named.key = key.data;
+        named.key_len = key.len;
+        restore_would(f->r, &named, what);
+    }
+    sp_buf_free(&key);
+}
+
 void
 folder_hold(struct folder *f)
 {
@@ -155,14 +174,14 @@ enter(struct folder *f, const struct sp_target_stat *st, struct sp_err *e)
         f->apply = false;
         if (f->taken) {
             restore_kept(r);
-            restore_would(r, f->entry, "keep");
+            folder_would(f, "keep");
         }
     }
     if ((rc = sp_target_dir_enter(f->up->dir, f->name, &f->dir, e)) != SP_OK)
         return rc;
     if (r->o->dry_run) {
         if (f->apply && f->taken)
-            restore_would(r, f->entry, "attributes");
+            folder_would(f, "attributes");
         return SP_OK;
     }
     return sp_target_dir_open_up(f->dir, e);
@@ -216,7 +235,7 @@ make_in(struct folder *f, struct sp_err *e)
     f->apply = f->entry != NULL;
     if (f->r->o->dry_run) {
         if (f->taken)
-            restore_would(f->r, f->entry, rc == SP_ABSENT ? "make" : "replace");
+            folder_would(f, rc == SP_ABSENT ? "make" : "replace");
         return SP_OK;
     }
     return sp_target_dir_make(f->up->dir, f->name, &f->dir, e);
@@ -257,7 +276,7 @@ make_one(struct folder *f, struct sp_err *e)
         rc = r->target != NULL ? make_top(f, &why) : SP_OK;
     } else if (f->up->dir == NULL) { /* a dry run, and there is nothing yet */
         if (f->taken)
-            restore_would(r, f->entry, "make");
+            folder_would(f, "make");
         f->apply = f->entry != NULL;
         rc = SP_OK;
     } else {

@@ -45,14 +45,16 @@ sp_catalog_free(struct sp_catalog *c)
 static void
 name_place(const struct sp_walk *w, struct sp_err *e)
 {
-    struct sp_buf key = SP_BUF_INIT;
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
     struct sp_walk_place p;
 
     if (!sp_walk_at(w, &p))
         return;
-    sp_path_show(p.key, p.key_len < 256 ? p.key_len : 256, &key);
-    sp_err_context(e, "catalog from %s", p.key_len > 0 ? sp_buf_str(&key) : "its beginning");
-    sp_buf_free(&key);
+    sp_key_to_path(p.key, p.key_len < 256 ? p.key_len : 256, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_err_context(e, "catalog from %s", p.key_len > 0 ? sp_buf_str(&shown) : "its beginning");
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
 }
 
 enum sp_code

@@ -87,6 +87,7 @@ quiet "$sp" restore latest --target "$world/one-name" "$world/tree/with space/st
 quiet "$sp" restore latest --target "$world/odd" --strip 3 "$world/tree/"$'new\nline' "$world/tree/"$'bad\xff'
 expect 2 'nothing in set' "$sp" restore latest --target "$world/none" "$world/tree/absent"
 expect 0 'would restore' "$sp" restore latest --target "$world/dry" --dry-run
+expect 0 "make       $world/tree/sub/" "$sp" restore latest --target "$world/dry" --dry-run
 [[ ! -e $world/dry ]] || fail "a dry run made the target"
 
 # ways to the key
