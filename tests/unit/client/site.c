@@ -91,17 +91,13 @@ make_keys(struct site *s)
     assert_ok(sp_ed25519_public(s->secret, s->host.keys[0], e));
 }
 
-void
-site_new(struct site *s, bool folder)
+static void
+make_repository(struct site *s)
 {
-    const struct sp_repository_conf conf = {.pack_size = 1u << 20};
+    const struct sp_repository_conf conf = {.pack_size = 1u << 20, .split = s->split};
     char *path;
 
-    memset(s, 0, sizeof *s);
-    tree_new(&s->tree);
-    tree_dir(&s->tree, "files");
-    make_keys(s);
-    if (folder) {
+    if (s->folder) {
         path = tree_path(&s->tree, "repository");
         assert_ok(sp_backend_dir_open(&sp_env_system, path, true, &s->below, e));
         free(path);
@@ -110,10 +106,45 @@ site_new(struct site *s, bool folder)
     }
     assert_ok(sp_repository_create(s->below, &sp_env_system, &conf, NULL, e));
     admit(s);
+}
+
+void
+site_new(struct site *s, bool folder)
+{
+    memset(s, 0, sizeof *s);
+    tree_new(&s->tree);
+    tree_dir(&s->tree, "files");
+    make_keys(s);
+    s->folder = folder;
     s->job = "job";
     s->settled = true;
     s->o.audit = UINT32_MAX;
     s->deadline_s = 60;
+    make_repository(s);
+    site_reopen(s);
+}
+
+static void
+remove_folder(struct site *s, const char *name)
+{
+    char *path = tree_path(&s->tree, name);
+
+    assert_ok(sp_os_remove_tree(&sp_os_system, path, e));
+    free(path);
+}
+
+void
+site_renew(struct site *s)
+{
+    static const char *const local[] = {"repository", "cache", "other", "admit", "nodes"};
+
+    sp_store_free(s->repository);
+    wrap_clear(&s->wrap);
+    sp_backend_free(s->below);
+    s->opens = 0;
+    for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+        remove_folder(s, local[i]);
+    make_repository(s);
     site_reopen(s);
 }
 
@@ -382,10 +413,7 @@ site_assert_equal(struct site *s)
 void
 site_drop_cache(struct site *s)
 {
-    char *cache = tree_path(&s->tree, "nodes");
-
-    assert_ok(sp_os_remove_tree(&sp_os_system, cache, e));
-    free(cache);
+    remove_folder(s, "nodes");
 }
 
 struct losing {

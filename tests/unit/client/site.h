@@ -22,6 +22,8 @@ struct site {
     struct recorder *recorder;
     struct store_wrap wrap;
     const char *job;
+    bool folder;
+    struct sp_split_params split; /* of repositories made by site_renew; zero: defaults */
     unsigned opens;
 
     struct sp_backup_options o; /* what site_run does not fill in may be changed */
@@ -43,6 +45,8 @@ struct outcome {
 
 void site_new(struct site *s, bool folder); /* the repository in a folder, or in memory */
 void site_free(struct site *s);
+/* Another, empty repository; the node cache and what was known of the chain are gone too. */
+void site_renew(struct site *s);
 /* The store anew, as another process would open it. */
 void site_reopen(struct site *s);
 /* One run of `files`; `what` names it when it takes too long. */
