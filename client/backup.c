@@ -106,41 +106,51 @@ note(struct backup *b, const char *text)
     sp_mutex_unlock(&b->events_lock);
 }
 
-/* A record that this host did not sign, or of another key group, is no parent. */
-static bool
-trusted(struct backup *b, enum sp_record_type type, const uint8_t *record, size_t n,
-    const struct sp_set *set)
+/* A record that this host did not sign, or of another key group, is no parent. A store that fails
+ * to say who signs ends the run. */
+static enum sp_code
+check_trust(struct backup *b, enum sp_record_type type, const uint8_t *record, size_t n,
+    const struct sp_set *set, bool *ret, struct sp_err *e)
 {
-    struct sp_err e = {0};
+    struct sp_err why = {0};
     struct sp_host host;
     uint8_t *p = NULL;
     size_t len;
-    bool ok;
+    enum sp_code rc;
 
+    *ret = false;
     if (memcmp(set->group, sp_keys_group(b->keys), 16) != 0)
-        return false;
-    ok = sp_store_host(b->store, b->o->host, &p, &len, &e) == SP_OK &&
-         sp_host_decode(p, len, b->keys, &host, &e) == SP_OK &&
-         sp_record_check_signature(type, record, n, &host, &e) == SP_OK;
+        return SP_OK;
+    rc = sp_store_host(b->store, b->o->host, &p, &len, &why);
+    if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
+        *e = why;
+        return rc;
+    }
+    *ret = rc == SP_OK && sp_host_decode(p, len, b->keys, &host, &why) == SP_OK &&
+           sp_record_check_signature(type, record, n, &host, &why) == SP_OK;
     free(p);
-    if (!ok)
+    if (!*ret)
         note(b, "the last set of this job is not signed by this host: its files are read again");
-    return ok;
+    return SP_OK;
 }
 
+/* One that cannot be used is no checkpoint. */
 static enum sp_code
-look_at_checkpoint(struct backup *b)
+look_at_checkpoint(struct backup *b, struct sp_err *e)
 {
     struct sp_set_sealed sealed = {0};
-    struct sp_err e = {0};
+    struct sp_err why = {0};
+    bool trusted;
+    enum sp_code rc;
 
-    if (sp_set_record_decode(b->head.checkpoint, b->head.checkpoint_len, &b->checkpoint, &e) !=
+    if (sp_set_record_decode(b->head.checkpoint, b->head.checkpoint_len, &b->checkpoint, &why) !=
         SP_OK)
         return SP_OK;
-    if (!trusted(
-            b, SP_RECORD_CHECKPOINT, b->head.checkpoint, b->head.checkpoint_len, &b->checkpoint))
-        return SP_OK;
-    if (sp_set_record_open(b->head.checkpoint, b->head.checkpoint_len, b->opener, &sealed, &e) !=
+    rc = check_trust(b, SP_RECORD_CHECKPOINT, b->head.checkpoint, b->head.checkpoint_len,
+        &b->checkpoint, &trusted, e);
+    if (rc != SP_OK || !trusted)
+        return rc;
+    if (sp_set_record_open(b->head.checkpoint, b->head.checkpoint_len, b->opener, &sealed, &why) !=
         SP_OK)
         return SP_OK;
     b->root_checkpoint = b->checkpoint.root;
@@ -175,15 +185,17 @@ look_at_head(struct backup *b, struct sp_backup_result *result, struct sp_err *e
             sp_err_context(e, "the last set of job %s", o->job);
             return rc;
         }
-        b->use_set = trusted(b, SP_RECORD_SET, b->head.set, b->head.set_len, &b->last);
+        rc = check_trust(b, SP_RECORD_SET, b->head.set, b->head.set_len, &b->last, &b->use_set, e);
+        if (rc != SP_OK)
+            return rc;
         b->root_set = b->last.root;
     }
     if (o->known_sequence > 0)
         result->chain_broken = !b->head.has_set || b->last.sequence < o->known_sequence ||
                                (b->last.sequence == o->known_sequence &&
                                    memcmp(b->head.set_hash, o->known_hash, 32) != 0);
-    if (b->head.has_checkpoint)
-        (void)look_at_checkpoint(b);
+    if (b->head.has_checkpoint && (rc = look_at_checkpoint(b, e)) != SP_OK)
+        return rc;
     if (b->head.missing_more) { /* more than can be named: nothing is relied on */
         b->use_set = b->use_checkpoint = false;
         note(b, "much of the last set is missing from the repository: everything is read again");

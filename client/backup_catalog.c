@@ -9,6 +9,7 @@
 #define CHECKPOINT_NS (15 * 60 * SP_SECOND)
 #define CHECKPOINT_BYTES (UINT64_C(8) << 30)
 #define PROGRESS_EVERY 512
+#define CLOCK_EVERY 64
 #define FAULT_BYTES (1u << 20) /* of faults kept: more than a record has room for */
 
 struct cataloguer {
@@ -170,7 +171,7 @@ checkpoint(struct cataloguer *c, struct sp_err *e)
 }
 
 static bool
-checkpoint_due(const struct cataloguer *c)
+checkpoint_due(const struct cataloguer *c, bool waiting)
 {
     const struct backup *b = c->b;
     uint64_t ns = b->o->checkpoint_ns ? b->o->checkpoint_ns : (uint64_t)CHECKPOINT_NS;
@@ -180,6 +181,8 @@ checkpoint_due(const struct cataloguer *c)
         return false;
     if (atomic_load(&c->b->count.bytes_read) - c->checkpoint_bytes >= bytes)
         return true;
+    if (!waiting && c->since_progress % CLOCK_EVERY != 0)
+        return false;
     return (uint64_t)(sp_clock_mono(b->env->clock) - c->checkpoint_at) >= ns;
 }
 
@@ -204,11 +207,10 @@ take_all(struct cataloguer *c, struct sp_err *e)
             if (rc != SP_OK)
                 return rc;
         }
-        if (waiting || ++c->since_progress >= PROGRESS_EVERY) {
+        if (waiting || ++c->since_progress >= PROGRESS_EVERY)
             progress(c);
-            if (checkpoint_due(c) && (rc = checkpoint(c, e)) != SP_OK)
-                return rc;
-        }
+        if (checkpoint_due(c, waiting) && (rc = checkpoint(c, e)) != SP_OK)
+            return rc;
     }
     return SP_OK;
 }
