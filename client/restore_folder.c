@@ -272,7 +272,7 @@ make_one(struct folder *f, struct sp_err *e)
         refuse(f, f->up->refused);
         return SP_OK;
     }
-    if (f->depth <= r->strip) {
+    if (f->up == NULL || f->depth <= r->strip) {
         rc = r->target != NULL ? make_top(f, &why) : SP_OK;
     } else if (f->up->dir == NULL) { /* a dry run, and there is nothing yet */
         if (f->taken)

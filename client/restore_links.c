@@ -184,16 +184,17 @@ late_folder(struct batch *b, const struct sp_entry *en, struct folder **ret, str
         left -= (size_t)(end - p) + 1;
         p = end + 1;
     }
-    if (rc == SP_OK && f->refused == NULL && sp_target_dir_open_up(f->dir, &why) != SP_OK) {
+    if (rc != SP_OK)
+        return rc;
+    if (f->refused == NULL && (rc = sp_target_dir_open_up(f->dir, &why)) != SP_OK) {
         if (restore_is_fatal(&why)) {
             *e = why;
-            return why.code;
+            return rc;
         }
         f->refused = restore_err_copy(&why);
     }
-    if (rc == SP_OK)
-        *ret = f;
-    return rc;
+    *ret = f;
+    return SP_OK;
 }
 
 static void
@@ -428,7 +429,7 @@ links_run(struct restore *r, struct sp_err *e)
             break;
         if ((rc = entry_unpack(value, value_n, &en, e)) != SP_OK)
             break;
-        first = sp_key_cmp(group.data, group.len, key, key_n) != 0;
+        first = b.current == NULL || sp_key_cmp(group.data, group.len, key, key_n) != 0;
         group.len = 0;
         sp_buf_put(&group, key, key_n);
         if ((rc = sp_buf_ok(&group, e)) == SP_OK)

@@ -83,7 +83,7 @@ plan_file(struct restore *r, struct folder *folder, const struct sp_entry *en,
     if (st != NULL && st->type == SP_ENTRY_FILE && f->how == FILE_WRITE && st->size > 0 &&
         sp_target_old_open(folder->dir, f->name, &f->old, &unreadable) == SP_OK)
         f->old_size = st->size;
-    if (f->old != NULL && st->size == en->size && !plan_is_small(en))
+    if (f->old != NULL && f->old_size == en->size && !plan_is_small(en))
         rc = compare_large(r, f, en, e);
     if (rc == SP_OK)
         rc = f->how == FILE_ADJUST ? plan_end(r, f, e) : plan_content(r, f, en, e);
@@ -192,7 +192,7 @@ plan_object(struct restore *r, struct folder *folder, const struct sp_entry *en,
     char *copy;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, n, &why)) != SP_OK)
+    if (sp_target_name_check(name, n, &why) != SP_OK)
         return fault(r, en, &why, e);
     if ((copy = strndup(name, n)) == NULL)
         return sp_fail_nomem(e);

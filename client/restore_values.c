@@ -85,7 +85,7 @@ fill_values(struct values *v, const struct sp_entry *en, struct sp_attribute *to
         if (a.external) {
             v->data = &data[i];
             v->len = &len[i];
-            if ((rc = get_value(v, &a, flaw, e)) != SP_OK)
+            if ((rc = get_value(v, &en->attributes[i], flaw, e)) != SP_OK)
                 return rc;
             if (data[i] == NULL)
                 continue;

@@ -76,7 +76,7 @@ window_free(struct window *w)
 {
     if (w == NULL)
         return;
-    for (size_t i = 0; i < w->npieces; i++) {
+    for (size_t i = 0; w->pieces != NULL && i < w->npieces; i++) {
         restore_err_free(w->pieces[i].lost);
         file_release(w->pieces[i].file);
     }

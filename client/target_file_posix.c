@@ -250,12 +250,27 @@ open_old(int dir, const char *name)
     return fd;
 }
 
+static enum sp_code
+old_new(int fd, struct sp_target_old **ret, struct sp_err *e)
+{
+    struct sp_target_old *o;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0)
+        return sp_fail_os(e, SP_DOM_DESTINATION, errno, "the existing file cannot be read");
+    if (!S_ISREG(st.st_mode))
+        return sp_fail(e, SP_REFUSED, SP_DOM_DESTINATION, "it is no regular file");
+    if ((o = calloc(1, sizeof *o)) == NULL)
+        return sp_fail_nomem(e);
+    o->fd = fd;
+    *ret = o;
+    return SP_OK;
+}
+
 enum sp_code
 sp_target_old_open(
     struct sp_target_dir *d, const char *name, struct sp_target_old **ret, struct sp_err *e)
 {
-    struct sp_target_old *o = NULL;
-    struct stat st;
     int dir, fd;
     enum sp_code rc;
 
@@ -263,22 +278,12 @@ sp_target_old_open(
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
-    fd = open_old(dir, name);
-    if (fd < 0 || fstat(fd, &st) != 0)
+    if ((fd = open_old(dir, name)) < 0)
         rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "the existing file cannot be read");
-    else if (!S_ISREG(st.st_mode))
-        rc = sp_fail(e, SP_REFUSED, SP_DOM_DESTINATION, "it is no regular file");
-    else if ((o = calloc(1, sizeof *o)) == NULL)
-        rc = sp_fail_nomem(e);
+    else if ((rc = old_new(fd, ret, e)) != SP_OK)
+        (void)close(fd); /* was not read */
     target_dir_unuse(d);
-    if (rc != SP_OK) {
-        if (fd >= 0)
-            (void)close(fd);
-        return rc;
-    }
-    o->fd = fd;
-    *ret = o;
-    return SP_OK;
+    return rc;
 }
 
 static enum sp_code

@@ -99,10 +99,11 @@ bool
 target_ids_find(struct target_ids *ids, bool group, const char *name, uint32_t *ret)
 {
     struct slot *s = slot_of(ids, group, name);
+    size_t n = strlen(name);
     bool known, found = false;
     uint32_t id = 0;
 
-    if (name[0] == '\0' || strlen(name) >= MOST_NAME)
+    if (n == 0 || n >= MOST_NAME)
         return false;
     sp_mutex_lock(&ids->lock);
     if ((known = s->taken && strcmp(s->name, name) == 0)) {
@@ -117,7 +118,7 @@ target_ids_find(struct target_ids *ids, bool group, const char *name, uint32_t *
         s->taken = true;
         s->found = found;
         s->id = id;
-        strcpy(s->name, name);
+        memcpy(s->name, name, n + 1);
         sp_mutex_unlock(&ids->lock);
     }
     if (found)

@@ -73,9 +73,10 @@ names_read(const struct target_handle *h, struct names *l, struct sp_err *e)
         n = list(h, p, LIST_MAX);
     }
     if (n < 0 && errno != ENOTSUP) {
-        (void)sp_fail_os(e, SP_DOM_DESTINATION, errno, "its extended attributes cannot be listed");
+        int why = errno;
+
         names_clear(l);
-        return e->code;
+        return sp_fail_os(e, SP_DOM_DESTINATION, why, "its extended attributes cannot be listed");
     }
     l->n = n < 0 ? 0 : (size_t)n;
     return SP_OK;
