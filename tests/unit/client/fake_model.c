@@ -26,14 +26,14 @@ fake_reply(struct fake_session *s, const struct sp_msg *m, const void *p, size_t
 
     if (n > 0) {
         copy = malloc(n);
-        assert_non_null(copy);
+        sure(copy != NULL);
         memcpy(copy, p, n);
     }
     /* The session may be over by now. */
     if (sp_session_reply(sp_channel_session(s->channel), m, copy, n, &e) != SP_OK) {
         free(copy);
         if (e.code != SP_REFUSED)
-            fail_msg("a reply of the fake server: %s", e.text);
+            fake_fail("a reply of the fake server: %s", e.text);
     }
     sp_channel_flush(s->channel);
 }
@@ -82,10 +82,10 @@ take_put(struct fake_session *s, struct sp_event *ev)
     size_t n = (size_t)(s->put[lane] - s->durable[lane]);
 
     if (sp_block_header_parse(ev->frame.payload, ev->frame.payload_len, &h, &err) != SP_OK)
-        fail_msg("a broken block came: %s", err.text);
-    assert_int_equal(h.kind == SP_BLOCK_NODES, lane);
+        fake_fail("a broken block came: %s", err.text);
+    sure((h.kind == SP_BLOCK_NODES) == (lane));
     number = fake_number(h.ids);
-    assert_true(number < FAKE_BLOCKS);
+    sure(number < FAKE_BLOCKS);
     b = &f->blocks[number];
     b->times++;
     if (b->durable && b->durable_in < s->number)
@@ -96,13 +96,13 @@ take_put(struct fake_session *s, struct sp_event *ev)
         b->nodes = lane == 1;
         ev->frame.payload = NULL;
     } else {
-        assert_int_equal(b->n, ev->frame.payload_len);
-        assert_memory_equal(b->bytes, ev->frame.payload, b->n);
+        sure(b->n == ev->frame.payload_len);
+        sure(memcmp(b->bytes, ev->frame.payload, b->n) == 0);
     }
     if (n == s->cap[lane]) {
         s->cap[lane] = 2 * n + 64;
         s->waiting[lane] = realloc(s->waiting[lane], s->cap[lane] * sizeof(uint32_t));
-        assert_non_null(s->waiting[lane]);
+        sure(s->waiting[lane] != NULL);
     }
     s->waiting[lane][n] = number;
     s->put[lane]++;
@@ -179,7 +179,7 @@ answer_have(struct fake_session *s, const struct sp_frame *f)
     uint8_t *answers = malloc(n);
     struct delayed *d;
 
-    assert_non_null(answers);
+    sure(answers != NULL);
     for (size_t i = 0; i < n; i++)
         answers[i] = has_id(s->f, s, f->msg.have.nodes, f->payload + 32 * i) ? SP_HAVE_MINE : 0;
     if (s->f->delay_ms == 0) {
@@ -188,7 +188,7 @@ answer_have(struct fake_session *s, const struct sp_frame *f)
         return;
     }
     d = calloc(1, sizeof(*d));
-    assert_non_null(d);
+    sure(d != NULL);
     *d =
         (struct delayed){.f = s->f, .session = s->number, .tag = m.tag, .answers = answers, .n = n};
     uv_timer_init(&s->f->loop, &d->timer);
@@ -257,10 +257,10 @@ begin_get(struct fake_session *s, struct sp_frame *f)
     struct fake_get *g = calloc(1, sizeof(*g)), **at = &s->gets;
     size_t n = f->payload_len / 32;
 
-    assert_non_null(g);
+    sure(g != NULL);
     g->tag = f->msg.tag;
     g->left = calloc(n, sizeof(*g->left));
-    assert_non_null(g->left);
+    sure(g->left != NULL);
     for (size_t i = 0; i < n; i++) {
         uint32_t number = fake_number(f->payload + 32 * i);
 
@@ -297,7 +297,7 @@ answer_commit(struct fake_session *s, const struct sp_frame *fr)
     struct sp_err err = {0};
 
     if (sp_set_record_decode(fr->payload, fr->payload_len, &clear, &err) != SP_OK)
-        fail_msg("a broken record came: %s", err.text);
+        fake_fail("a broken record came: %s", err.text);
     if (before != NULL)
         assert_ok(sp_record_hash(before->data, before->len, hash, e));
     if (clear.has_previous != (before != NULL) ||
@@ -307,7 +307,7 @@ answer_commit(struct fake_session *s, const struct sp_frame *fr)
     }
     fake_settle(s, 0);
     fake_settle(s, 1);
-    assert_true(f->nrecords < 64);
+    sure(f->nrecords < 64);
     sp_buf_put(&f->records[f->nrecords], fr->payload, fr->payload_len);
     f->record_type[f->nrecords++] = fr->msg.commit.type;
     f->commits++;
@@ -477,7 +477,7 @@ fake_handle(struct fake_session *s, struct sp_event *ev)
         fake_pump_gets(s);
         break;
     default:
-        fail_msg("an unexpected %s", sp_msg_info(f->msg.type)->name);
+        fake_fail("an unexpected %s", sp_msg_info(f->msg.type)->name);
     }
 }
 

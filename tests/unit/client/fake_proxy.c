@@ -136,7 +136,7 @@ run(void *arg)
         sp_mutex_unlock(&p->lock);
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         server = socket(AF_INET, SOCK_STREAM, 0);
-        assert_true(server >= 0);
+        sure(server >= 0);
         if (!refuse && connect(server, (struct sockaddr *)&to, sizeof(to)) == 0)
             relay(p, client, server);
         close(client);
@@ -151,19 +151,19 @@ proxy_new(uint16_t target, uint64_t seed)
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t n = sizeof(at);
 
-    assert_non_null(p);
+    sure(p != NULL);
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     sp_mutex_init(&p->lock);
     p->random = seed;
     p->left = UINT64_MAX;
     p->target = target;
     p->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(p->listener >= 0);
-    assert_int_equal(bind(p->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_int_equal(listen(p->listener, 16), 0);
-    assert_int_equal(getsockname(p->listener, (struct sockaddr *)&at, &n), 0);
+    sure(p->listener >= 0);
+    sure((bind(p->listener, (struct sockaddr *)&at, sizeof(at))) == (0));
+    sure((listen(p->listener, 16)) == (0));
+    sure((getsockname(p->listener, (struct sockaddr *)&at, &n)) == (0));
     p->port = ntohs(at.sin_port);
-    assert_int_equal(pipe(p->quit), 0);
+    sure(pipe(p->quit) == 0);
     assert_ok(sp_thread_start("proxy", run, p, &p->thread, e));
     return p;
 }
@@ -206,7 +206,7 @@ proxy_cuts(struct proxy *p)
 void
 proxy_free(struct proxy *p)
 {
-    assert_int_equal(write(p->quit[1], "q", 1), 1);
+    sure((write(p->quit[1], "q", 1)) == (1));
     sp_thread_join(p->thread);
     close(p->listener);
     close(p->quit[0]);

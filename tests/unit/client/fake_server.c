@@ -10,6 +10,18 @@ const uint8_t fake_host[16] = {
     0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11};
 const struct remote_pace fake_pace = {.first_ms = 2, .longest_ms = 20, .starved_ms = 50};
 
+void
+fake_fail(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    (void)fputs("\n", stderr);
+    abort();
+}
+
 uint64_t
 fake_random(uint64_t *state)
 {
@@ -65,7 +77,7 @@ fake_block(uint32_t number, bool nodes, size_t nids, size_t body, size_t *ret_n)
     body = sp_padme(body < 64 ? 64 : body) + 16;
     n = header + body;
     b = calloc(1, n);
-    assert_non_null(b);
+    sure(b != NULL);
     memcpy(b, "SPB1", 4);
     b[4] = 1;
     b[5] = nodes ? SP_BLOCK_NODES : SP_BLOCK_FILES;
@@ -91,7 +103,7 @@ fake_has(struct fake *f, uint32_t number, bool nodes, size_t nids, size_t body)
 {
     struct fake_block *b = &f->blocks[number];
 
-    assert_true(number < FAKE_BLOCKS);
+    sure(number < FAKE_BLOCKS);
     b->bytes = fake_block(number, nodes, nids, body, &b->n);
     b->nodes = nodes;
     b->durable = true;
@@ -182,7 +194,7 @@ on_secured(struct sp_channel *c, void *arg)
         f->refuse_session--;
         sp_channel_abort(c);
     } else if (sp_channel_start(c, &o, &e) != SP_OK) {
-        fail_msg("the fake server: %s", e.text);
+        fake_fail("the fake server: %s", e.text);
     }
     sp_mutex_unlock(&f->lock);
 }
@@ -196,7 +208,7 @@ on_accept(void *arg, struct sp_channel *c, const struct sp_channel_ops **ret_ops
     struct fake *f = arg;
     struct fake_session *s = calloc(1, sizeof(*s));
 
-    assert_non_null(s);
+    sure(s != NULL);
     sp_mutex_lock(&f->lock);
     s->f = f;
     s->channel = c;
@@ -268,9 +280,9 @@ fake_new(void)
     const char *names[] = {"127.0.0.1"};
     struct sp_cert_info info;
 
-    assert_non_null(f);
+    sure(f != NULL);
     f->blocks = calloc(FAKE_BLOCKS, sizeof(*f->blocks));
-    assert_non_null(f->blocks);
+    sure(f->blocks != NULL);
     sp_mutex_init(&f->lock);
     sp_cond_init(&f->changed);
     memcpy(f->host, fake_host, sizeof(f->host));
@@ -312,7 +324,7 @@ fake_run(struct fake *f)
         .accept = on_accept,
         .arg = f};
 
-    assert_int_equal(uv_loop_init(&f->loop), 0);
+    sure((uv_loop_init(&f->loop)) == (0));
     assert_ok(sp_tls_server_new(&t, &f->tls, e));
     l.tls = f->tls;
     assert_ok(sp_loop_queue_new(&f->loop, &f->queue, e));
@@ -326,9 +338,9 @@ void
 fake_free(struct fake *f)
 {
     if (f->thread != NULL) {
-        assert_true(sp_loop_post(f->queue, stop, f));
+        sure(sp_loop_post(f->queue, stop, f));
         sp_thread_join(f->thread);
-        assert_int_equal(uv_loop_close(&f->loop), 0);
+        sure((uv_loop_close(&f->loop)) == (0));
         sp_tls_context_free(f->tls);
     }
     for (size_t i = 0; i < FAKE_BLOCKS; i++)
