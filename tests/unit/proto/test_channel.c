@@ -321,9 +321,9 @@ too_many_at_once(void **state)
     (void)state;
     memset(c, 0, sizeof(c));
     net_new(&n, &o);
-    net_connect(&n, &c[0]);
-    net_connect(&n, &c[1]);
+    net_connect(&n, &c[0]); /* one after the other: servers[0] is its other end */
     net_until_count(&n, &c[0].ready, 1);
+    net_connect(&n, &c[1]);
     net_until_count(&n, &c[1].ready, 1);
     net_connect(&n, &c[2]);
     net_until_count(&n, &c[2].closed, 1);
