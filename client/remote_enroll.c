@@ -149,16 +149,6 @@ fill_request(
 }
 
 static enum sp_code
-take_text(const uint8_t *p, size_t n, char **ret, struct sp_err *e)
-{
-    if (memchr(p, '\0', n) != NULL)
-        return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the server sent a certificate that is none");
-    if ((*ret = strndup((const char *)p, n)) == NULL)
-        return sp_fail_nomem(e);
-    return SP_OK;
-}
-
-static enum sp_code
 take_bytes(const uint8_t *p, size_t n, uint8_t **ret, size_t *ret_n, struct sp_err *e)
 {
     if (n == 0)
@@ -183,10 +173,10 @@ take_answer(const struct sp_frame *f, struct sp_enrolled *en, struct sp_err *e)
     memcpy(en->group, m->enroll_reply.group, sizeof(en->group));
     if ((en->host_name = strdup(m->enroll_reply.host_name)) == NULL)
         return sp_fail_nomem(e);
-    if ((rc = take_text(p, m->enroll_reply.chain_len, &en->tls_chain, e)) != SP_OK)
+    if ((rc = sp_remote_pem(p, m->enroll_reply.chain_len, &en->tls_chain, e)) != SP_OK)
         return rc;
     p += m->enroll_reply.chain_len;
-    if ((rc = take_text(p, m->enroll_reply.authority_len, &en->tls_authority, e)) != SP_OK)
+    if ((rc = sp_remote_pem(p, m->enroll_reply.authority_len, &en->tls_authority, e)) != SP_OK)
         return rc;
     p += m->enroll_reply.authority_len;
     if ((rc = take_bytes(p, m->enroll_reply.conf_len, &en->conf, &en->conf_len, e)) != SP_OK)

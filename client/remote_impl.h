@@ -261,6 +261,8 @@ enum sp_code sp_remote_unreachable(struct sp_err *e, const char *target, const c
 
 /* remote_renew.c: while opening, on the opener's thread. */
 enum sp_code sp_remote_renew(struct remote *r, struct sp_err *e);
+/* Text out of a message, malloc'd. */
+enum sp_code sp_remote_pem(const uint8_t *p, size_t n, char **ret, struct sp_err *e);
 /* A context for the key and chain. */
 enum sp_code sp_remote_tls(struct remote *r, const char *key, const char *chain,
     struct sp_tls_context **ret, struct sp_err *e);

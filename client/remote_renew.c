@@ -27,6 +27,21 @@ sp_remote_tls(struct remote *r, const char *key, const char *chain, struct sp_tl
     return sp_tls_client_new(&o, ret, e);
 }
 
+enum sp_code
+sp_remote_pem(const uint8_t *p, size_t n, char **ret, struct sp_err *e)
+{
+    char *text;
+
+    if (n == 0 || memchr(p, '\0', n) != NULL)
+        return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the server sent a certificate that is none");
+    if ((text = malloc(n + 1)) == NULL)
+        return sp_fail_nomem(e);
+    memcpy(text, p, n);
+    text[n] = '\0';
+    *ret = text;
+    return SP_OK;
+}
+
 /* What came is a certificate for our key, for the same host, by the same authority. */
 static enum sp_code
 check_chain(struct remote *r, const char *chain, const char *key, struct sp_err *e)
@@ -63,13 +78,8 @@ ask(struct remote *r, const char *key, char **ret_chain, struct sp_err *e)
     sp_call_init(&c, SP_MSG_RENEW);
     c.body = (const uint8_t *)csr;
     c.body_len = strlen(csr);
-    if ((rc = sp_call_run(r, &c, e)) == SP_OK) {
-        if (memchr(c.answer.payload, '\0', c.answer.payload_len) != NULL)
-            rc = sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "the server sent no certificate");
-        else if ((*ret_chain = strndup((const char *)c.answer.payload, c.answer.payload_len)) ==
-                 NULL)
-            rc = sp_fail_nomem(e);
-    }
+    if ((rc = sp_call_run(r, &c, e)) == SP_OK)
+        rc = sp_remote_pem(c.answer.payload, c.answer.payload_len, ret_chain, e);
     sp_call_end(r, &c);
     sp_pem_free(csr);
     return rc;
