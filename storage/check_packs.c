@@ -92,14 +92,19 @@ check_bytes(struct sp_check *c, uint32_t ordinal, const struct sp_pack_state *s,
         sp_pack_verify(c->r->backend, (enum sp_pack_kind)s->kind, s->name, s->size, alive, c, &why);
     c->totals.packs_read++;
     c->totals.bytes_read += s->size;
-    if (rc == SP_OK)
+    if (rc == SP_OK) {
+        sp_distrust_forget(c->r, s);
         return SP_OK;
+    }
     if (sp_store_fatal(rc)) {
         *e = why;
         return rc;
     }
     sp_missing_init(&lost, c->r);
-    if ((rc = find_bad(c, ordinal, object, t, &lost, e)) == SP_OK)
+    if ((rc = find_bad(c, ordinal, object, t, &lost, e)) == SP_OK && lost.n > 0 &&
+        why.code == SP_CORRUPT) /* not a read that failed: that may pass */
+        sp_distrust_keep(c->r, s);
+    if (rc == SP_OK)
         rc = sp_check_tell(c, true, object, NULL, lost.ids, lost.n, e, "%.380s", why.text);
     sp_missing_free(&lost);
     return rc;

@@ -131,6 +131,8 @@ sp_repository_open(struct sp_backend *b, const struct sp_env *env,
         goto out;
     if ((rc = sp_repository_refresh(r, &lost, e)) != SP_OK)
         goto out;
+    if (o->write) /* to a reader and a check each block speaks for itself */
+        sp_distrust_load(r);
     *ret = r;
     r = NULL;
 out:

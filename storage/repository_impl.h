@@ -73,6 +73,14 @@ enum sp_code sp_repository_may_write(struct sp_repository *r, struct sp_err *e);
 /* A pack proved bad: nothing relies on it any more in this process (R6). Takes the lock. */
 void sp_repository_distrust(struct sp_repository *r, uint32_t pack);
 
+/* --- distrust.c: kept in the cache folder. A failure harms nobody. -------------------------- */
+
+void sp_distrust_keep(struct sp_repository *r, const struct sp_pack_state *s);
+/* It was read, and is good. */
+void sp_distrust_forget(struct sp_repository *r, const struct sp_pack_state *s);
+/* Marks the packs that are there and were kept. */
+void sp_distrust_load(struct sp_repository *r);
+
 /* --- lookup.c ------------------------------------------------------------------------------ */
 
 struct sp_place {  /* where a block lies */

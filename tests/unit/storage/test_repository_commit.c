@@ -401,6 +401,68 @@ test_bad_node(void **state)
     sp_store_free(s);
 }
 
+/* What a check found bad the next run stores again, although it has read nothing of it itself; a
+ * check that finds the pack good again takes that back. */
+static enum sp_code
+any_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
+{
+    (void)e;
+    *(bool *)arg |= f->severity == SP_FINDING_FAULT;
+    return SP_OK;
+}
+
+static bool
+check_finds_faults(void)
+{
+    const struct sp_check_options o = {.depth = SP_CHECK_DATA};
+    struct sp_check_totals totals;
+    struct sp_repository *r;
+    bool faults = false;
+
+    ok(place_open(&place, false, "cache", NULL, &r));
+    ok(sp_repository_check(r, NULL, &o, any_finding, &faults, &totals, &err));
+    sp_repository_free(r);
+    return faults;
+}
+
+static void
+test_bad_found_by_check(void **state)
+{
+    struct recorder *recorder;
+    struct sp_store *s = open_store(&recorder, "cache");
+    struct made_record first, second;
+    struct sp_id ids[3];
+    uint8_t *p;
+    size_t n;
+    char name[192];
+
+    (void)state;
+    make_set(s, &host, "job", NULL, 2, ids, &first);
+    sp_store_free(s);
+    first_object(place.below, "packs", name, NULL);
+    ok(sp_backend_get_all(place.below, name, 1u << 20, &p, &n, &err));
+    p[n / 4] ^= 1;
+    overwrite(place.below, name, p, n);
+    assert_true(check_finds_faults());
+    s = open_store(&recorder, "another cache");
+    assert_int_equal(have_one(s, false, &ids[0]), SP_HAVE_MINE); /* told to the other cache */
+    sp_store_free(s);
+    s = open_store(&recorder, "cache");
+    assert_int_equal(have_one(s, false, &ids[0]), SP_HAVE_NO);
+    make_set(s, &host, "job", &first, 2, ids, &second);
+    sp_store_free(s);
+
+    p[n / 4] ^= 1; /* it is put back: and trusted once it was read */
+    overwrite(place.below, name, p, n);
+    assert_false(check_finds_faults());
+    s = open_store(&recorder, "cache");
+    assert_int_equal(have_one(s, false, &ids[0]), SP_HAVE_MINE);
+    sp_store_free(s);
+    free(p);
+    sp_buf_free(&first.object);
+    sp_buf_free(&second.object);
+}
+
 /* --- from run to run ------------------------------------------------------------------------- */
 
 static int64_t now_of_test_ns;
@@ -612,6 +674,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_known_whole, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_node, begin, end),
+        cmocka_unit_test_setup_teardown(test_bad_found_by_check, begin, end),
         cmocka_unit_test_setup_teardown(test_known_file, begin, end),
         cmocka_unit_test_setup_teardown(test_read_only, begin, end),
     };
