@@ -10,6 +10,9 @@
 #define CHECKPOINT_BYTES (UINT64_C(8) << 30)
 #define PROGRESS_EVERY 512
 #define CLOCK_EVERY 64
+/* Nodes of the catalog hold several keys of this length each, so that no number of files makes it
+ * deeper than its readers go. Four times PATH_MAX. */
+#define LONGEST_KEY (16u << 10)
 #define FAULT_BYTES (1u << 20) /* of faults kept: more than a record has room for */
 
 struct cataloguer {
@@ -86,9 +89,14 @@ write_entry(struct cataloguer *c, struct work *w, bool *ret, struct sp_err *e)
 {
     struct sp_err why = {0};
     struct sp_fault *f;
+    bool bare;
     enum sp_code rc;
 
-    rc = sp_catalog_writer_add(c->writer, w->entry, &why);
+    if (w->entry->key_len > LONGEST_KEY)
+        rc = sp_fail(&why, SP_INVALID, SP_DOM_SOURCE, "a path of %zu bytes is too long to be kept",
+            w->entry->key_len);
+    else
+        rc = sp_catalog_writer_add(c->writer, w->entry, &why);
     *ret = rc == SP_OK;
     if (rc == SP_OK)
         return SP_OK;
@@ -96,11 +104,11 @@ write_entry(struct cataloguer *c, struct work *w, bool *ret, struct sp_err *e)
         *e = why;
         return rc;
     }
-    f = backup_fault_new(
-        w->entry, w->entry->nattributes > 0 ? SP_FAULT_ATTRIBUTES : SP_FAULT_UNREADABLE, &why);
+    bare = w->entry->nattributes == 0 || w->entry->key_len > LONGEST_KEY;
+    f = backup_fault_new(w->entry, bare ? SP_FAULT_UNREADABLE : SP_FAULT_ATTRIBUTES, &why);
     if (f == NULL)
         return sp_fail_nomem(e);
-    if ((rc = record_fault(c->b, f, e)) != SP_OK || w->entry->nattributes == 0)
+    if ((rc = record_fault(c->b, f, e)) != SP_OK || bare)
         return rc;
     w->entry->nattributes = 0;
     w->entry->flags |= SP_ENTRY_UNREADABLE;
