@@ -4,6 +4,7 @@
 
 #include "client/commands.h"
 #include "client/invitation.h"
+#include "client/report.h"
 #include "client/setup.h"
 #include "client/store_remote.h"
 #include "storage/repository.h"
@@ -115,9 +116,10 @@ fill_profile(struct sp_profile *p, struct sp_enrolled *en, struct sp_err *e)
 }
 
 static enum sp_code
-enroll(struct sp_cli *c, const char *token, const char *name, const char *invitation,
+enroll(struct sp_report *r, const char *token, const char *name, const char *invitation,
     const char *sheet, struct sp_err *e)
 {
+    struct sp_cli *c = r->c;
     struct setup s;
     struct sp_enrolled en = {0};
     struct sp_enroll_options o = {.token = token};
@@ -127,6 +129,8 @@ enroll(struct sp_cli *c, const char *token, const char *name, const char *invita
     enum sp_code rc;
 
     if ((rc = setup_begin(c, name, &s, e)) != SP_OK)
+        goto out;
+    if ((rc = setup_sheet_open(c, &s, sheet, e)) != SP_OK) /* the token is for one use */
         goto out;
     if (invitation != NULL) {
         if ((rc = sp_invitation_parse(invitation, secret, e)) != SP_OK)
@@ -147,7 +151,9 @@ enroll(struct sp_cli *c, const char *token, const char *name, const char *invita
     if ((rc = setup_save(c, &s, e)) != SP_OK)
         goto out;
     if (!j.joined)
-        rc = setup_sheet(c, &s, sheet, e);
+        rc = setup_sheet(c, &s, e);
+    if (rc == SP_OK && r->j != NULL)
+        setup_json(&s, r->j);
     if (rc == SP_OK)
         sp_cli_say(c, "enrolled as %s with %s%s; next: stillpoint backup PATH…",
             s.profile->host_name, s.profile->address,
@@ -168,6 +174,7 @@ run(struct sp_cli *c)
         {"invitation", required_argument, NULL, 'i'}, {"sheet", required_argument, NULL, 's'},
         {NULL, 0, NULL, 0}};
     const char *name = NULL, *invitation = NULL, *sheet = NULL;
+    struct sp_report r;
     struct sp_err e = {0};
     int opt;
 
@@ -183,9 +190,9 @@ run(struct sp_cli *c)
     }
     if (optind + 1 != c->argc)
         return sp_cli_usage(c, "give one token, as 'stillpointd host add NAME' printed it");
-    if (enroll(c, c->argv[optind], name, invitation, sheet, &e) != SP_OK)
-        return sp_cli_fail(c, &e);
-    return SP_EXIT_DONE;
+    sp_report_begin(&r, c);
+    return sp_report_end(
+        &r, enroll(&r, c->argv[optind], name, invitation, sheet, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_enroll = {"enroll", "join a server with a token", usage, run};

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/report.h"
 #include "client/setup.h"
 #include "storage/repository.h"
 
@@ -69,8 +70,9 @@ make(struct sp_cli *c, struct setup *s, struct sp_err *e)
 }
 
 static enum sp_code
-init(struct sp_cli *c, const char *name, const char *sheet, struct sp_err *e)
+init(struct sp_report *r, const char *name, const char *sheet, struct sp_err *e)
 {
+    struct sp_cli *c = r->c;
     struct setup s;
     struct sp_buf passphrase = SP_BUF_INIT;
     enum sp_code rc;
@@ -78,6 +80,10 @@ init(struct sp_cli *c, const char *name, const char *sheet, struct sp_err *e)
     if ((rc = setup_begin(c, name, &s, e)) != SP_OK)
         goto out;
     if ((rc = sp_cli_address(c->repository, &s.profile->address, e)) != SP_OK)
+        goto out;
+    if ((rc = setup_check_line("a repository's address", s.profile->address, e)) != SP_OK)
+        goto out;
+    if ((rc = setup_sheet_open(c, &s, sheet, e)) != SP_OK)
         goto out;
     if ((rc = sp_random_fill(c->env->random, s.profile->repository, 16, e)) != SP_OK)
         goto out;
@@ -98,7 +104,9 @@ init(struct sp_cli *c, const char *name, const char *sheet, struct sp_err *e)
     if (rc == SP_OK)
         rc = setup_save(c, &s, e);
     if (rc == SP_OK)
-        rc = setup_sheet(c, &s, sheet, e);
+        rc = setup_sheet(c, &s, e);
+    if (rc == SP_OK && r->j != NULL)
+        setup_json(&s, r->j);
     if (rc == SP_OK)
         sp_cli_say(c, "made the repository %s in %s; next: stillpoint backup PATH…",
             sp_hex16(s.profile->repository).s, s.profile->address);
@@ -114,6 +122,7 @@ run(struct sp_cli *c)
     static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
         {"sheet", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
     const char *name = NULL, *sheet = NULL;
+    struct sp_report r;
     struct sp_err e = {0};
     int opt;
 
@@ -133,9 +142,8 @@ run(struct sp_cli *c)
         return sp_cli_usage(c,
             "a server's repository is made on the server (stillpointd init); this machine joins it "
             "with 'stillpoint enroll TOKEN'");
-    if (init(c, name, sheet, &e) != SP_OK)
-        return sp_cli_fail(c, &e);
-    return SP_EXIT_DONE;
+    sp_report_begin(&r, c);
+    return sp_report_end(&r, init(&r, name, sheet, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_init = {"init", "make a repository in a folder", usage, run};

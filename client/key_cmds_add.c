@@ -109,28 +109,6 @@ key_add_recovery(struct key_args *a, struct sp_err *e)
     return rc;
 }
 
-/* Said before a key is made for a sheet that then has no place. */
-static enum sp_code
-check_free(struct sp_cli *c, const char *file, struct sp_err *e)
-{
-    const struct sp_os *os = c->env->os;
-    struct sp_os_stat st;
-    char *path = NULL;
-    enum sp_code rc;
-
-    if (file == NULL)
-        return SP_OK;
-    if ((rc = sp_os_absolute(file, &path, e)) != SP_OK)
-        return rc;
-    rc = os->stat(os->self, path, &st, e);
-    if (rc == SP_OK)
-        rc = sp_fail(e, SP_EXISTS, SP_DOM_CONFIG, "%s exists, and is not written over", path);
-    else if (rc == SP_ABSENT)
-        rc = SP_OK;
-    free(path);
-    return rc;
-}
-
 enum sp_code
 key_sheet(struct key_args *a, struct sp_err *e)
 {
@@ -140,15 +118,18 @@ key_sheet(struct key_args *a, struct sp_err *e)
     enum sp_code rc;
 
     memset(&s, 0, sizeof(s));
-    if ((rc = check_free(a->c, a->sheet, e)) != SP_OK)
+    if ((rc = setup_sheet_open(a->c, &s, a->sheet, e)) != SP_OK)
         return rc;
-    if ((rc = open_writable(a, &o, e)) != SP_OK)
+    if ((rc = open_writable(a, &o, e)) != SP_OK) {
+        setup_sheet_drop(&s);
         return rc;
+    }
     s.profile = o.profile; /* borrowed */
     if ((rc = sp_random_fill(a->c->env->random, s.recovery_secret, 32, e)) == SP_OK &&
         (rc = sp_x25519_public(s.recovery_secret, public_key, e)) == SP_OK &&
         (rc = put_recovery(a, &o, public_key, "recovery sheet", e)) == SP_OK)
-        rc = setup_sheet(a->c, &s, a->sheet, e);
+        rc = setup_sheet(a->c, &s, e);
+    setup_sheet_drop(&s);
     sp_wipe(s.recovery_secret, sizeof(s.recovery_secret));
     if (rc == SP_OK)
         sp_cli_say(a->c, "a new recovery sheet with a key of its own; older sheets stay good");

@@ -189,6 +189,8 @@ join(struct key_args *a, char *address, struct sp_err *e)
         rc = sp_fail_nomem(e);
         goto out;
     }
+    if ((rc = setup_check_line("a repository's address", address, e)) != SP_OK)
+        goto out;
     if ((rc = open_folder(a->c, address, &r, e)) != SP_OK)
         goto out;
     if ((rc = sp_store_repository_new(r, address, NULL, NULL, &store, e)) != SP_OK)

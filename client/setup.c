@@ -9,6 +9,19 @@
 #include "storage/crypto.h"
 
 enum sp_code
+setup_check_line(const char *what, const char *text, struct sp_err *e)
+{
+    const char *p;
+
+    for (p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s has no control characters", what);
+    if (!sp_utf8_valid(text, strlen(text)))
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s is UTF-8 text", what);
+    return SP_OK;
+}
+
+enum sp_code
 setup_begin(struct sp_cli *c, const char *name, struct setup *s, struct sp_err *e)
 {
     struct sp_profile *p;
@@ -25,6 +38,8 @@ setup_begin(struct sp_cli *c, const char *name, struct setup *s, struct sp_err *
     }
     if (strlen(p->host_name) == 0 || strlen(p->host_name) > 255)
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "a host's name has 1 to 255 bytes");
+    if ((rc = setup_check_line("a host's name", p->host_name, e)) != SP_OK)
+        return rc;
     if ((rc = sp_random_fill(c->env->random, p->host, 16, e)) != SP_OK)
         return rc;
     if ((rc = sp_random_fill(c->env->random, p->signing_secret, 32, e)) != SP_OK)
@@ -124,23 +139,35 @@ setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e)
     return rc;
 }
 
-enum sp_code
-setup_write_secret(
-    struct sp_cli *c, const char *file, const struct sp_buf *text, struct sp_err *e)
+static enum sp_code
+open_secret(const struct sp_os *os, const char *file, char **ret_path, struct sp_file **ret,
+    struct sp_err *e)
 {
-    const struct sp_os *os = c->env->os;
-    struct sp_file *f = NULL;
-    struct sp_err ignored = {0};
+    struct sp_err why = {0};
     char *path = NULL;
     enum sp_code rc;
 
     if ((rc = sp_os_absolute(file, &path, e)) != SP_OK)
         return rc;
-    rc = os->create(os->self, path, &f, e);
+    if ((rc = os->create(os->self, path, ret, &why)) == SP_OK) {
+        *ret_path = path;
+        return SP_OK;
+    }
+    if (rc == SP_EXISTS)
+        rc = sp_fail(e, rc, SP_DOM_CONFIG, "%s exists, and is not written over", path);
+    else /* an absent folder is a mistake of the command line, not a store out of reach */
+        rc = sp_fail(e, rc == SP_ABSENT ? SP_INVALID : rc, SP_DOM_CONFIG, "%s", why.text);
     free(path);
-    if (rc != SP_OK)
-        return rc;
-    rc = os->write_at(os->self, f, 0, text->data, text->len, e);
+    return rc;
+}
+
+/* Always releases f. */
+static enum sp_code
+fill_secret(const struct sp_os *os, struct sp_file *f, const struct sp_buf *text, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+    enum sp_code rc = os->write_at(os->self, f, 0, text->data, text->len, e);
+
     if (rc == SP_OK)
         rc = os->sync(os->self, f, e);
     if (rc != SP_OK)
@@ -151,7 +178,41 @@ setup_write_secret(
 }
 
 enum sp_code
-setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e)
+setup_write_secret(struct sp_cli *c, const char *file, const struct sp_buf *text, struct sp_err *e)
+{
+    struct sp_file *f = NULL;
+    char *path = NULL;
+    enum sp_code rc;
+
+    if ((rc = open_secret(c->env->os, file, &path, &f, e)) == SP_OK)
+        rc = fill_secret(c->env->os, f, text, e);
+    free(path);
+    return rc;
+}
+
+enum sp_code
+setup_sheet_open(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e)
+{
+    s->os = c->env->os;
+    return file == NULL ? SP_OK : open_secret(s->os, file, &s->sheet_path, &s->sheet, e);
+}
+
+void
+setup_sheet_drop(struct setup *s)
+{
+    struct sp_err ignored = {0};
+
+    if (s->sheet != NULL)
+        (void)s->os->close(s->os->self, s->sheet, &ignored);
+    if (s->sheet_path != NULL)
+        (void)s->os->remove(s->os->self, s->sheet_path, &ignored);
+    free(s->sheet_path);
+    s->sheet = NULL;
+    s->sheet_path = NULL;
+}
+
+enum sp_code
+setup_sheet(struct sp_cli *c, struct setup *s, struct sp_err *e)
 {
     const struct sp_profile *p = s->profile;
     struct sp_buf text = SP_BUF_INIT;
@@ -168,17 +229,35 @@ setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *
     memcpy(sheet.recovery, s->recovery_secret, 32);
     rc = sp_sheet_print(&sheet, sp_clock_wall(c->env->clock), &text, e);
     sp_wipe(&sheet, sizeof(sheet));
-    if (rc == SP_OK && file != NULL)
-        rc = setup_write_secret(c, file, &text, e);
-    else if (rc == SP_OK && fwrite(text.data, 1, text.len, c->json ? stderr : stdout) != text.len)
+    if (rc == SP_OK && s->sheet != NULL) {
+        rc = fill_secret(s->os, s->sheet, &text, e);
+        s->sheet = NULL;
+        if (rc == SP_OK) { /* it stays */
+            free(s->sheet_path);
+            s->sheet_path = NULL;
+        }
+    } else if (rc == SP_OK &&
+               fwrite(text.data, 1, text.len, c->json ? stderr : stdout) != text.len) {
         rc = sp_fail(e, SP_IO, SP_DOM_SELF, "the recovery sheet could not be printed");
+    }
     sp_buf_wipe(&text);
     return rc;
 }
 
 void
+setup_json(const struct setup *s, struct sp_json *j)
+{
+    sp_json_kstr(j, "address", s->profile->address);
+    sp_json_kstr(j, "repository", sp_hex16(s->profile->repository).s);
+    sp_json_kstr(j, "host", s->profile->host_name);
+    sp_json_kstr(j, "host_id", sp_hex16(s->profile->host).s);
+    sp_json_kstr(j, "group", sp_hex16(sp_keys_group(s->profile->keys)).s);
+}
+
+void
 setup_clear(struct setup *s)
 {
+    setup_sheet_drop(s);
     sp_profile_free(s->profile);
     sp_wipe(s->recovery_secret, sizeof(s->recovery_secret));
     sp_buf_free(&s->slots);

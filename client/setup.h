@@ -14,8 +14,13 @@ struct setup {
     size_t slot_lens[8];
     size_t nslots;
     struct sp_buf host_record;
+    const struct sp_os *os; /* the sheet's file, made and not written yet; NULL: none */
+    struct sp_file *sheet;
+    char *sheet_path;
 };
 
+/* SP_INVALID for what does not fit on one line of the profile and the sheet. */
+enum sp_code setup_check_line(const char *what, const char *text, struct sp_err *e);
 /* A fresh identity (host name: `name`, or the machine's) in an empty profile. */
 enum sp_code setup_begin(struct sp_cli *c, const char *name, struct setup *s, struct sp_err *e);
 /* New keys for a group of its own; a recovery key for the sheet; a slot for the administrator's recovery key
@@ -28,11 +33,19 @@ enum sp_code setup_host_record(struct setup *s, const uint8_t *before, size_t be
     struct sp_err *e);
 /* Saves the profile, its slots, and makes it the default. */
 enum sp_code setup_save(struct sp_cli *c, struct setup *s, struct sp_err *e);
-/* Prints the recovery sheet, or writes it to a new file that only its owner reads. */
-enum sp_code setup_sheet(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e);
+/* Makes the sheet's file, new and for its owner only, before anything is made that needs a sheet.
+ * file NULL: it will be printed. */
+enum sp_code
+setup_sheet_open(struct sp_cli *c, struct setup *s, const char *file, struct sp_err *e);
+/* Prints the recovery sheet, or writes it to the file that was opened. */
+enum sp_code setup_sheet(struct sp_cli *c, struct setup *s, struct sp_err *e);
+/* Removes the file if the sheet was not written. */
+void setup_sheet_drop(struct setup *s);
 /* A new file that only its owner reads; SP_EXISTS when the name is taken. */
 enum sp_code setup_write_secret(struct sp_cli *c, const char *file, const struct sp_buf *text,
     struct sp_err *e);
+/* What was made, as members of a JSON object. */
+void setup_json(const struct setup *s, struct sp_json *j);
 void setup_clear(struct setup *s); /* wipes */
 
 #endif
