@@ -356,6 +356,7 @@ struct listing {
     uint8_t default_id[16];
     enum sp_code (*each)(void *arg, const struct sp_profile *p, bool is_default, struct sp_err *e);
     void *arg;
+    struct sp_err bad; /* the first profile that cannot be read */
 };
 
 static enum sp_code
@@ -363,16 +364,24 @@ list_one(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err
 {
     struct listing *l = arg;
     struct sp_profile *p = NULL;
+    struct sp_err why = {0};
     uint8_t id[16];
     enum sp_code rc;
 
     (void)st;
     if (!sp_hex_parse(name, id, 16))
         return SP_OK;
-    rc = sp_profile_load_id(l->env, id, &p, e);
+    rc = sp_profile_load_id(l->env, id, &p, &why);
     if (rc == SP_ABSENT) /* a folder left by a set-up that did not finish */
         return SP_OK;
-    if (rc == SP_OK)
+    if (rc == SP_CORRUPT || rc == SP_INVALID) { /* told at the end: the others are good */
+        if (l->bad.code == SP_OK)
+            l->bad = why;
+        return SP_OK;
+    }
+    if (rc != SP_OK)
+        *e = why;
+    else
         rc = l->each(l->arg, p, l->has_default && memcmp(id, l->default_id, 16) == 0, e);
     sp_profile_free(p);
     return rc;
@@ -421,6 +430,10 @@ sp_profile_list(const struct sp_env *env,
     rc = env->os->list(env->os->self, folder, false, list_one, &l, e);
     if (rc == SP_ABSENT)
         rc = SP_OK;
+    if (rc == SP_OK && l.bad.code != SP_OK) {
+        *e = l.bad;
+        rc = l.bad.code;
+    }
     free(folder);
     return rc;
 }
@@ -475,10 +488,14 @@ sp_profile_load(const struct sp_env *env, const char *address, struct sp_profile
     struct sp_err *e)
 {
     struct wanted w = {.env = env, .address = address};
+    struct sp_err why = {0};
     enum sp_code rc;
 
-    if ((rc = sp_profile_list(env, match, &w, e)) != SP_OK)
+    rc = sp_profile_list(env, match, &w, &why);
+    if (rc != SP_OK && !(w.found && (rc == SP_CORRUPT || rc == SP_INVALID))) {
+        *e = why;
         return rc;
+    }
     if (w.found || (address == NULL && w.count == 1))
         return sp_profile_load_id(env, w.id, ret, e);
     if (address != NULL)

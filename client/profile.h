@@ -41,6 +41,8 @@ enum sp_code sp_profile_load(const struct sp_env *env, const char *address, stru
     struct sp_err *e);
 enum sp_code sp_profile_load_id(const struct sp_env *env, const uint8_t repository[16],
     struct sp_profile **ret, struct sp_err *e);
+/* A profile that cannot be read does not hide the others: SP_CORRUPT or SP_INVALID after all of
+ * them. */
 enum sp_code sp_profile_list(const struct sp_env *env,
     enum sp_code (*each)(void *arg, const struct sp_profile *p, bool is_default, struct sp_err *e),
     void *arg, struct sp_err *e);

@@ -85,6 +85,33 @@ comes_back(void **state)
     sp_profile_free(NULL);
 }
 
+/* A profile that cannot be read takes only its own repository with it (R11). */
+static void
+a_bad_one(void **state)
+{
+    struct sp_profile *good = make(1, "/mnt/one"), *bad = make(2, "/mnt/two"), *back = NULL;
+    struct sp_err err = {0};
+    char *path;
+
+    (void)state;
+    save(good);
+    save(bad);
+    assert_ok(sp_profile_set_default(&sp_env_system, good, e));
+    path = sp_path_join(bad->folder, "profile");
+    assert_non_null(path);
+    assert_ok(sp_os_write_file(&sp_os_system, path, "host-name = \"a\nb\"\n", 18, e));
+    free(path);
+    assert_ok(sp_profile_load(&sp_env_system, NULL, &back, e));
+    assert_same(good, back);
+    sp_profile_free(back);
+    assert_ok(sp_profile_load(&sp_env_system, "/mnt/one", &back, e));
+    sp_profile_free(back);
+    assert_int_equal(sp_profile_load(&sp_env_system, "/mnt/two", &back, &err), SP_INVALID);
+    assert_non_null(strstr(err.text, bad->folder));
+    sp_profile_free(good);
+    sp_profile_free(bad);
+}
+
 static void
 a_server(void **state)
 {
@@ -287,6 +314,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(comes_back, setup, tmp_teardown),
+        cmocka_unit_test_setup_teardown(a_bad_one, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(a_server, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(rights, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(which_is_meant, setup, tmp_teardown),
