@@ -77,6 +77,7 @@ enum sp_code sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_b
 void sp_signals_install(void);
 bool sp_signals_stop(void *unused);    /* for sp_backup_run's `cancelled` */
 int sp_signals_which(void);            /* 0, SIGINT or SIGTERM */
+int sp_signals_times(void);            /* how many came */
 void sp_signals_store(struct sp_store *s); /* the store to cancel; NULL: none any more */
 
 /* --- opening ----------------------------------------------------------------------------------------- */

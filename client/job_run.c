@@ -32,7 +32,7 @@ struct run {
     size_t nvolumes;
     char *cache_dir, *temp_dir, *state_dir;
     uint64_t faults_shown, audits;
-    bool shadow_levels_low;
+    bool unclean;
     struct sp_backup_result result;
 };
 
@@ -257,6 +257,7 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
         .progress = on_progress,
         .note = on_note,
         .arg = r};
+    struct sp_err late = {0};
     enum sp_code rc;
 
     memset(&o, 0, sizeof(o));
@@ -296,9 +297,15 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
         &r->result, e);
     sp_progress_free(r->progress);
     r->progress = NULL;
-    if (rc == SP_OK)
-        rc = sp_profile_set_head(
-            r->c->env, p, j->name, r->result.sequence, r->result.record_hash, e);
+    if (rc == SP_OK && sp_profile_set_head(r->c->env, p, j->name, r->result.sequence,
+                           r->result.record_hash, &late) != SP_OK) {
+        /* The set is made and counts (R2); that it is the newest is for the next run to remember.
+         */
+        sp_cli_warn(r->c,
+            "the set is made, but this machine cannot remember that it is the newest: %s",
+            late.text);
+        r->unclean = true;
+    }
     return rc;
 }
 
@@ -355,7 +362,7 @@ out:
         after = hook(r, "after", r->job->after, "running", &late);
     if (after != SP_OK && rc == SP_OK) {
         sp_cli_warn(r->c, "%s", late.text);
-        r->shadow_levels_low = true; /* the set is made; the run is not clean */
+        r->unclean = true; /* the set is made; the run is not clean */
     }
     return rc;
 }
@@ -493,10 +500,10 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
         say_result(&r);
         if (json != NULL)
             json_result(&r, json);
-        code = r.result.state == SP_SET_INCOMPLETE || r.shadow_levels_low || r.audits > 0 ||
-                r.result.chain_broken
-            ? SP_EXIT_PARTLY
-            : SP_EXIT_DONE;
+        code = r.result.state == SP_SET_INCOMPLETE || r.unclean || r.audits > 0 ||
+                       r.result.chain_broken
+                   ? SP_EXIT_PARTLY
+                   : SP_EXIT_DONE;
         if (r.result.chain_broken)
             sp_cli_warn(c,
                 "the repository does not hold the last set that this machine made for %s: sets were "

@@ -63,6 +63,12 @@ sp_signals_stop(void *unused)
 }
 
 int
+sp_signals_times(void)
+{
+    return atomic_load(&times);
+}
+
+int
 sp_signals_which(void)
 {
     return atomic_load(&received);

@@ -35,6 +35,13 @@ rm "$world/one/config/stillpoint.conf"
 expect 5 '/nowhere.conf' "$sp" backup a --config /nowhere.conf
 expect 5 'bandwidth' "$sp" backup /tmp --bandwidth fast
 expect 5 'there is no set' "$sp" show nothing
+expect 5 'control characters' "$sp" init -r "$world/control" --name $'a\nb' --sheet "$world/sheet2"
+expect 5 'control characters' "$sp" init -r "$world/con"$'\n'trol --sheet "$world/sheet2"
+expect 5 'UTF-8' "$sp" init -r "$world/con"$'\xff'trol --sheet "$world/sheet2"
+expect 2 'not written over' "$sp" init -r "$world/control" --sheet "$world/sheet"
+expect 5 'No such file' "$sp" init -r "$world/control" --sheet /nowhere/sheet
+expect 2 'not written over' "$sp" key sheet --sheet "$world/sheet"
+[[ ! -e $world/control && ! -e $world/sheet2 ]] || fail "a repository was made although its sheet had no place"
 expect 5 '--target' "$sp" restore latest
 
 # --- sources
@@ -42,6 +49,15 @@ expect 2 '/does/not/exist' "$sp" backup /does/not/exist
 expect 2 'before' "$sp" backup "$world/tree" --before 'exit 3'
 expect 2 'did not end within' "$sp" backup "$world/tree" --before 'sleep 60' --command-timeout 1s
 expect 1 'after' "$sp" backup "$world/tree" --after 'exit 3'
+"$sp" backup "$world/tree" --before 'sleep 30' >"$world/twice.log" 2>&1 & # the second signal waits for nothing
+twice=$!
+sleep 0.7
+kill "$twice"
+sleep 0.2
+kill "$twice"
+SECONDS=0 rc=0
+wait "$twice" || rc=$?
+((rc == 143 && SECONDS < 10)) || fail "stopped twice: exit $rc after $SECONDS s: $(cat "$world/twice.log")"
 
 # --- the store
 as stranger # a machine that does not know the repository
@@ -92,6 +108,15 @@ if [[ $EUID == 0 ]] && mkdir "$world/small" && mount -t tmpfs -o size=3m none "$
     mount -t tmpfs -o size=3m none "$world/target"
     mounts+=("$world/target")
     expect 2 'space' "$sp" restore large -r "$r" --target "$world/target"
+fi
+
+# --- a full disk where this machine keeps what it knows: the set is made, and said to be
+if [[ $EUID == 0 ]] && mkdir "$world/state" && mount -t tmpfs -o size=256k none "$world/state" 2>/dev/null; then
+    mounts+=("$world/state")
+    cp -a "$STILLPOINT_STATE_DIR/." "$world/state/"
+    head -c 1000000 /dev/zero >"$world/state/fill" 2>/dev/null || true
+    expect 1 'cannot remember' env STILLPOINT_STATE_DIR="$world/state" "$sp" backup "$world/tree" -r "$r" --job forgetful
+    expect 0 'forgetful' "$sp" list -r "$r" --job forgetful
 fi
 
 # --- files that cannot be read as they are
