@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,6 +13,11 @@ sp_cli_platform_start(struct sp_cli *c)
 {
     struct rlimit limit;
 
+    /* Blocks of up to a megabyte are made by one thread and freed by another, all the time. By
+     * default glibc learns to keep them in its arenas, which then grow to several times what is in
+     * use (measured: 207 MB instead of 86 MB over TLS, for 5 % of time). A fixed threshold gives
+     * them back at once. */
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     /* Folder handles of a deep walk and the server's connections: as many as we may have. */
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;

@@ -46,7 +46,7 @@ PORTABLE |= {"immintrin.h", "cpuid.h", "arm_neon.h"}
 # What only one platform has: allowed in that platform's files alone.
 POSIX = ["sys/*", "linux/*", "netinet/*", "arpa/*", "net/*", "dirent.h", "dlfcn.h", "err.h", "fnmatch.h",
     "ftw.h", "glob.h", "grp.h", "ifaddrs.h", "netdb.h", "poll.h", "pwd.h", "regex.h", "sched.h",
-    "semaphore.h", "spawn.h", "syslog.h", "termios.h", "utime.h", "endian.h", "langinfo.h",
+    "semaphore.h", "spawn.h", "syslog.h", "termios.h", "utime.h", "endian.h", "langinfo.h", "malloc.h",
     "mntent.h", "sysexits.h"]
 WIN32 = ["windows.h", "win*.h", "io.h", "direct.h", "process.h", "initguid.h", "vs*.h", "aclapi.h",
     "sddl.h", "shlobj.h", "wincrypt.h", "dpapi.h", "psapi.h", "userenv.h", "ntsecapi.h", "objbase.h"]
