@@ -121,6 +121,7 @@ struct sp_found_set {
     uint8_t *record;
     size_t record_len;
     bool has_sealed; /* keys opened it */
+    bool same_group; /* as the keys */
     bool signed_ok;  /* the host's record is there and its key signed this */
 };
 enum sp_code sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,

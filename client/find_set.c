@@ -88,6 +88,7 @@ open_record(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
                    sp_host_decode(p, n, o->keys, &host, &ignored) == SP_OK &&
                    sp_record_check_signature(
                        SP_RECORD_SET, f->record, f->record_len, &host, &ignored) == SP_OK;
+    f->same_group = memcmp(f->set.group, sp_keys_group(o->keys), 16) == 0;
     free(p);
     return SP_OK;
 }
@@ -180,6 +181,11 @@ sp_found_set_need_key(const struct sp_found_set *f, struct sp_err *e)
 {
     if (f->has_sealed)
         return SP_OK;
+    if (f->same_group && !f->signed_ok)
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+            "the record of set %.8s does not open and is not signed by its host: it is damaged, or "
+            "forged",
+            sp_hex8(f->set.set_id).s);
     return sp_fail(e, SP_AUTH, SP_DOM_CRYPTO,
         "set %.8s is sealed with a key that is not here: of another key group, or newer than this "
         "machine's (then: stillpoint key join -r ADDRESS, with the recovery key or an invitation)",

@@ -66,6 +66,46 @@ as_store(struct sp_repository *r, struct sp_opened_store *o, const uint8_t *host
     return sp_store_repository_new(r, o->address, host, group, &o->store, e);
 }
 
+/* A folder's host records are small, and without this machine's one it can add no set: lost or
+ * damaged it is written again. Keys of machines before this one are lost with it. */
+static enum sp_code
+keep_host_record(
+    struct sp_cli *c, struct sp_repository *r, struct sp_opened_store *o, struct sp_err *e)
+{
+    const struct sp_profile *p = o->profile;
+    struct sp_buf record = SP_BUF_INIT;
+    struct sp_err why = {0};
+    struct sp_host h;
+    uint8_t *there = NULL;
+    size_t n = 0;
+    enum sp_code rc;
+
+    rc = sp_repository_host(r, p->host, &there, &n, &why);
+    if (rc == SP_OK)
+        rc = sp_host_decode(there, n, o->keys, &h, &why);
+    free(there);
+    if (rc == SP_OK)
+        return SP_OK;
+    if (rc != SP_ABSENT && rc != SP_CORRUPT) {
+        *e = why;
+        return rc;
+    }
+    memset(&h, 0, sizeof(h));
+    memcpy(h.id, p->host, 16);
+    memcpy(h.group, sp_keys_group(o->keys), 16);
+    (void)snprintf(h.name, sizeof(h.name), "%s", p->host_name);
+    h.nkeys = 1;
+    if ((rc = sp_ed25519_public(p->signing_secret, h.keys[0], e)) == SP_OK &&
+        (rc = sp_host_encode(&h, o->keys, &record, e)) == SP_OK)
+        rc = sp_repository_put_host(r, record.data, record.len, e);
+    if (rc == SP_OK)
+        sp_cli_warn(c,
+            "the record of this machine was missing from %s, or damaged: it was written again",
+            o->address);
+    sp_buf_free(&record);
+    return rc;
+}
+
 static enum sp_code
 open_known_folder(
     struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o, struct sp_err *e)
@@ -82,6 +122,10 @@ open_known_folder(
             "volume mounted?",
             o->profile->address, sp_hex16(sp_repository_conf(r)->id).s,
             sp_hex16(o->profile->repository).s);
+        sp_repository_free(r);
+        return rc;
+    }
+    if (mode == SP_OPEN_WRITE && (rc = keep_host_record(c, r, o, e)) != SP_OK) {
         sp_repository_free(r);
         return rc;
     }

@@ -131,7 +131,7 @@ load_host(struct host_pass *h, const uint8_t host[16], struct sp_err *e)
     if (rc == SP_OK)
         return SP_OK;
     if (rc == SP_ABSENT)
-        return sp_check_tell(h->c, false, NULL, NULL, NULL, 0, e,
+        return sp_check_tell(h->c, true, NULL, NULL, NULL, 0, e,
             "there is no record of host %s: the signatures of its sets cannot be checked",
             sp_hex16(host).s);
     return sp_check_bad(h->c, true, NULL, NULL, rc, &why, e);

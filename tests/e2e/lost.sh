@@ -45,6 +45,26 @@ quiet "$stillpoint" backup "$world/tree" --set audit=0
 quiet "$stillpoint" restore latest --target "$world/back3"
 same "$world/tree" "$world/back3$world/tree"
 
+# the record of this machine gone, then damaged: said to be damage, and the next run writes it again
+host=$(find "$world/repository/hosts" -type f)
+rm "$host"
+expect 3 'no record of host' "$stillpoint" check
+expect 4 'not signed' "$stillpoint" restore latest --target "$world/unsigned"
+expect 0 'written again' "$stillpoint" backup "$world/tree" --set audit=0
+printf x | dd of="$host" bs=1 seek=60 conv=notrunc status=none
+expect 0 'written again' "$stillpoint" backup "$world/tree" --set audit=0
+quiet "$stillpoint" restore latest --target "$world/back6"
+same "$world/tree" "$world/back6$world/tree"
+
+# a set's record damaged: damage, whoever asks
+record=$(find "$world/repository/sets" -name '*.set' | sort | tail -n 1)
+cp "$record" "$world/record"
+printf x | dd of="$record" bs=1 seek=260 conv=notrunc status=none
+expect 3 'damage' "$stillpoint" verify
+expect 3 'damage' "$stillpoint" show latest /
+cp "$world/record" "$record"
+expect 0 'is good' "$stillpoint" verify
+
 # index and cache gone: only time is lost
 rm -rf "$world/repository/index" "$world/one/cache"
 quiet "$stillpoint" backup "$world/tree" --set audit=0

@@ -336,15 +336,16 @@ test_signatures(void **state)
     s = object_of(&false_one);
     assert_string_equal(f.faulty[0], s.name);
 
-    /* Without the host's record nothing can be said of signatures, and that is said. */
+    /* Without the host's record nothing can be said of signatures: damage, for no set of that host
+     * is restored without being told to, and it can add none. */
     first_object(place.below, "hosts", name, NULL);
     ok(sp_backend_remove(place.below, name, &err));
     f = check();
-    assert_int_equal(f.notes, 1);
-    assert_int_equal(f.faults, 0);
+    assert_int_equal(f.faults, 1);
+    assert_non_null(strstr(f.text, "no record of host"));
     put_record(SP_RECORD_SET, &host, r.set_id, 98 * SP_SECOND, &false_one.object);
     f = check(); /* under another set's name */
-    assert_int_equal(f.faults, 1);
+    assert_int_equal(f.faults, 2);
     party_free(&liar);
     sp_buf_free(&r.object);
     sp_buf_free(&false_one.object);
