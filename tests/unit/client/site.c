@@ -261,8 +261,12 @@ site_run(struct site *s, const char *what, struct outcome *ret)
     o.source.temp_dir = o.temp_dir = temp;
     o.cache_dir = cache;
     deadline(what, s->deadline_s);
+    if (s->around != NULL)
+        s->around(true);
     ret->code = sp_backup_run(&sp_env_system, &s->wrap.store, s->keys, &o, &events, s->cancelled,
         s->cancelled_arg, &ret->result, &ret->err);
+    if (s->around != NULL)
+        s->around(false);
     deadline("", 0);
     if (ret->code != SP_OK)
         assert_int_equal(ret->code, ret->err.code);

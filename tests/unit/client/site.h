@@ -30,6 +30,7 @@ struct site {
     bool settled;               /* nothing is RECHECK: as if the run began a minute from now */
     bool (*cancelled)(void *arg);
     void *cancelled_arg;
+    void (*around)(bool begins); /* just before and after the pipeline runs; NULL */
     unsigned deadline_s;
 };
 

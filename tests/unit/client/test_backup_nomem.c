@@ -1,0 +1,185 @@
+/* The backup pipeline when a thread cannot be started, or memory runs out, at any point: the run
+ * ends, with an error and no set, or with a whole set. The linker sends those calls through here.
+ */
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/thread.h"
+#include "tests/unit/client/site.h"
+
+/* --- the n-th fails ------------------------------------------------------------------------------
+ */
+
+static atomic_long until_thread, until_memory; /* 0: none fails; 1: the next */
+static atomic_long allocations;
+static long fail_at; /* in the next run */
+
+static bool
+its_turn(atomic_long *until)
+{
+    return atomic_load(until) > 0 && atomic_fetch_sub(until, 1) == 1;
+}
+
+enum sp_code __real_sp_thread_start(
+    const char *name, void (*run)(void *arg), void *arg, struct sp_thread **ret, struct sp_err *e);
+enum sp_code __wrap_sp_thread_start(
+    const char *name, void (*run)(void *arg), void *arg, struct sp_thread **ret, struct sp_err *e);
+
+enum sp_code
+__wrap_sp_thread_start(
+    const char *name, void (*run)(void *arg), void *arg, struct sp_thread **ret, struct sp_err *e)
+{
+    if (its_turn(&until_thread))
+        return sp_fail(e, SP_NOMEM, SP_DOM_SELF, "no more threads");
+    return __real_sp_thread_start(name, run, arg, ret, e);
+}
+
+static bool
+no_memory(void)
+{
+    atomic_fetch_add(&allocations, 1);
+    if (!its_turn(&until_memory))
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+void *__real_malloc(size_t n);
+void *__wrap_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+char *__real_strdup(const char *s);
+char *__wrap_strdup(const char *s);
+
+void *
+__wrap_malloc(size_t n)
+{
+    return no_memory() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+    return no_memory() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+    return no_memory() ? NULL : __real_realloc(p, n);
+}
+
+char *
+__wrap_strdup(const char *s)
+{
+    return no_memory() ? NULL : __real_strdup(s);
+}
+
+/* --- tests ---------------------------------------------------------------------------------------
+ */
+
+static void
+some_files(struct site *s)
+{
+    site_many(s, "many", 40, 50);
+    site_random_file(s, "large", 2u << 20, 1);
+    tree_symlink(&s->tree, "files/link", "large");
+    s->o.checkpoint_bytes = 1u << 20;
+}
+
+static void
+arm(bool begins)
+{
+    atomic_store(&until_memory, begins ? fail_at : 0);
+    if (begins)
+        atomic_store(&allocations, 0);
+}
+
+static void
+test_threads(void **state)
+{
+    struct site s;
+    struct outcome o;
+    long n;
+
+    (void)state;
+    site_new(&s, false);
+    some_files(&s);
+    for (n = 1; n < 100; n++) {
+        atomic_store(&until_thread, n);
+        site_run(&s, "no more threads", &o);
+        if (atomic_exchange(&until_thread, 0) > 0)
+            break;
+        assert_int_equal(o.code, SP_NOMEM);
+        assert_string_equal(o.err.text, "no more threads");
+        assert_int_equal(site_sets(&s).sets, 0);
+        site_reopen(&s);
+    }
+    assert_int_equal(o.code, SP_OK);
+    assert_true(n > 8 && n < 100);
+    site_assert_equal(&s);
+    site_free(&s);
+}
+
+static void
+test_memory(void **state)
+{
+    struct site s;
+    struct outcome o;
+    long n, all, fatal = 0;
+    uint64_t seed = test_seed();
+    size_t sets;
+
+    (void)state;
+    site_new(&s, false);
+    some_files(&s);
+    site_run_well(&s, "before", &o);
+    site_random_file(&s, "large", 2u << 20, 2);
+    site_renew(&s);
+    s.around = arm;
+    site_run_well(&s, "to count", &o);
+    all = atomic_load(&allocations);
+    /* The first are the most different ones. */
+    for (n = 1; n <= all; n += n < 60 ? 1 : 1 + (long)(test_random(&seed) % 60)) {
+        if (n % 2 == 0)
+            site_renew(&s);
+        else
+            site_reopen(&s);
+        sets = site_sets(&s).sets;
+        fail_at = n;
+        site_run(&s, "no memory", &o);
+        if (o.code != SP_OK) {
+            fatal++;
+            /* REFUSED: a record that cannot be unpacked counts as none, also for want of memory. */
+            if (o.code != SP_NOMEM && o.code != SP_REFUSED)
+                fail_msg("allocation %ld: %s", n, o.err.text);
+            assert_int_equal(site_sets(&s).sets, sets);
+        } else {
+            assert_int_equal(site_sets(&s).sets, sets + 1);
+        }
+    }
+    print_message("%ld allocations, %ld fatal failures\n", all, fatal);
+    assert_true(fatal > 50);
+    fail_at = 0;
+    site_reopen(&s);
+    site_run_well(&s, "after", &o);
+    site_assert_equal(&s);
+    site_free(&s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
