@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 #include "base/ini.h"
 #include "base/text.h"
@@ -18,6 +19,16 @@ sp_server_config_clear(struct sp_server_config *c)
     free(c->listen);
     free(c->name);
     memset(c, 0, sizeof(*c));
+}
+
+/* What a socket can be bound to: no names. */
+static bool
+is_numeric(const char *address)
+{
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+
+    return uv_ip4_addr(address, 0, &four) == 0 || uv_ip6_addr(address, 0, &six) == 0;
 }
 
 enum sp_code
@@ -54,6 +65,11 @@ sp_listen_parse(const char *text, char **ret_address, uint16_t *ret_port, struct
         free(copy);
         if (rc != SP_OK)
             return rc;
+        if (!is_numeric(host))
+            return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+                "\"%.100s\" is no address to listen on: one of this machine's in numbers, as "
+                "192.0.2.1:7878, [2001:db8::1]:7878, or :7878 for all of them",
+                text);
         if (number == 0)
             port = 0;
     }

@@ -46,7 +46,7 @@ test_listen(void **state)
         {"[::1]", "::1", SP_PORT_DEFAULT},
     };
     static const char *const bad[] = {
-        ":", ":x", ":65536", "*:-1", "127.0.0.1:65536", "[::1", "a b", ""};
+        ":", ":x", "nonsense", "localhost:7878", ":65536", "*:-1", "127.0.0.1:65536", "[::1", "a b", ""};
     char *address = NULL;
     uint16_t port;
     size_t i;
