@@ -123,7 +123,17 @@ add_exclude_file(struct sp_job *j, const char *file, struct sp_err *e)
     enum sp_code rc;
 
     if ((rc = sp_os_read_file(&sp_os_system, file, FILE_LIMIT, &bytes, &n, e)) != SP_OK) {
+        struct sp_err ignored = {0};
+        char *inside = sp_path_join(file, ".");
+        struct sp_os_stat st;
+
         e->domain = SP_DOM_CONFIG;
+        if (inside != NULL && /* through a link too */
+            sp_os_system.stat(sp_os_system.self, inside, &st, &ignored) == SP_OK &&
+            st.type == SP_OS_DIR)
+            rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+                "%s is a folder, and exclude-file takes a file of patterns", file);
+        free(inside);
         return rc;
     }
     text = malloc(n + 1);

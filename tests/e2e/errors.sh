@@ -34,6 +34,9 @@ expect 5 'stillpoint.conf:1: ' "$sp" backup a
 rm "$world/one/config/stillpoint.conf"
 expect 5 '/nowhere.conf' "$sp" backup a --config /nowhere.conf
 expect 5 'bandwidth' "$sp" backup /tmp --bandwidth fast
+expect 5 'is a folder' "$sp" backup /tmp --exclude-file /tmp
+expect 5 'no address to listen on' "$stillpointd" init -D "$world/nowhere" -r "$world/nothing" --listen nonsense
+[[ ! -e $world/nothing ]] || fail "a repository was made for a server that cannot be"
 expect 5 'there is no set' "$sp" show nothing
 expect 5 'control characters' "$sp" init -r "$world/control" --name $'a\nb' --sheet "$world/sheet2"
 expect 5 'control characters' "$sp" init -r "$world/con"$'\n'trol --sheet "$world/sheet2"
