@@ -40,6 +40,15 @@ sp_index_object_parse(const char *object, uint8_t ret_name[32])
     return true;
 }
 
+void
+sp_index_cache_context(const char *folder, struct sp_err *e)
+{
+    sp_err_context(e,
+        "the cache folder %.250s (deleting it costs only time; STILLPOINT_CACHE_DIR names another "
+        "place)",
+        folder);
+}
+
 struct sweep {
     struct sp_index_cache *c;
     int64_t now_ns;
@@ -76,7 +85,7 @@ sp_index_cache_open(const struct sp_env *env, const char *cache_dir, const uint8
     if ((rc = sp_os_mkdirs(env->os, c.folder, e)) == SP_OK)
         rc = env->os->list(env->os->self, c.folder, true, sweep_one, &s, e);
     if (rc != SP_OK) {
-        sp_err_context(e, "cache folder");
+        sp_index_cache_context(c.folder, e);
         sp_index_cache_close(&c);
         return rc;
     }
@@ -309,6 +318,6 @@ sp_index_cache_list(struct sp_index_cache *c,
     enum sp_code rc = c->env->os->list(c->env->os->self, c->folder, false, list_one, &l, e);
 
     if (rc != SP_OK)
-        sp_err_context(e, "cache folder");
+        sp_index_cache_context(c->folder, e);
     return rc;
 }

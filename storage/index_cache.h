@@ -23,6 +23,9 @@ enum sp_code sp_index_cache_open(const struct sp_env *env, const char *cache_dir
     const uint8_t repository[16], struct sp_index_cache *ret, struct sp_err *e);
 void sp_index_cache_close(struct sp_index_cache *c);
 
+/* Whose folder it was that failed, and what to do about it. */
+void sp_index_cache_context(const char *folder, struct sp_err *e);
+
 #define SP_INDEX_TEMPORARY "tmp-"
 #define SP_INDEX_LOCAL ".local"
 /* The file of a segment, malloc'd; NULL when there is no memory. */
@@ -30,6 +33,7 @@ char *sp_index_cache_path(const struct sp_index_cache *c, const uint8_t name[32]
 
 struct sp_index_file { /* being written; at: where the next write goes */
     const struct sp_os *os;
+    const char *folder; /* the cache's */
     char *path;
     struct sp_file *f;
     uint64_t at;

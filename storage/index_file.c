@@ -29,13 +29,14 @@ sp_index_file_begin(struct sp_index_cache *c, struct sp_index_file *w, struct sp
 
     memset(w, 0, sizeof(*w));
     w->os = c->env->os;
+    w->folder = c->folder;
     if ((rc = sp_random_fill(c->env->random, id, sizeof(id), e)) != SP_OK)
         return rc;
     memcpy(name + strlen(SP_INDEX_TEMPORARY), sp_hex8(id).s, 17);
     if ((w->path = sp_path_join(c->folder, name)) == NULL)
         return sp_fail_nomem(e);
     if ((rc = w->os->create(w->os->self, w->path, &w->f, e)) != SP_OK) {
-        sp_err_context(e, "cache folder");
+        sp_index_cache_context(w->folder, e);
         free(w->path);
     }
     return rc;
@@ -49,7 +50,7 @@ sp_index_file_write(struct sp_index_file *w, const void *p, size_t n, struct sp_
     if (rc == SP_OK)
         w->at += n;
     else
-        sp_err_context(e, "cache folder");
+        sp_index_cache_context(w->folder, e);
     return rc;
 }
 
@@ -75,7 +76,7 @@ sp_index_file_end(struct sp_index_cache *c, struct sp_index_file *w, const uint8
         rc = w->os->replace(w->os->self, w->path, path, e);
     if (rc != SP_OK) {
         if (ours)
-            sp_err_context(e, "cache folder");
+            sp_index_cache_context(w->folder, e);
         (void)w->os->remove(w->os->self, w->path, &ignored);
     }
     free(path);
