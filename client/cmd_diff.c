@@ -159,9 +159,38 @@ end(struct diff *d, const struct sp_found_set *a, const struct sp_found_set *b)
         sp_text_bytes(d->bytes_removed).s, sp_text_count(d->changed).s);
 }
 
+/* SP_ABSENT when it is not there; a part of the catalog that is damaged may hold it. */
+static enum sp_code
+look_for(const struct diff *d, const struct sp_node_source *source, const struct sp_id *root,
+    struct sp_err *e)
+{
+    struct sp_catalog *catalog = NULL;
+    const struct sp_entry *en;
+    enum sp_code rc;
+
+    if ((rc = sp_catalog_open(source, root, &catalog, e)) != SP_OK)
+        return rc;
+    rc = sp_catalog_find(catalog, d->within.data, d->within.len, &en, e);
+    sp_catalog_free(catalog);
+    return rc;
+}
+
+/* A path that neither set has is a mistake, not a path without a difference. */
+static enum sp_code
+check_path(const struct diff *d, const char *path, const struct sp_node_source *source,
+    const struct sp_found_set *a, const struct sp_found_set *b, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+
+    if (d->within.len == 0 || look_for(d, source, &a->set.root, &ignored) != SP_ABSENT ||
+        look_for(d, source, &b->set.root, &ignored) != SP_ABSENT)
+        return SP_OK;
+    return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG, "%s is in neither set", path);
+}
+
 static enum sp_code
 compare(struct diff *d, struct sp_opened_store *o, const struct sp_found_set *a,
-    const struct sp_found_set *b, struct sp_err *e)
+    const struct sp_found_set *b, const char *path, struct sp_err *e)
 {
     struct sp_set_reader reader;
     enum sp_code rc;
@@ -173,6 +202,10 @@ compare(struct diff *d, struct sp_opened_store *o, const struct sp_found_set *a,
         return rc;
     if ((rc = sp_set_reader_open(d->r->c, o, &a->set, true, &reader, e)) != SP_OK)
         return rc;
+    if ((rc = check_path(d, path, &reader.source, a, b, e)) != SP_OK) {
+        sp_set_reader_close(&reader);
+        return rc;
+    }
     if (d->r->j != NULL) {
         sp_json_key(d->r->j, "changes");
         sp_json_array(d->r->j);
@@ -199,7 +232,7 @@ diff(struct diff *d, const char *one, const char *two, const char *path, struct 
         return rc;
     if ((rc = sp_cli_find_set(d->r->c, &o, one, &a, e)) == SP_OK &&
         (rc = sp_cli_find_set(d->r->c, &o, two, &b, e)) == SP_OK)
-        rc = compare(d, &o, &a, &b, e);
+        rc = compare(d, &o, &a, &b, path, e);
     sp_found_set_clear(&a);
     sp_found_set_clear(&b);
     sp_cli_close(&o);
