@@ -9,6 +9,7 @@
 #include "client/report.h"
 #include "client/restore.h"
 #include "client/select.h"
+#include "client/set_reader.h"
 
 static const char usage[] =
     "usage: stillpoint restore SET --target DIR [OPTIONS] [PATH…]\n"
@@ -54,6 +55,8 @@ struct restore {
     uint64_t total_bytes;
     struct sp_progress *progress;
     uint64_t faults;
+    char *const *paths; /* as named */
+    size_t npaths, absent;
 };
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -76,6 +79,27 @@ on_fault(void *arg, const void *key, size_t n, const struct sp_err *why)
     sp_present_json_key(s->r.j, "path", key, n);
     sp_json_kstr(s->r.j, "text", why->text);
     sp_json_kstr(s->r.j, "code", sp_code_word(why->code));
+    sp_json_object_end(s->r.j);
+    sp_report_flow(&s->r);
+}
+
+static void
+tell_absent(
+    struct restore *s, const struct sp_found_set *f, const char *path, const struct sp_buf *key)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+
+    s->absent++;
+    sp_path_show(path, strlen(path), &shown);
+    sp_cli_warn(s->r.c, "%s is not in set %s", sp_buf_str(&shown), sp_present_id(f->set.set_id).s);
+    sp_buf_free(&shown);
+    if (s->r.j == NULL)
+        return;
+    sp_json_object(s->r.j);
+    sp_json_kstr(s->r.j, "event", "fault");
+    sp_present_json_key(s->r.j, "path", key->data, key->len);
+    sp_json_kstr(s->r.j, "text", "it is not in the set");
+    sp_json_kstr(s->r.j, "code", sp_code_word(SP_ABSENT));
     sp_json_object_end(s->r.j);
     sp_report_flow(&s->r);
 }
@@ -145,6 +169,7 @@ json_result(struct restore *s, const struct sp_found_set *f, const struct sp_res
     sp_json_ku64(j, "kept", t->kept);
     sp_json_ku64(j, "faults", t->faults);
     sp_json_ku64(j, "not_supported", t->not_supported);
+    sp_json_ku64(j, "absent", s->absent);
 }
 
 static void
@@ -208,6 +233,33 @@ make_temp(struct restore *s, struct sp_err *e)
     return rc;
 }
 
+/* Each path that was named and is not there is told: what else was named is restored all the same.
+ * A part of the catalog that cannot be read is the restore's own fault, told already. */
+static enum sp_code
+find_absent(
+    struct restore *s, struct sp_opened_store *o, const struct sp_found_set *f, struct sp_err *e)
+{
+    struct sp_set_reader reader;
+    struct sp_buf key = SP_BUF_INIT;
+    struct sp_err ignored = {0};
+    const struct sp_entry *en;
+    enum sp_code rc;
+
+    if (s->npaths == 0)
+        return SP_OK;
+    if ((rc = sp_set_reader_open(s->r.c, o, &f->set, true, &reader, e)) != SP_OK)
+        return rc;
+    for (size_t i = 0; i < s->npaths && rc == SP_OK; i++) {
+        sp_buf_reset(&key);
+        if ((rc = sp_select_key(s->paths[i], &key, e)) == SP_OK && key.len > 0 &&
+            sp_catalog_find(reader.catalog, key.data, key.len, &en, &ignored) == SP_ABSENT)
+            tell_absent(s, f, s->paths[i], &key);
+    }
+    sp_buf_free(&key);
+    sp_set_reader_close(&reader);
+    return rc;
+}
+
 static enum sp_code
 run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set *f,
     struct sp_restore_stats *ret, struct sp_err *e)
@@ -226,9 +278,11 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
         sp_json_array(s->r.j);
     }
     rc = sp_restore_run(s->r.c->env, o->store, o->keys, &f->set.root, &s->o, &events, ret, e);
+    sp_progress_free(s->progress);
+    if (rc == SP_OK && ret->matched > 0)
+        rc = find_absent(s, o, f, e);
     if (s->r.j != NULL)
         sp_json_array_end(s->r.j);
-    sp_progress_free(s->progress);
     if (rc != SP_OK)
         return rc;
     if (ret->matched == 0 && s->filter != NULL)
@@ -266,7 +320,7 @@ restore(struct restore *s, const char *spec, enum sp_exit *ret_code, struct sp_e
         sp_found_set_clear(&f);
     }
     sp_cli_close(&o);
-    *ret_code = stats.faults > 0 ? SP_EXIT_PARTLY : SP_EXIT_DONE;
+    *ret_code = stats.faults > 0 || s->absent > 0 ? SP_EXIT_PARTLY : SP_EXIT_DONE;
     return rc;
 }
 
@@ -333,6 +387,8 @@ parse(struct restore *s, struct sp_cli *c, struct sp_err *e)
             c, "say where to: --target DIR, or --in-place to where it came from (not both)");
     if (s->in_place && s->o.strip > 0)
         return sp_cli_usage(c, "--strip goes with --target only");
+    s->paths = c->argv + optind + 1;
+    s->npaths = (size_t)(c->argc - optind - 1);
     for (i = optind + 1; i < c->argc; i++) {
         if (sp_select_path(&s->patterns, c->argv[i], e) != SP_OK)
             return sp_cli_fail(c, e);

@@ -75,6 +75,8 @@ expect 0 "M $world/tree/f1 (size 300000 to 300005, content, mtime)" "$sp" diff l
 expect 0 "- $world/tree/f3" "$sp" diff "$first" latest
 expect 0 '1 added (0 B), 1 removed (300 kB)' "$sp" diff latest~1 latest
 expect 0 '0 added' "$sp" diff latest~1 latest "$world/tree/with space"
+expect 0 '1 removed' "$sp" diff "$first" latest "$world/tree/f3" # in one of them is enough
+expect 5 '/nope is in neither set' "$sp" diff latest~1 latest /nope
 [[ $("$sp" find 'f?' | grep -c tree/f) == 2 ]] || fail "find in the newest set"
 [[ $("$sp" find --all-sets 'f?' | grep -c tree/f) == 4 ]] || fail "f1 twice, f2 and f3 once"
 [[ $("$sp" find --all-sets 'star*' | grep -c star) == 2 ]] || fail "what did not change is one version"
@@ -86,6 +88,8 @@ quiet "$sp" restore latest --target "$world/one-name" "$world/tree/with space/st
 [[ $(find "$world/one-name" -type f | wc -l) == 1 ]] || fail "a name was taken for a pattern"
 quiet "$sp" restore latest --target "$world/odd" --strip 3 "$world/tree/"$'new\nline' "$world/tree/"$'bad\xff'
 expect 2 'nothing in set' "$sp" restore latest --target "$world/none" "$world/tree/absent"
+expect 1 "$world/tree/absent is not in set" "$sp" restore latest --target "$world/some" "$world/tree/absent" "$world/tree/f1"
+[[ -f $world/some$world/tree/f1 ]] || fail "a path that is absent kept another from being restored"
 expect 0 'would restore' "$sp" restore latest --target "$world/dry" --dry-run
 expect 0 "make       $world/tree/sub/" "$sp" restore latest --target "$world/dry" --dry-run
 [[ ! -e $world/dry ]] || fail "a dry run made the target"
