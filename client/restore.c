@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/present.h"
 #include "client/restore_run.h"
 
 /* --- errors
@@ -41,6 +42,19 @@ restore_is_fatal(const struct sp_err *e)
     /* What the repository lacks or has wrong concerns one object; all else is the store itself. */
     return e->code != SP_ABSENT && e->code != SP_CORRUPT && e->code != SP_AUTH &&
            e->code != SP_INVALID && e->code != SP_UNSUPPORTED;
+}
+
+void
+restore_err_at(struct sp_err *e, const void *key, size_t key_len)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+
+    if (e->domain != SP_DOM_DESTINATION)
+        return;
+    sp_present_key(key, key_len, &shown);
+    if (!shown.failed)
+        sp_err_context(e, "%.400s", sp_buf_str(&shown));
+    sp_buf_free(&shown);
 }
 
 void

@@ -82,6 +82,17 @@ folder_hold(struct folder *f)
     atomic_fetch_add(&f->pending, 1);
 }
 
+void
+folder_err_at(const struct folder *f, struct sp_err *e)
+{
+    struct sp_buf key = SP_BUF_INIT;
+
+    folder_key(f, &key);
+    if (!key.failed)
+        restore_err_at(e, key.data, key.len);
+    sp_buf_free(&key);
+}
+
 static void
 folder_fault(const struct folder *f, const struct sp_err *why)
 {
@@ -125,6 +136,7 @@ finish(struct folder *f)
         if (f->taken && f->apply)
             restore_count(r, f->entry, false);
     } else if (restore_is_fatal(&e)) {
+        folder_err_at(f, &e);
         restore_fail(r, &e);
     } else {
         folder_fault(f, &e);
@@ -288,6 +300,7 @@ make_one(struct folder *f, struct sp_err *e)
         return SP_OK;
     if (restore_is_fatal(&why)) {
         *e = why;
+        folder_err_at(f, e);
         return rc;
     }
     refuse(f, &why);

@@ -137,6 +137,7 @@ late_new(struct batch *b, struct folder *up, const char *name, size_t n, struct 
     else if ((rc = enter(f, &why)) != SP_OK) {
         if (restore_is_fatal(&why)) {
             *e = why;
+            folder_err_at(f, e);
             folder_release(f);
             return rc;
         }
@@ -189,6 +190,7 @@ late_folder(struct batch *b, const struct sp_entry *en, struct folder **ret, str
     if (f->refused == NULL && (rc = sp_target_dir_open_up(f->dir, &why)) != SP_OK) {
         if (restore_is_fatal(&why)) {
             *e = why;
+            folder_err_at(f, e);
             return rc;
         }
         f->refused = restore_err_copy(&why);
@@ -218,6 +220,7 @@ fault(struct restore *r, const struct sp_entry *en, const struct sp_err *why, st
 {
     if (restore_is_fatal(why)) {
         *e = *why;
+        restore_err_at(e, en->key, en->key_len);
         return why->code;
     }
     restore_fault(r, en->key, en->key_len, why);

@@ -12,6 +12,7 @@ fault(struct restore *r, const struct sp_entry *en, const struct sp_err *why, st
 {
     if (restore_is_fatal(why)) {
         *e = *why;
+        restore_err_at(e, en->key, en->key_len);
         return why->code;
     }
     restore_fault(r, en->key, en->key_len, why);

@@ -72,6 +72,8 @@ void folder_hold(struct folder *f);
 void folder_release(struct folder *f);
 /* Appends the folder's key in the catalog. */
 void folder_key(const struct folder *f, struct sp_buf *ret);
+/* The folder's path before what the target said. */
+void folder_err_at(const struct folder *f, struct sp_err *e);
 /* False: another name of this folder is the same on this target. */
 enum sp_code folder_claim(struct folder *f, const char *name, size_t n, bool *ret, struct sp_err *e);
 void nameset_free(struct nameset *s);
@@ -279,6 +281,9 @@ struct restore {
 void restore_fail(struct restore *r, const struct sp_err *e);
 /* Not the fault of one object: the run cannot go on. */
 bool restore_is_fatal(const struct sp_err *e);
+/* Puts the path before what the target said: an error that ends the run names where it met it, as a fault's
+ * key does. */
+void restore_err_at(struct sp_err *e, const void *key, size_t key_len);
 /* Waits until nothing that was planned is under way; after a failure too. */
 void restore_quiesce(struct restore *r);
 void restore_fault(struct restore *r, const void *key, size_t key_len, const struct sp_err *why);

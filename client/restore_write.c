@@ -181,6 +181,7 @@ end_file(struct piece *p, bool equal)
         return;
     }
     if (restore_is_fatal(&e)) {
+        restore_err_at(&e, f->entry->key, f->entry->key_len);
         restore_fail(r, &e);
         return;
     }
@@ -200,9 +201,11 @@ write_piece(struct piece *p)
         return;
     if (!equal && f->failed == NULL && write_parts(p, &e) != SP_OK)
         file_fail(f, &e);
-    if (f->failed != NULL && restore_is_fatal(f->failed))
-        restore_fail(f->folder->r, f->failed);
-    else if (p->last)
+    if (f->failed != NULL && restore_is_fatal(f->failed)) {
+        e = *f->failed;
+        restore_err_at(&e, f->entry->key, f->entry->key_len);
+        restore_fail(f->folder->r, &e);
+    } else if (p->last)
         end_file(p, equal);
 }
 

@@ -256,11 +256,13 @@ the_target_is_full(void **state)
     set_restore(&f.s, full, NULL, &f.o);
     assert_int_equal(f.o.code, SP_FULL);
     assert_int_equal(f.o.err.domain, SP_DOM_DESTINATION);
+    assert_non_null(strstr(f.o.err.text, "/0")); /* which file it was */
     assert_int_equal(count_temporary(full), 0);
     assert_int_equal(mount("none", full, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=4m"), 0);
     set_restore(&f.s, full, NULL, &f.o);
     assert_int_equal(f.o.code, SP_DENIED);
     assert_int_equal(f.o.err.os, EROFS);
+    assert_non_null(strstr(f.o.err.text, "/0"));
     assert_int_equal(umount(full), 0);
     free(full);
     end(&f);
