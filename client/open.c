@@ -44,18 +44,50 @@ open_folder(
     struct sp_repository_options o = {.write = write};
     struct sp_backend *backend = NULL;
     char *cache = NULL;
+    bool writable;
     enum sp_code rc;
 
     if ((rc = sp_backend_dir_open(c->env, path, false, &backend, e)) != SP_OK)
         return rc;
+    writable = backend->caps.writable;
     if ((rc = sp_os_place(SP_PLACE_CACHE, &cache, e)) != SP_OK) {
         sp_backend_free(backend);
         return rc;
     }
     o.cache_dir = cache;
     rc = sp_repository_open(backend, c->env, &o, ret, e);
+    if (rc == SP_DENIED && write && !writable)
+        sp_err_context(e, "%s", path);
     free(cache);
     return rc;
+}
+
+/* A repository.conf that does not read: the profile has it as it was. */
+static void
+point_to_copy(struct sp_cli *c, const struct sp_profile *p, struct sp_err *e)
+{
+    struct sp_repository_conf conf;
+    struct sp_backend *backend = NULL;
+    struct sp_err why, ignored = {0};
+    uint8_t *text = NULL;
+    size_t n = 0;
+    enum sp_code rc;
+
+    if (sp_repository_conf_decode(p->conf, p->conf_len, &conf, &ignored) != SP_OK ||
+        sp_backend_dir_open(c->env, p->address, false, &backend, &ignored) != SP_OK)
+        return;
+    rc = sp_backend_get_all(backend, "repository.conf", CONF_LIMIT, &text, &n, &ignored);
+    if (rc == SP_OK)
+        rc = sp_repository_conf_decode(text, n, &conf, &ignored);
+    free(text);
+    sp_backend_free(backend);
+    if (rc != SP_CORRUPT)
+        return;
+    why = *e;
+    (void)sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+        "%.150s: it is damaged. This machine keeps a copy of it: copy %.200s/conf to "
+        "%.150s/repository.conf",
+        why.text, p->folder, p->address);
 }
 
 static enum sp_code
@@ -113,8 +145,11 @@ open_known_folder(
     struct sp_repository *r = NULL;
     enum sp_code rc;
 
-    if ((rc = open_folder(c, o->profile->address, mode == SP_OPEN_WRITE, &r, e)) != SP_OK)
+    if ((rc = open_folder(c, o->profile->address, mode == SP_OPEN_WRITE, &r, e)) != SP_OK) {
+        if (rc == SP_CORRUPT)
+            point_to_copy(c, o->profile, e);
         return rc;
+    }
     if (memcmp(sp_repository_conf(r)->id, o->profile->repository, 16) != 0) {
         rc = sp_fail(e, SP_REFUSED, SP_DOM_STORE,
             "%s holds another repository (%s) than the one this machine knows there (%s): is "

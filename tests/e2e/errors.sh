@@ -88,6 +88,11 @@ expect 2 'version' "$sp" list -r "$world/newer" --passphrase-file "$world/passph
 cp -a "$r" "$world/scratched"
 sed -i 's/^pack-size = ./pack-size = 9/' "$world/scratched/repository.conf"
 expect 3 'repository.conf' "$sp" list -r "$world/scratched" --passphrase-file "$world/passphrase"
+cp "$r/repository.conf" "$world/conf"
+sed -i 's/^pack-size = ./pack-size = 9/' "$r/repository.conf"
+expect 3 "/conf to $r/repository.conf" "$sp" list # what this machine keeps
+cp "$world/conf" "$r/repository.conf"
+expect 2 "the cache folder $world/passphrase/" env STILLPOINT_CACHE_DIR="$world/passphrase" "$sp" list
 mv "$r" "$world/away"
 expect 6 'mount' "$sp" backup "$world/tree"
 cp -a "$world/away" "$r"
