@@ -8,7 +8,6 @@
 #include "client/backup_run.h"
 
 #define MAX_READERS 8
-#define READ_AHEAD 256 /* files waiting for a reader */
 #define PASSES                                                                                     \
     3 /* a commit that names missing chunks is followed by a pass that reads them again */
 
@@ -21,8 +20,6 @@ backup_fail(struct backup *b, const struct sp_err *e)
         atomic_store(&b->failed, true);
     }
     sp_mutex_unlock(&b->lock);
-    if (b->read != NULL)
-        sp_queue_abort(b->read);
     order_abort(&b->order);
     gather_abort(b);
 }
@@ -273,8 +270,6 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
         goto out;
     if ((rc = parent_open(b, e)) != SP_OK)
         goto out;
-    if ((rc = sp_queue_new(READ_AHEAD, 1, NULL, &b->read, e)) != SP_OK)
-        goto out;
     if ((rc = sp_source_open(b->env, &b->o->source, &b->source, e)) != SP_OK)
         goto out;
     rc = start(b, &crew, e);
@@ -299,8 +294,6 @@ out:
     result->stats.crossed = counts.crossed;
     sp_source_free(b->source);
     b->source = NULL;
-    sp_queue_free(b->read);
-    b->read = NULL;
     parent_close(&b->parent);
     sp_nodes_free(b->nodes);
     b->nodes = NULL;

@@ -195,29 +195,41 @@ checkpoint_due(const struct cataloguer *c, bool waiting)
 }
 
 static enum sp_code
+take(struct cataloguer *c, struct work *w, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    if (w->abandoned)
+        c->interrupted = true;
+    if (!c->interrupted)
+        rc = add(c, w, e);
+    if (rc == SP_OK && ++c->since_progress >= PROGRESS_EVERY)
+        progress(c);
+    if (rc == SP_OK && checkpoint_due(c, false))
+        rc = checkpoint(c, e);
+    return rc;
+}
+
+static enum sp_code
 take_all(struct cataloguer *c, struct sp_err *e)
 {
-    struct backup *b = c->b;
-    struct work *w;
+    struct work *w, *next;
     bool waiting;
     enum sp_code rc = SP_OK;
 
-    for (;;) {
-        w = order_pop(&b->order, &waiting);
-        if (w == NULL && !waiting)
-            break;
-        if (w != NULL) {
-            if (w->abandoned)
-                c->interrupted = true;
-            if (!c->interrupted)
-                rc = add(c, w, e);
+    while ((w = order_pop(&c->b->order, &waiting)) != NULL || waiting) {
+        for (; w != NULL; w = next) {
+            next = w->next;
+            if (rc == SP_OK)
+                rc = take(c, w, e);
             backup_work_free(w);
-            if (rc != SP_OK)
-                return rc;
         }
-        if (waiting || ++c->since_progress >= PROGRESS_EVERY)
+        if (waiting) {
             progress(c);
-        if (checkpoint_due(c, waiting) && (rc = checkpoint(c, e)) != SP_OK)
+            if (checkpoint_due(c, true))
+                rc = checkpoint(c, e);
+        }
+        if (rc != SP_OK)
             return rc;
     }
     return SP_OK;

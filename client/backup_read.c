@@ -404,7 +404,7 @@ backup_reader(void *arg)
         r.whole.below = sp_nodes_source(r.nodes);
         r.source = backup_whole_source(&r.whole);
     }
-    while (rc == SP_OK && (w = sp_queue_pop(b->read)) != NULL) {
+    while (rc == SP_OK && (w = order_take(&b->order)) != NULL) {
         if (backup_stopping(b)) {
             w->abandoned = true;
         } else {

@@ -30,27 +30,38 @@ struct work {
     struct sp_entry *entry; /* what goes into the catalog; NULL: nothing */
     struct sp_fault *fault; /* to be recorded */
     bool audit;             /* read although unchanged */
+    bool read;              /* a reader has to look at it */
     bool abandoned;         /* the run was interrupted before it was read */
     bool done;              /* under order.lock */
     size_t weight;
-    struct work *next;
+    struct work *next, *next_read;
 };
 void backup_work_free(struct work *w);
 
-struct order { /* FIFO whose head is taken only when it is done */
+/* The walk's order: a list whose head is taken only when it is done; and within it what waits for a reader.
+ * Nobody is woken for each single object where nobody waits for it: the catalog's thread hears of several at
+ * a time (or looks again after 200 ms), the walk goes on when there is room for many. */
+struct order {
     struct sp_mutex lock;
-    struct sp_cond changed;
+    struct sp_cond room, unread, ready; /* heard by the walk, the readers, the catalog's thread */
     struct work *head, *tail;
-    size_t bytes, peak;
+    struct work *first_unread, *last_unread;
+    size_t bytes, peak, nunread;
+    unsigned idle_readers, ripe; /* ripe: done since the catalog's thread was told */
+    bool walk_waits, catalog_waits;
     bool ended, aborted;
 };
 #define ORDER_LIMIT (6u << 20)
+#define READ_AHEAD 256 /* each that waits for a reader may hold a folder open */
 
 void order_init(struct order *o);
 void order_destroy(struct order *o);
 bool order_push(struct order *o, struct work *w); /* false: aborted; w is still the caller's */
+/* The next to be read; NULL: ended or aborted. It stays in the list. */
+struct work *order_take(struct order *o);
 void order_done(struct order *o, struct work *w); /* weighs it again: what was read of it counts */
-/* NULL: ended or aborted; or, with *ret_waiting, nothing was ready for 200 ms. */
+/* The first that are done, linked by `next`. NULL: ended or aborted; or, with *ret_waiting, nothing was ready
+ * for 200 ms. */
 struct work *order_pop(struct order *o, bool *ret_waiting);
 void order_end(struct order *o);
 void order_abort(struct order *o);
@@ -156,7 +167,6 @@ struct backup {
     struct sp_source *source;
     struct gather gather;
     struct order order;
-    struct sp_queue *read;
 
     struct sp_mutex lock;
     struct sp_err first_error;

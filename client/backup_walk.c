@@ -127,7 +127,6 @@ static enum sp_code
 take(struct backup *b, struct sp_item *item, struct sp_err *e)
 {
     struct work *w = calloc(1, sizeof(*w));
-    bool read = false;
     enum sp_code rc = SP_OK;
 
     if (w == NULL) {
@@ -139,12 +138,12 @@ take(struct backup *b, struct sp_item *item, struct sp_err *e)
         w->fault = item->fault;
         item->fault = NULL;
     } else {
-        if ((rc = decide(b, w, &read, e)) != SP_OK) {
+        if ((rc = decide(b, w, &w->read, e)) != SP_OK) {
             backup_work_free(w);
             return rc;
         }
     }
-    if (!read) {
+    if (!w->read) {
         if (w->fault == NULL && item->fault != NULL) {
             w->fault = item->fault;
             item->fault = NULL;
@@ -157,9 +156,6 @@ take(struct backup *b, struct sp_item *item, struct sp_err *e)
         backup_work_free(w);
         return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
     }
-    /* Each waiting item may hold a folder open: at most 256 of them wait. */
-    if (read && !sp_queue_push(b->read, w, 1))
-        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
     return SP_OK;
 }
 
@@ -180,6 +176,5 @@ backup_walker(void *arg)
     }
     if (rc != SP_OK)
         backup_fail(b, &e);
-    sp_queue_done(b->read);
     order_end(&b->order);
 }

@@ -279,7 +279,7 @@ test_order(void **state)
 {
     struct line *l = calloc(1, sizeof *l);
     struct sp_thread *t = NULL;
-    struct work *w;
+    struct work *w, *next;
     size_t done = 0, taken = 0, now;
     bool waiting;
 
@@ -296,8 +296,12 @@ test_order(void **state)
         while (taken < done) {
             w = order_pop(&l->o, &waiting);
             assert_non_null(w);
-            assert_int_equal(w->entry->file_id, taken++);
-            backup_work_free(w);
+            assert_false(waiting);
+            for (; w != NULL; w = next) {
+                next = w->next;
+                assert_int_equal(w->entry->file_id, taken++);
+                backup_work_free(w);
+            }
         }
         if (done < WORKS) {
             w = order_pop(&l->o, &waiting); /* not done: nothing comes */
@@ -314,6 +318,83 @@ test_order(void **state)
     assert_int_equal(l->o.bytes, 0);
     order_destroy(&l->o);
     free(l);
+}
+
+/* Each work goes to one reader, few wait for one, and they come out in order. */
+struct readers {
+    struct order o;
+    atomic_uint most_unread;
+};
+
+static void
+reader(void *arg)
+{
+    struct readers *r = arg;
+    struct work *w;
+    uint64_t random = (uint64_t)(uintptr_t)&w;
+
+    while ((w = order_take(&r->o)) != NULL) {
+        assert_false(w->abandoned);
+        w->abandoned = true; /* taken once */
+        if (test_random(&random) % 16 == 0)
+            sp_sleep_ms(1);
+        order_done(&r->o, w);
+    }
+}
+
+static void
+walk_to_readers(void *arg)
+{
+    struct readers *r = arg;
+
+    for (uint32_t i = 0; i < WORKS; i++) {
+        struct work *w = new_work(i);
+
+        w->read = i % 5 != 0;
+        w->done = !w->read;
+        assert_true(order_push(&r->o, w));
+        sp_mutex_lock(&r->o.lock);
+        if (r->o.nunread > atomic_load(&r->most_unread))
+            atomic_store(&r->most_unread, (unsigned)r->o.nunread);
+        sp_mutex_unlock(&r->o.lock);
+    }
+    order_end(&r->o);
+}
+
+static void
+test_order_readers(void **state)
+{
+    struct readers *r = calloc(1, sizeof *r);
+    struct sp_thread *walk = NULL, *readers[4];
+    struct work *w, *next;
+    size_t taken = 0;
+    bool waiting = false;
+
+    (void)state;
+    assert_non_null(r);
+    order_init(&r->o);
+    for (size_t i = 0; i < 4; i++)
+        assert_ok(sp_thread_start("read", reader, r, &readers[i], e));
+    assert_ok(sp_thread_start("walk", walk_to_readers, r, &walk, e));
+    while ((w = order_pop(&r->o, &waiting)) != NULL || waiting) {
+        for (; w != NULL; w = next) {
+            next = w->next;
+            assert_int_equal(w->entry->file_id, taken);
+            assert_int_equal(w->abandoned, taken % 5 != 0);
+            taken++;
+            backup_work_free(w);
+        }
+    }
+    sp_thread_join(walk);
+    for (size_t i = 0; i < 4; i++)
+        sp_thread_join(readers[i]);
+    assert_int_equal(taken, WORKS);
+    assert_int_equal(r->o.bytes, 0);
+    assert_int_equal(r->o.nunread, 0);
+    assert_true(atomic_load(&r->most_unread) <= READ_AHEAD);
+    assert_true(r->o.peak <= ORDER_LIMIT);
+    order_destroy(&r->o);
+    free(r);
 }
 
 /* What a reader adds to an entry counts: who pushes waits for it. */
@@ -378,6 +459,7 @@ main(void)
         cmocka_unit_test(test_drain_after_failure),
         cmocka_unit_test(test_gate),
         cmocka_unit_test(test_order),
+        cmocka_unit_test(test_order_readers),
         cmocka_unit_test(test_order_weighs_again),
         cmocka_unit_test(test_order_abort),
     };
