@@ -7,7 +7,6 @@
 #include "base/path.h"
 #include "client/backup_run.h"
 
-#define MAX_READERS 8
 #define PASSES                                                                                     \
     3 /* a commit that names missing chunks is followed by a pass that reads them again */
 

@@ -11,7 +11,7 @@
 #define CHUNK_WEIGHT 768u
 #define BLOCK_WEIGHT (256u << 10)
 _Static_assert(
-    ASK_LIMIT / CHUNK_WEIGHT + ASKERS * ASK_BATCH_IDS +
+    ASK_LIMIT / CHUNK_WEIGHT + ASKERS * ASK_BATCH_IDS + (MAX_READERS + 2) * BUNDLE_IDS +
             (BUILDERS + SEAL_LIMIT / BLOCK_WEIGHT + ASKERS + 1 + MAX_SEALERS) * SP_BLOCK_MAX_IDS <=
         SP_RECENT_KEEP,
     "more chunks may be under way than are remembered");
@@ -21,6 +21,7 @@ _Static_assert(
  * them to the store. */
 
 struct chunk {
+    struct chunk *next;
     enum sp_block_kind block;
     enum sp_chunk_kind kind;
     struct sp_id id;
@@ -47,6 +48,21 @@ static const enum sp_block_kind slot_kind[BUILDERS] = {
     SP_BLOCK_FILES, SP_BLOCK_IMAGES, SP_BLOCK_NODES};
 
 static void
+drop_bundle(void *item)
+{
+    struct bundle *d = item;
+    struct chunk *c;
+
+    if (d == NULL)
+        return;
+    while ((c = d->first) != NULL) {
+        d->first = c->next;
+        free(c);
+    }
+    free(d);
+}
+
+static void
 drop_builder(void *item)
 {
     sp_block_builder_free(item);
@@ -69,7 +85,7 @@ gather_init(struct backup *b, struct sp_err *e)
             return rc;
     }
     /* Producers end by gather_abort or by the queues' being closed in backup.c. */
-    if ((rc = sp_queue_new(ASK_LIMIT, 1, free, &g->ask, e)) != SP_OK)
+    if ((rc = sp_queue_new(ASK_LIMIT, 1, drop_bundle, &g->ask, e)) != SP_OK)
         return rc;
     return sp_queue_new(SEAL_LIMIT, 1, drop_builder, &g->seal, e);
 }
@@ -80,6 +96,7 @@ gather_destroy(struct backup *b)
     struct gather *g = &b->gather;
     size_t i;
 
+    drop_bundle(g->filling);
     sp_queue_free(g->ask);
     sp_queue_free(g->seal);
     for (i = 0; i < BUILDERS; i++)
@@ -131,14 +148,84 @@ gather_known(struct backup *b, const struct sp_id *node)
     sp_mutex_unlock(&g->lock);
 }
 
+static enum sp_code
+chunk_new(enum sp_block_kind block, enum sp_chunk_kind kind, const struct sp_id *id,
+    const struct sp_id *refs, size_t nrefs, const void *p, size_t n, struct chunk **ret,
+    struct sp_err *e)
+{
+    struct chunk *c = malloc(sizeof(*c) + nrefs * sizeof(struct sp_id) + n);
+
+    if (c == NULL)
+        return sp_fail_nomem(e);
+    c->next = NULL;
+    c->block = block;
+    c->kind = kind;
+    c->id = *id;
+    c->nrefs = nrefs;
+    c->len = n;
+    c->refs = (struct sp_id *)(c + 1);
+    c->data = (uint8_t *)(c->refs + nrefs);
+    if (nrefs > 0)
+        memcpy(c->refs, refs, nrefs * sizeof(struct sp_id));
+    if (n > 0)
+        memcpy(c->data, p, n);
+    *ret = c;
+    return SP_OK;
+}
+
+/* Takes the chunk, unless it fails. *ret_full: a bundle that is to be pushed; a partial one too
+ * when somebody drains, who has pushed what there was before. */
+static enum sp_code
+bundle_up(struct gather *g, struct chunk *c, struct bundle **ret_full, struct sp_err *e)
+{
+    struct bundle *d;
+    enum sp_code rc = SP_OK;
+
+    sp_mutex_lock(&g->lock);
+    if (g->filling == NULL && (g->filling = calloc(1, sizeof(*d))) == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    d = g->filling;
+    if (d->last != NULL)
+        d->last->next = c;
+    else
+        d->first = c;
+    d->last = c;
+    d->n++;
+    d->weight += chunk_weight(c);
+    if (d->n == BUNDLE_IDS || d->weight >= BUNDLE_BYTES || g->closed) {
+        *ret_full = d;
+        g->filling = NULL;
+    }
+out:
+    sp_mutex_unlock(&g->lock);
+    return rc;
+}
+
+/* Takes the bundle in every case. */
+static bool
+push_bundle(struct gather *g, struct bundle *d)
+{
+    size_t n = d->n;
+
+    if (sp_queue_push(g->ask, d, d->weight))
+        return true;
+    drop_bundle(d);
+    settle(g, n);
+    return false;
+}
+
 enum sp_code
 gather_submit(struct backup *b, bool catalog, enum sp_block_kind block, enum sp_chunk_kind kind,
     const struct sp_id *id, const struct sp_id *refs, size_t nrefs, const void *p, size_t n,
     struct sp_err *e)
 {
     struct gather *g = &b->gather;
-    struct chunk *c;
+    struct chunk *c = NULL;
+    struct bundle *full = NULL;
     bool known, aborted;
+    enum sp_code rc;
 
     sp_mutex_lock(&g->lock);
     while (g->closed && !catalog && !g->aborted)
@@ -153,28 +240,15 @@ gather_submit(struct backup *b, bool catalog, enum sp_block_kind block, enum sp_
     if (known)
         return SP_OK;
 
-    c = malloc(sizeof(*c) + nrefs * sizeof(struct sp_id) + n);
-    if (c == NULL) {
-        settle(g, 1);
-        return sp_fail_nomem(e);
-    }
-    c->block = block;
-    c->kind = kind;
-    c->id = *id;
-    c->nrefs = nrefs;
-    c->len = n;
-    c->refs = (struct sp_id *)(c + 1);
-    c->data = (uint8_t *)(c->refs + nrefs);
-    if (nrefs > 0)
-        memcpy(c->refs, refs, nrefs * sizeof(struct sp_id));
-    if (n > 0)
-        memcpy(c->data, p, n);
-    if (!sp_queue_push(g->ask, c, chunk_weight(c))) {
+    rc = chunk_new(block, kind, id, refs, nrefs, p, n, &c, e);
+    if (rc == SP_OK && (rc = bundle_up(g, c, &full, e)) != SP_OK)
         free(c);
+    if (rc != SP_OK) {
+        backup_fail(b, e);
         settle(g, 1);
-        return cancelled(e);
+        return rc;
     }
-    return SP_OK;
+    return full == NULL || push_bundle(g, full) ? SP_OK : cancelled(e);
 }
 
 /* Gives a full (or, draining, a partial) builder to the sealers and puts an empty one in its place.
@@ -331,27 +405,43 @@ ask_some(struct backup *b, struct sp_opener *opener, struct chunk **batch, size_
     return SP_OK;
 }
 
+/* Into one question: bundles that wait, as far as they fit. */
+static size_t
+fill_batch(struct gather *g, struct bundle *d, struct chunk **batch)
+{
+    size_t n = 0, weight = 0;
+    struct chunk *c;
+    bool empty;
+
+    do {
+        weight += d->weight;
+        while ((c = d->first) != NULL) {
+            d->first = c->next;
+            batch[n++] = c;
+        }
+        free(d);
+        d = n + BUNDLE_IDS <= ASK_BATCH_IDS && weight < ASK_BATCH_BYTES
+                ? sp_queue_try_pop(g->ask, &empty)
+                : NULL;
+    } while (d != NULL);
+    return n;
+}
+
 void
 gather_asker(void *arg)
 {
     struct backup *b = arg;
     struct gather *g = &b->gather;
     struct sp_opener *opener = NULL;
-    struct chunk *batch[ASK_BATCH_IDS], *c;
+    struct chunk *batch[ASK_BATCH_IDS];
+    struct bundle *d;
     struct sp_err e = {0};
     enum sp_code rc;
-    size_t n, bytes, i;
-    bool empty;
+    size_t n, i;
 
     rc = sp_opener_new(b->keys, &opener, &e);
-    while (rc == SP_OK && (c = sp_queue_pop(g->ask)) != NULL) {
-        n = bytes = 0;
-        do {
-            batch[n++] = c;
-            bytes += c->len;
-            c = n < ASK_BATCH_IDS && bytes < ASK_BATCH_BYTES ? sp_queue_try_pop(g->ask, &empty)
-                                                             : NULL;
-        } while (c != NULL);
+    while (rc == SP_OK && (d = sp_queue_pop(g->ask)) != NULL) {
+        n = fill_batch(g, d, batch);
         rc = ask_some(b, opener, batch, n, false, &e);
         if (rc == SP_OK)
             rc = ask_some(b, opener, batch, n, true, &e);
@@ -419,12 +509,19 @@ gather_drain(struct backup *b, struct sp_err *e)
 {
     struct gather *g = &b->gather;
     struct sp_block_builder *full;
+    struct bundle *rest;
     enum sp_code rc = SP_OK;
     size_t i;
     bool aborted;
 
     sp_mutex_lock(&g->lock);
     g->closed = true;
+    rest = g->filling;
+    g->filling = NULL;
+    sp_mutex_unlock(&g->lock);
+    if (rest != NULL && !push_bundle(g, rest))
+        return cancelled(e);
+    sp_mutex_lock(&g->lock);
     while (g->asking > 0 && !g->aborted)
         sp_cond_wait(&g->changed, &g->lock);
     for (i = 0; i < BUILDERS && rc == SP_OK && !g->aborted; i++) {

@@ -68,14 +68,23 @@ void order_abort(struct order *o);
 
 /* --- gather: chunks → have it? → blocks ------------------------------------------------------------- */
 
+#define MAX_READERS 8
 #define ASKERS 4
 #define MAX_SEALERS 8
 #define ASK_LIMIT (6u << 20)
 #define ASK_BATCH_BYTES (2u << 20)
 #define ASK_BATCH_IDS 1024
+#define BUNDLE_IDS 64 /* go to the askers together */
+#define BUNDLE_BYTES (512u << 10)
 #define SEAL_LIMIT (4u << 20)
 #define BUILDERS 3 /* files, images, nodes */
 #define WHOLE_NODES 16384
+
+struct chunk;
+struct bundle { /* chunks on their way to the askers, linked */
+    struct chunk *first, *last;
+    size_t n, weight;
+};
 
 struct gather {
     struct sp_mutex lock;
@@ -83,6 +92,7 @@ struct gather {
     struct sp_recent *recent;
     struct sp_seen *whole; /* nodes read of a parent: the store has them, so they are not asked about */
     struct sp_block_builder *open[BUILDERS];
+    struct bundle *filling; /* NULL: none */
     uint64_t asking; /* chunks given in and neither known nor in a builder yet */
     uint64_t blocks; /* builders given to the sealers and not yet taken by the store */
     bool closed;     /* the gate: readers wait before they give in more */
