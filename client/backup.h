@@ -39,7 +39,8 @@ struct sp_backup_options {
     uint64_t checkpoint_ns, checkpoint_bytes; /* 0: 15 minutes, 8 GiB */
     const char *cache_dir, *temp_dir;
     struct sp_ratelimit *limit;    /* of bytes given to the store; NULL: none */
-    uint64_t run_seed;             /* chooses the share to audit; any number that changes from run to run */
+    uint64_t run_seed; /* where the rotating share to audit begins; the chain's sequence turns it, so the same
+                          number for all runs of a job lets every file have its turn */
     uint64_t known_sequence;       /* R21: what this machine remembers of the chain's head; 0: nothing */
     uint8_t known_hash[32];
 };

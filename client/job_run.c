@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "base/random.h"
 #include "client/canonical.h"
 #include "client/filter.h"
 #include "client/hooks.h"
@@ -287,8 +286,6 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     o.cache_dir = r->cache_dir;
     o.temp_dir = r->temp_dir;
     o.limit = r->limit;
-    if ((rc = sp_random_fill(r->c->env->random, &o.run_seed, sizeof(o.run_seed), e)) != SP_OK)
-        return rc;
     rc = sp_profile_head(r->c->env, p, j->name, &o.known_sequence, o.known_hash, e);
     if (rc != SP_OK)
         return rc;
