@@ -2,8 +2,9 @@
 # are written in. A suite ends at its first surprise and says which.
 set -euo pipefail
 
-stillpoint=${SP_BUILD:?}/client/stillpoint
-stillpointd=$SP_BUILD/server/stillpointd
+# A switch puts a broken program in the place of one of them (cmake/switch.cmake).
+stillpoint=${SP_PROGRAM_stillpoint:-${SP_BUILD:?}/client/stillpoint}
+stillpointd=${SP_PROGRAM_stillpointd:-$SP_BUILD/server/stillpointd}
 compare=$SP_BUILD/tests/compare/compare
 maketree=$SP_BUILD/tests/compare/maketree
 python=/usr/bin/python3
