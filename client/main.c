@@ -3,6 +3,7 @@
 
 #include "client/cli.h"
 #include "client/commands.h"
+#include "storage/crypto.h"
 
 /* The client's entry: finds the command, takes out the options that all commands share, runs it. */
 
@@ -129,6 +130,7 @@ main(int argc, char **argv)
     const struct sp_command *command;
     enum sp_exit code;
 
+    sp_crypto_wipe_freed();
     sp_cli_platform_start(&c);
     take_shared(&c, &shared);
     if (shared.version || (c.argc == 2 && strcmp(c.argv[1], "version") == 0)) {

@@ -3,6 +3,7 @@
 
 #include "client/cli.h"
 #include "client/store_remote.h"
+#include "proto/cert.h"
 #include "storage/crypto.h"
 #include "storage/repository.h"
 
@@ -181,8 +182,8 @@ renewed(void *arg, const char *tls_key, const char *tls_chain)
      * time. */
     if (sp_profile_load_id(&sp_env_system, o->repository, &p, &e) != SP_OK)
         return;
-    free(p->tls_key);
-    free(p->tls_chain);
+    sp_pem_free(p->tls_key);
+    sp_pem_free(p->tls_chain);
     p->tls_key = strdup(tls_key);
     p->tls_chain = strdup(tls_chain);
     if (p->tls_key != NULL && p->tls_chain != NULL)

@@ -75,8 +75,8 @@ write_in(const struct sp_env *env, const char *folder, const char *name, const v
 }
 
 static enum sp_code
-read_in(const struct sp_env *env, const char *folder, const char *name, uint8_t **ret, size_t *ret_n,
-    struct sp_err *e)
+read_in(const struct sp_env *env, const char *folder, const char *name, uint8_t **ret,
+    size_t *ret_n, struct sp_err *e)
 {
     char *path = NULL;
     enum sp_code rc;
@@ -87,7 +87,8 @@ read_in(const struct sp_env *env, const char *folder, const char *name, uint8_t 
     return rc;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing
+ * ------------------------------------------------------------------------------------------- */
 
 static void
 put_line(struct sp_buf *b, const char *key, const char *value)
@@ -133,8 +134,7 @@ write_tls(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e
         return rc;
     if ((rc = write_in(env, p->folder, "tls.crt", p->tls_chain, strlen(p->tls_chain), e)) != SP_OK)
         return rc;
-    return write_in(
-        env, p->folder, "authority.crt", p->tls_authority, strlen(p->tls_authority), e);
+    return write_in(env, p->folder, "authority.crt", p->tls_authority, strlen(p->tls_authority), e);
 }
 
 enum sp_code
@@ -150,8 +150,9 @@ sp_profile_save(const struct sp_env *env, struct sp_profile *p, struct sp_err *e
     p->folder = folder;
     if ((rc = sp_os_mkdirs(env->os, folder, e)) != SP_OK)
         goto out;
-    sp_buf_put_str(&b, "# Stillpoint: what this machine knows of one repository. It holds keys: keep it "
-                       "secret.\n");
+    sp_buf_put_str(&b,
+        "# Stillpoint: what this machine knows of one repository. It holds keys: keep it "
+        "secret.\n");
     put_line(&b, "address", p->address);
     put_hex(&b, "repository", p->repository, 16);
     put_hex(&b, "host", p->host, 16);
@@ -184,7 +185,8 @@ sp_profile_save_slots(const struct sp_env *env, const struct sp_profile *p, cons
     return write_in(env, p->folder, "slots", slots, n, e);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------- */
+/* --- reading
+ * -------------------------------------------------------------------------------------------- */
 
 struct loading {
     struct sp_profile *p;
@@ -274,8 +276,8 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
 }
 
 static enum sp_code
-read_text(const struct sp_env *env, const char *folder, const char *name, char **ret,
-    struct sp_err *e)
+read_text(
+    const struct sp_env *env, const char *folder, const char *name, char **ret, struct sp_err *e)
 {
     uint8_t *p = NULL;
     char *text;
@@ -284,12 +286,15 @@ read_text(const struct sp_env *env, const char *folder, const char *name, char *
 
     if ((rc = read_in(env, folder, name, &p, &n, e)) != SP_OK)
         return rc;
-    text = realloc(p, n + 1);
-    if (text == NULL) {
-        free(p);
-        return sp_fail_nomem(e);
+    /* Not realloc: it may move the text of a key and leave the old place as it is. */
+    if ((text = malloc(n + 1)) != NULL) {
+        memcpy(text, p, n);
+        text[n] = '\0';
     }
-    text[n] = '\0';
+    sp_wipe(p, n);
+    free(p);
+    if (text == NULL)
+        return sp_fail_nomem(e);
     *ret = text;
     return SP_OK;
 }
@@ -347,7 +352,8 @@ sp_profile_load_id(const struct sp_env *env, const uint8_t repository[16], struc
     return rc;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------ */
+/* --- all of them
+ * ------------------------------------------------------------------------------------------ */
 
 struct listing {
     const struct sp_env *env;
@@ -474,7 +480,7 @@ match(void *arg, const struct sp_profile *p, bool is_default, struct sp_err *e)
     w->count++;
     if (w->address == NULL ? is_default
                            : same_address(w->address, p->address) ||
-                strcmp(w->address, sp_hex16(p->repository).s) == 0) {
+                                 strcmp(w->address, sp_hex16(p->repository).s) == 0) {
         w->found = true;
         memcpy(w->id, p->repository, 16);
     } else if (w->address == NULL && !w->found) {
@@ -484,8 +490,8 @@ match(void *arg, const struct sp_profile *p, bool is_default, struct sp_err *e)
 }
 
 enum sp_code
-sp_profile_load(const struct sp_env *env, const char *address, struct sp_profile **ret,
-    struct sp_err *e)
+sp_profile_load(
+    const struct sp_env *env, const char *address, struct sp_profile **ret, struct sp_err *e)
 {
     struct wanted w = {.env = env, .address = address};
     struct sp_err why = {0};
@@ -499,14 +505,15 @@ sp_profile_load(const struct sp_env *env, const char *address, struct sp_profile
     if (w.found || (address == NULL && w.count == 1))
         return sp_profile_load_id(env, w.id, ret, e);
     if (address != NULL)
-        return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG, "this machine does not know the repository %s",
-            address);
+        return sp_fail(
+            e, SP_ABSENT, SP_DOM_CONFIG, "this machine does not know the repository %s", address);
     if (w.count > 1)
         return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
             "this machine knows %zu repositories and none is the default; say which with -r",
             w.count);
     return sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
-        "no repository is set up here; make one with 'stillpoint init -r PATH', or join a server with "
+        "no repository is set up here; make one with 'stillpoint init -r PATH', or join a server "
+        "with "
         "'stillpoint enroll TOKEN'");
 }
 
@@ -524,8 +531,8 @@ sp_profile_set_default(const struct sp_env *env, const struct sp_profile *p, str
 }
 
 enum sp_code
-sp_profile_cache(const struct sp_env *env, const uint8_t repository[16], const char *job, char **ret,
-    struct sp_err *e)
+sp_profile_cache(const struct sp_env *env, const uint8_t repository[16], const char *job,
+    char **ret, struct sp_err *e)
 {
     char *place = NULL, name[160];
     uint8_t hash[32];

@@ -11,8 +11,10 @@
 void
 sp_cli_platform_start(struct sp_cli *c)
 {
+    const struct rlimit none = {0, 0};
     struct rlimit limit;
 
+    (void)setrlimit(RLIMIT_CORE, &none); /* a core dump would hold the keys */
     /* Blocks of up to a megabyte are made by one thread and freed by another, all the time. By
      * default glibc learns to keep them in its arenas, which then grow to several times what is in
      * use (measured: 207 MB instead of 86 MB over TLS, for 5 % of time). A fixed threshold gives

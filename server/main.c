@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/cmd.h"
+#include "storage/crypto.h"
 
 static const struct sp_command *const commands[] = {
     &sp_cmd_init, &sp_cmd_run, &sp_cmd_host, &sp_cmd_sets, &sp_cmd_status};
@@ -117,6 +118,7 @@ main(int argc, char **argv)
     struct shared shared = {0};
     enum sp_exit code;
 
+    sp_crypto_wipe_freed();
     sp_platform_start();
     take_shared(&c, &shared);
     code = dispatch(&c, &shared);

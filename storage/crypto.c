@@ -72,6 +72,82 @@ lib_ready(struct sp_err *e)
     return SP_OK;
 }
 
+/* --- OpenSSL's memory ---
+ *
+ * A size in front of each piece, which malloc knows but has no portable way to tell. */
+
+#define SIZE_ROOM 16 /* keeps what malloc promises about alignment */
+
+static void *
+wiping_malloc(size_t n, const char *file, int line)
+{
+    uint8_t *p;
+
+    (void)file;
+    (void)line;
+    if (n == 0 || n > SIZE_MAX - SIZE_ROOM || (p = malloc(n + SIZE_ROOM)) == NULL)
+        return NULL;
+    memcpy(p, &n, sizeof(n));
+    return p + SIZE_ROOM;
+}
+
+static void
+wiping_free(void *p, const char *file, int line)
+{
+    uint8_t *start;
+    size_t n;
+
+    (void)file;
+    (void)line;
+    if (p == NULL)
+        return;
+    start = (uint8_t *)p - SIZE_ROOM;
+    memcpy(&n, start, sizeof(n));
+    sp_wipe(p, n);
+    free(start);
+}
+
+static void *
+wiping_realloc(void *p, size_t n, const char *file, int line)
+{
+    void *q;
+    size_t had;
+
+    if (p == NULL)
+        return wiping_malloc(n, file, line);
+    if (n == 0) {
+        wiping_free(p, file, line);
+        return NULL;
+    }
+    memcpy(&had, (uint8_t *)p - SIZE_ROOM, sizeof(had));
+    if ((q = wiping_malloc(n, file, line)) == NULL)
+        return NULL;
+    memcpy(q, p, had < n ? had : n);
+    wiping_free(p, file, line);
+    return q;
+}
+
+void
+sp_crypto_wipe_freed(void)
+{
+    /* Refused once OpenSSL has allocated anything; then its memory is as it comes. */
+    (void)CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free);
+}
+
+/* OpenSSL's functions leave keys and what is derived from them on the stack below us (seen: the
+ * root secret after one HMAC). Whoever gave them a secret calls this afterwards, from the depth at
+ * which it called them, so that the place is overwritten; twice as deep as anything seen to remain.
+ */
+#define BURN_DEPTH 16384
+
+static __attribute__((noinline)) void
+burn_stack(void)
+{
+    uint8_t below[BURN_DEPTH];
+
+    sp_wipe(below, sizeof(below));
+}
+
 /* --- SHA-256 --- */
 
 struct sp_sha256 {
@@ -195,6 +271,7 @@ mac_once(const void *key, size_t key_n, const struct sp_span *parts, size_t npar
         return rc;
     rc = mac_finish(ctx, parts, nparts, ret, e);
     EVP_MAC_CTX_free(ctx);
+    burn_stack();
     return rc;
 }
 
@@ -210,6 +287,7 @@ sp_hmac_new(const uint8_t key[32], struct sp_hmac **ret, struct sp_err *e)
         free(h);
         return rc;
     }
+    burn_stack();
     *ret = h;
     return SP_OK;
 }
@@ -330,6 +408,7 @@ sp_aead_seal(const uint8_t key[32], const void *ad, size_t ad_n, const void *in,
         !EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SP_GCM_TAG, to + n))
         rc = lib_fail(e, "seal with AES-256-GCM");
     EVP_CIPHER_CTX_free(ctx);
+    burn_stack();
     return rc;
 }
 
@@ -365,6 +444,7 @@ sp_aead_open(const uint8_t key[32], const void *ad, size_t ad_n, const void *in,
     if (rc != SP_OK && n > 0)
         memset(out, 0, n);
     EVP_CIPHER_CTX_free(ctx);
+    burn_stack();
     return rc;
 }
 
@@ -407,6 +487,7 @@ sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log
     sp_wipe(key, sizeof(key));
     EVP_KDF_CTX_free(ctx);
     EVP_KDF_free(kdf);
+    burn_stack();
     return rc;
 }
 
@@ -425,6 +506,7 @@ raw_public(const char *type, const uint8_t secret[32], uint8_t ret[32], struct s
     else
         memcpy(ret, out, sizeof(out));
     EVP_PKEY_free(key);
+    burn_stack();
     return rc;
 }
 
@@ -460,6 +542,7 @@ sp_x25519(const uint8_t secret[32], const uint8_t peer[32], uint8_t ret[32], str
     EVP_PKEY_CTX_free(ctx);
     EVP_PKEY_free(theirs);
     EVP_PKEY_free(mine);
+    burn_stack();
     return rc;
 }
 
@@ -486,6 +569,7 @@ sp_ed25519_sign(
         memcpy(ret, signature, sizeof(signature));
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
+    burn_stack();
     return rc;
 }
 

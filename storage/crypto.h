@@ -16,6 +16,10 @@
 #define SP_KEY_SIZE 32
 #define SP_GCM_TAG 16
 
+/* What OpenSSL gives back is overwritten from now on: it forgets to do so itself, with the text of a private key
+ * for one. A program that holds keys calls this first in main; afterwards it has no effect. */
+void sp_crypto_wipe_freed(void);
+
 enum sp_code sp_sha256(const void *p, size_t n, uint8_t ret[32], struct sp_err *e);
 
 struct sp_sha256; /* incremental */
