@@ -20,35 +20,50 @@ static struct sp_err err;
     } while (0)
 
 void
-party_init(struct party *p, const char *name, const struct party *like)
+party_init_from(
+    struct party *p, const char *name, const struct party *like, const struct sp_random *random)
 {
     struct sp_buf secrets = SP_BUF_INIT;
     uint8_t recipient[32], seed[32];
 
     memset(p, 0, sizeof(*p));
+    p->random = random;
     if (like == NULL) {
-        need(sp_keys_generate(&sp_random_system, &p->keys, &err));
+        need(sp_keys_generate(random, &p->keys, &err));
     } else {
         need(sp_keys_encode(like->keys, &secrets, &err));
         need(sp_keys_decode(secrets.data, secrets.len, &p->keys, &err));
         sp_buf_wipe(&secrets);
     }
-    need(sp_random_fill(&sp_random_system, p->host, sizeof(p->host), &err));
-    need(sp_random_fill(&sp_random_system, p->secret, sizeof(p->secret), &err));
-    need(sp_random_fill(&sp_random_system, &p->next, sizeof(p->next), &err));
+    need(sp_random_fill(random, p->host, sizeof(p->host), &err));
+    need(sp_random_fill(random, p->secret, sizeof(p->secret), &err));
+    need(sp_random_fill(random, &p->next, sizeof(p->next), &err));
     memcpy(p->record.id, p->host, sizeof(p->record.id));
     memcpy(p->record.group, sp_keys_group(p->keys), sizeof(p->record.group));
     strcpy(p->record.name, name);
     p->record.nkeys = 1;
     need(sp_ed25519_public(p->secret, p->record.keys[0], &err));
     need(sp_host_encode(&p->record, p->keys, &p->encoded, &err));
-    need(sp_random_fill(&sp_random_system, seed, sizeof(seed), &err));
+    need(sp_random_fill(random, seed, sizeof(seed), &err));
     need(sp_x25519_public(seed, recipient, &err));
-    need(sp_slot_seal_recovery(p->keys, recipient, "test", 1, &sp_random_system, &p->slot, &err));
-    need(sp_sealer_new(p->keys, &sp_random_system, &p->sealer, &err));
+    need(sp_slot_seal_recovery(p->keys, recipient, "test", 1, random, &p->slot, &err));
+    need(sp_sealer_new(p->keys, random, &p->sealer, &err));
     need(sp_compressor_new(3, &p->compressor, &err));
     need(sp_opener_new(p->keys, &p->opener, &err));
     need(sp_hasher_new(p->keys, &p->hasher, &err));
+}
+
+void
+party_init(struct party *p, const char *name, const struct party *like)
+{
+    party_init_from(p, name, like, &sp_random_system);
+}
+
+void
+party_new_run(struct party *p)
+{
+    sp_sealer_free(p->sealer);
+    need(sp_sealer_new(p->keys, p->random, &p->sealer, &err));
 }
 
 void
@@ -137,7 +152,7 @@ party_record(struct party *p, enum sp_record_type type, const char *job,
 
     memset(ret, 0, sizeof(*ret));
     memset(&sealed, 0, sizeof(sealed));
-    need(sp_random_fill(&sp_random_system, set.set_id, sizeof(set.set_id), &err));
+    need(sp_random_fill(p->random, set.set_id, sizeof(set.set_id), &err));
     memcpy(sealed.set_id, set.set_id, sizeof(sealed.set_id));
     memcpy(set.host, p->host, sizeof(set.host));
     memcpy(set.group, party_group(p), sizeof(set.group));

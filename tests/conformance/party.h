@@ -19,11 +19,18 @@ struct party {
     struct sp_compressor *compressor;
     struct sp_opener *opener;
     struct sp_hasher *hasher;
+    const struct sp_random *random;
     uint64_t next; /* makes contents differ */
 };
 
 /* `like` NULL: a group of its own; else a member of that party's group. */
 void party_init(struct party *p, const char *name, const struct party *like);
+/* The same, with `random` (which outlives it) for all that is random: a seeded one gives the same
+ * party again. */
+void party_init_from(
+    struct party *p, const char *name, const struct party *like, const struct sp_random *random);
+/* Seals from here on as another run would: with a seal object of its own. */
+void party_new_run(struct party *p);
 void party_free(struct party *p);
 const uint8_t *party_group(const struct party *p);
 
