@@ -80,13 +80,12 @@ admit(struct site *s)
 }
 
 static void
-make_keys(struct site *s)
+make_identity(struct site *s, const char *name)
 {
-    assert_ok(sp_keys_generate(&sp_random_system, &s->keys, e));
     assert_ok(sp_random_fill(&sp_random_system, s->secret, sizeof s->secret, e));
     assert_ok(sp_random_fill(&sp_random_system, s->host.id, sizeof s->host.id, e));
     memcpy(s->host.group, sp_keys_group(s->keys), sizeof s->host.group);
-    strcpy(s->host.name, "here");
+    strcpy(s->host.name, name);
     s->host.nkeys = 1;
     assert_ok(sp_ed25519_public(s->secret, s->host.keys[0], e));
 }
@@ -94,7 +93,8 @@ make_keys(struct site *s)
 static void
 make_repository(struct site *s)
 {
-    const struct sp_repository_conf conf = {.pack_size = 1u << 20, .split = s->split};
+    const struct sp_repository_conf conf = {
+        .pack_size = s->pack_size > 0 ? s->pack_size : 1u << 20, .split = s->split};
     char *path;
 
     if (s->folder) {
@@ -108,19 +108,46 @@ make_repository(struct site *s)
     admit(s);
 }
 
-void
-site_new(struct site *s, bool folder)
+static void
+make_machine(struct site *s)
 {
     memset(s, 0, sizeof *s);
     tree_new(&s->tree);
     tree_dir(&s->tree, "files");
-    make_keys(s);
-    s->folder = folder;
     s->job = "job";
     s->settled = true;
     s->o.audit = UINT32_MAX;
     s->deadline_s = 60;
+}
+
+void
+site_new(struct site *s, bool folder)
+{
+    make_machine(s);
+    assert_ok(sp_keys_generate(&sp_random_system, &s->keys, e));
+    make_identity(s, "here");
+    s->folder = folder;
     make_repository(s);
+    site_reopen(s);
+}
+
+void
+site_guest(struct site *s, const struct site *at, bool member)
+{
+    struct sp_buf secrets = SP_BUF_INIT;
+
+    make_machine(s);
+    if (member) {
+        assert_ok(sp_keys_encode(at->keys, &secrets, e));
+        assert_ok(sp_keys_decode(secrets.data, secrets.len, &s->keys, e));
+    } else {
+        assert_ok(sp_keys_generate(&sp_random_system, &s->keys, e));
+    }
+    sp_buf_wipe(&secrets);
+    make_identity(s, member ? "member" : "stranger");
+    s->guest = true;
+    s->below = at->below;
+    admit(s);
     site_reopen(s);
 }
 
@@ -153,7 +180,8 @@ site_free(struct site *s)
 {
     sp_store_free(s->repository);
     wrap_clear(&s->wrap);
-    sp_backend_free(s->below);
+    if (!s->guest)
+        sp_backend_free(s->below);
     sp_keys_free(s->keys);
     tree_free(&s->tree);
 }

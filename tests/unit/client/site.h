@@ -24,6 +24,8 @@ struct site {
     const char *job;
     bool folder;
     struct sp_split_params split; /* of repositories made by site_renew; zero: defaults */
+    uint32_t pack_size;           /* the same; 0: 1 MiB */
+    bool guest;                   /* `below` is another site's */
     unsigned opens;
 
     struct sp_backup_options o; /* what site_run does not fill in may be changed */
@@ -45,6 +47,8 @@ struct outcome {
 };
 
 void site_new(struct site *s, bool folder); /* the repository in a folder, or in memory */
+/* Another machine at the same repository: a member of the key group, or a stranger. Freed first. */
+void site_guest(struct site *s, const struct site *at, bool member);
 void site_free(struct site *s);
 /* Another, empty repository; the node cache and what was known of the chain are gone too. */
 void site_renew(struct site *s);
