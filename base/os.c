@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/path.h"
 #include "base/random.h"
 #include "base/text.h"
+
+#define TEMPORARY ".tmp-"
+#define LEFT_NS (INT64_C(24) * 3600 * SP_SECOND)
 
 static enum sp_code
 fail_shown(struct sp_err *e, enum sp_code code, const char *path, const char *what)
@@ -53,7 +57,7 @@ create_beside(const struct sp_os *os, const char *path, char **ret_name, struct 
 
     if ((rc = sp_random_fill(&sp_random_system, id, sizeof(id), e)) != SP_OK)
         return rc;
-    sp_buf_printf(&name, "%s.tmp-%s", path, sp_hex8(id).s);
+    sp_buf_printf(&name, "%s" TEMPORARY "%s", path, sp_hex8(id).s);
     sp_buf_put_u8(&name, 0);
     if ((rc = sp_buf_take(&name, &bytes, &n, e)) != SP_OK)
         goto out;
@@ -65,6 +69,54 @@ create_beside(const struct sp_os *os, const char *path, char **ret_name, struct 
 out:
     sp_buf_free(&name);
     return rc;
+}
+
+/* --- what a killed writer left -----------------------------------------------------------------
+ */
+
+struct left {
+    const char *name; /* the file's own */
+    int64_t now_ns;   /* by the folder's own clock */
+    struct sp_buf names;
+};
+
+static enum sp_code
+note_left(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    struct left *l = arg;
+    size_t n = strlen(l->name), m = strlen(TEMPORARY);
+    uint8_t id[8];
+
+    if (st->type != SP_OS_FILE || st->mtime_ns > l->now_ns - LEFT_NS ||
+        strncmp(name, l->name, n) != 0 || strncmp(name + n, TEMPORARY, m) != 0 ||
+        !sp_hex_parse(name + n + m, id, sizeof(id)))
+        return SP_OK;
+    sp_buf_put(&l->names, name, strlen(name) + 1);
+    return sp_buf_ok(&l->names, e);
+}
+
+/* Writers that were killed leave a temporary file beside `path`; the next writer removes it once it
+ * is old. What resists harms nobody. */
+static void
+sweep_left(const struct sp_os *os, const char *dir, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct left l = {slash == NULL ? path : slash + 1, 0, SP_BUF_INIT};
+    struct sp_os_stat st;
+    struct sp_err ignored = {0};
+
+    if (os->stat(os->self, path, &st, &ignored) != SP_OK)
+        return;
+    l.now_ns = st.mtime_ns;
+    if (os->list(os->self, dir, true, note_left, &l, &ignored) == SP_OK)
+        for (size_t at = 0; at < l.names.len; at += strlen((char *)l.names.data + at) + 1) {
+            char *old = sp_path_join(dir, (char *)l.names.data + at);
+
+            if (old != NULL)
+                (void)os->remove(os->self, old, &ignored);
+            free(old);
+        }
+    sp_buf_free(&l.names);
 }
 
 enum sp_code
@@ -96,6 +148,8 @@ sp_os_write_file(
     /* Where folders cannot be flushed there is nothing better to do. */
     if (rc == SP_UNSUPPORTED)
         rc = SP_OK;
+    if (rc == SP_OK)
+        sweep_left(os, dir, path);
 out:
     /* The first failure is the one to tell; a file left behind under a temporary name harms nobody.
      */

@@ -79,7 +79,8 @@ struct sp_os {
 extern const struct sp_os sp_os_system;
 
 /* Whole small files, over a table. write_file: temporary name, write, sync, close, replace, folder
- * sync: either the old or the new bytes survive a power cut. read_file refuses more than `limit`. */
+ * sync: either the old or the new bytes survive a power cut; what writers of this file that were
+ * killed left beside it more than a day ago goes. read_file refuses more than `limit`. */
 enum sp_code sp_os_write_file(const struct sp_os *os, const char *path, const void *p, size_t n,
     struct sp_err *e);
 enum sp_code sp_os_read_file(const struct sp_os *os, const char *path, size_t limit, uint8_t **ret,
