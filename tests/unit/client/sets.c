@@ -93,15 +93,30 @@ set_seal(struct set *s)
     s->in_block = 0;
 }
 
+void
+set_seal_nodes(struct set *s)
+{
+    seal(s, s->nodes);
+}
+
 /* --- the set
  * ------------------------------------------------------------------------------------------- */
 
 void
 set_new(struct set *s)
 {
+    struct sp_keys *keys = NULL;
+
+    assert_ok(sp_keys_generate(&sp_random_system, &keys, e));
+    set_new_with(s, keys);
+}
+
+void
+set_new_with(struct set *s, struct sp_keys *keys)
+{
     memset(s, 0, sizeof *s);
     memory_store_init(&s->memory);
-    assert_ok(sp_keys_generate(&sp_random_system, &s->keys, e));
+    s->keys = keys;
     assert_ok(sp_hasher_new(s->keys, &s->hasher, e));
     assert_ok(sp_sealer_new(s->keys, &sp_random_system, &s->sealer, e));
     assert_ok(sp_compressor_new(1, &s->compressor, e));
@@ -301,7 +316,7 @@ set_commit(struct set *s)
     assert_ok(sp_catalog_writer_finish(w, &s->root, &totals, e));
     sp_catalog_writer_free(w);
     set_seal(s);
-    seal(s, s->nodes);
+    set_seal_nodes(s);
 }
 
 /* --- restoring

@@ -40,6 +40,7 @@ struct set {
 };
 
 void set_new(struct set *s);
+void set_new_with(struct set *s, struct sp_keys *keys); /* takes the keys over */
 void set_free(struct set *s);
 
 /* An entry that the caller may change until set_commit. `path` has '/', none at its beginning; ""
@@ -63,8 +64,9 @@ void set_attribute(struct set *s, struct sp_entry *en, const char *name, const v
     size_t n, bool external);
 struct sp_id set_chunk(struct set *s, const void *p, size_t n); /* puts it in */
 struct sp_id set_chunk_id(struct set *s, const void *p, size_t n);
-void set_seal(struct set *s);   /* what comes now goes into other blocks */
-void set_commit(struct set *s); /* sorts, writes the catalog */
+void set_seal(struct set *s);       /* what comes now goes into other blocks */
+void set_seal_nodes(struct set *s); /* what was put through s->sink, without set_commit */
+void set_commit(struct set *s);     /* sorts, writes the catalog */
 
 /* --- restoring
  * ------------------------------------------------------------------------------------ */
