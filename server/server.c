@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "server/conn.h"
+#include "server/wall.h"
 
 #define CONF_MAX (64u << 10)
 
@@ -116,6 +117,22 @@ open_repository(struct sp_server *s, struct sp_err *e)
 }
 
 static enum sp_code
+raise_wall(struct sp_server *s, struct sp_err *e)
+{
+    const char *folders[] = {s->home.dir, s->home.config.repository};
+    bool raised;
+    enum sp_code rc = sp_wall_raise(folders, 2, &raised, e);
+
+    if (rc == SP_ABSENT) /* said better when the repository is opened, which is next */
+        return SP_OK;
+    if (rc == SP_OK && !raised)
+        sp_log(s->log, SP_LOG_WARN,
+            "this kernel has no Landlock: the server is not confined to its folder and the "
+            "repository");
+    return rc;
+}
+
+static enum sp_code
 open_enroller(struct sp_server *s, struct sp_err *e)
 {
     const struct sp_enroller_options o = {
@@ -219,6 +236,7 @@ sp_server_new(const struct sp_server_options *o, struct sp_server **ret, struct 
     sp_mutex_init(&s->check_lock);
     sp_cond_init(&s->check_free);
     if ((rc = sp_home_open(o->env, o->dir, &s->home, e)) != SP_OK ||
+        (o->wall && (rc = raise_wall(s, e)) != SP_OK) ||
         (rc = open_state(s, e)) != SP_OK || (rc = open_repository(s, e)) != SP_OK ||
         (rc = open_enroller(s, e)) != SP_OK || (rc = open_loop(s, e)) != SP_OK ||
         (rc = sp_server_listen(s, e)) != SP_OK)

@@ -16,6 +16,7 @@ struct sp_server_options {
     struct sp_log *log;
     const char *dir; /* the server's folder */
     bool signals;    /* end on SIGTERM and SIGINT; a second one ends at once */
+    bool wall;       /* raise the wall (wall.h) before anything is opened: for a process of its own */
 };
 /* Opens everything and listens; nothing is served before sp_server_run. SP_ABSENT or SP_UNREACHABLE
  * of SP_DOM_STORE: the repository is not there; SP_BUSY: it runs already. */

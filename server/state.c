@@ -208,7 +208,7 @@ sp_state_open(const char *path, bool create, struct sp_state **ret, struct sp_er
     if ((rc = open_db(path, create ? SQLITE_OPEN_CREATE : 0, BUSY_MS, &s->db, e)) != SP_OK ||
         (rc = execute(s->db,
              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-             "PRAGMA trusted_schema = OFF",
+             "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY",
              e)) != SP_OK ||
         (rc = check_version(s->db, create, e)) != SP_OK)
         goto out;

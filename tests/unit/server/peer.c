@@ -18,14 +18,21 @@ serve(void *arg)
 void
 running_start(struct running *r, struct place *p)
 {
-    struct sp_server_options o = {.env = &p->env, .dir = p->home};
-    bool wordy = getenv("SP_TEST_LOG") != NULL;
+    struct sp_log *log = NULL;
+
+    if (getenv("SP_TEST_LOG") != NULL)
+        assert_ok(sp_log_new(SP_LOG_DEBUG, true, NULL, NULL, &log, e));
+    running_start_logged(r, p, log);
+}
+
+void
+running_start_logged(struct running *r, struct place *p, struct sp_log *log)
+{
+    struct sp_server_options o = {.env = &p->env, .dir = p->home, .log = log};
 
     memset(r, 0, sizeof(*r));
     r->place = p;
-    if (wordy)
-        assert_ok(sp_log_new(SP_LOG_DEBUG, true, NULL, NULL, &r->log, e));
-    o.log = r->log;
+    r->log = log;
     assert_ok(sp_server_new(&o, &r->server, e));
     r->port = sp_server_port(r->server);
     assert_ok(sp_thread_start("server", serve, r, &r->thread, e));

@@ -18,6 +18,8 @@ struct running {
     struct sp_err end;
 };
 void running_start(struct running *r, struct place *p);
+/* The same with a log of the caller's, which running_stop frees. */
+void running_start_logged(struct running *r, struct place *p, struct sp_log *log);
 void running_stop(struct running *r); /* fails the test unless it ended in order */
 
 #define PEER_INBOX 512
