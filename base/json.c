@@ -98,7 +98,7 @@ put_string(struct sp_buf *out, const uint8_t *p, size_t n)
             sp_buf_put_str(out, "\\t");
         } else if (v == '\r') {
             sp_buf_put_str(out, "\\r");
-        } else if (v < 0x20) {
+        } else if (sp_utf8_misleads(v)) { /* a document may be shown on a terminal */
             sp_buf_printf(out, "\\u%04x", (unsigned)v);
         } else {
             sp_buf_put(out, p, len);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/path.h"
 #include "base/thread.h"
 
 struct sp_log {
@@ -60,23 +61,6 @@ sp_log_free(struct sp_log *l)
     free(l);
 }
 
-/* Whatever came in with a name: an event stays one line, and a terminal sees no control character.
- */
-static void
-put_harmless(struct sp_buf *out, const char *s)
-{
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
-
-        if (c == '\n')
-            sp_buf_put_str(out, "\\n");
-        else if ((c < 0x20 && c != '\t') || c == 0x7f)
-            sp_buf_printf(out, "\\x%02x", c);
-        else
-            sp_buf_put_u8(out, c);
-    }
-}
-
 void
 sp_log(struct sp_log *l, enum sp_log_level level, const char *fmt, ...)
 {
@@ -98,7 +82,9 @@ sp_log(struct sp_log *l, enum sp_log_level level, const char *fmt, ...)
         va_end(ap);
         if (n >= 0)
             raw.len = (size_t)n;
-        put_harmless(&line, sp_buf_str(&raw));
+        /* Whatever came in with a name: an event stays one line, and a terminal sees no control
+         * character. */
+        sp_text_show(sp_buf_str(&raw), &line);
     }
     text = sp_buf_str(&line);
     if (raw.failed || line.failed)

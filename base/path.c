@@ -88,20 +88,18 @@ sp_key_valid(const void *key, size_t n)
     }
 }
 
-/* Characters that change how the rest of a line is laid out, or where it ends: a name must not be
- * able to look like another, nor like two lines. */
-static bool
-misleads(uint32_t v)
+bool
+sp_utf8_misleads(uint32_t v)
 {
-    return (v >= 0x80 && v <= 0x9f) || v == 0x061c || v == 0x200e || v == 0x200f || v == 0x2028 ||
-           v == 0x2029 || (v >= 0x202a && v <= 0x202e) || (v >= 0x2066 && v <= 0x2069);
+    return v < 0x20 || (v >= 0x7f && v <= 0x9f) || v == 0x061c || v == 0x200e || v == 0x200f ||
+           v == 0x2028 || v == 0x2029 || (v >= 0x202a && v <= 0x202e) ||
+           (v >= 0x2066 && v <= 0x2069);
 }
 
-void
-sp_path_show(const void *path, size_t n, struct sp_buf *ret)
+/* A name must not be able to look like another, nor like two lines. */
+static void
+show(const uint8_t *p, size_t n, bool backslash, struct sp_buf *ret)
 {
-    const uint8_t *p = path;
-
     while (n > 0) {
         uint32_t v = 0;
         size_t len = sp_utf8_next(p, n, false, &v);
@@ -109,15 +107,15 @@ sp_path_show(const void *path, size_t n, struct sp_buf *ret)
         if (len == 0) {
             sp_buf_printf(ret, "\\x%02x", p[0]);
             len = 1;
-        } else if (v == '\\') {
+        } else if (v == '\\' && backslash) {
             sp_buf_put_str(ret, "\\\\");
         } else if (v == '\n') {
             sp_buf_put_str(ret, "\\n");
         } else if (v == '\t') {
             sp_buf_put_str(ret, "\\t");
-        } else if (v < 0x20 || v == 0x7f) {
+        } else if (v < 0x80 && sp_utf8_misleads(v)) {
             sp_buf_printf(ret, "\\x%02x", (unsigned)v);
-        } else if (misleads(v)) {
+        } else if (sp_utf8_misleads(v)) {
             sp_buf_printf(ret, "\\u{%x}", (unsigned)v);
         } else {
             sp_buf_put(ret, p, len);
@@ -125,6 +123,18 @@ sp_path_show(const void *path, size_t n, struct sp_buf *ret)
         p += len;
         n -= len;
     }
+}
+
+void
+sp_path_show(const void *path, size_t n, struct sp_buf *ret)
+{
+    show(path, n, true, ret);
+}
+
+void
+sp_text_show(const char *text, struct sp_buf *ret)
+{
+    show((const uint8_t *)text, strlen(text), false, ret);
 }
 
 char *

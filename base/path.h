@@ -41,6 +41,9 @@ void sp_key_to_path(const void *key, size_t n, struct sp_buf *ret);
 /* For terminals and messages: control characters, invalid UTF-8, backslash and bidirectional controls
  * are shown as \n, \t, \xHH, \\, \u{202e}. Appends to `ret`. */
 void sp_path_show(const void *path, size_t n, struct sp_buf *ret);
+/* The same for a sentence, in which names may have been shown already: backslashes stay. What a
+ * program prints of an error, or of what others wrote, goes through one of the two. */
+void sp_text_show(const char *text, struct sp_buf *ret);
 
 /* a + "/" + b, malloc'd; NULL when there is no memory. */
 char *sp_path_join(const char *a, const char *b);

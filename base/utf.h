@@ -11,4 +11,8 @@
  * sequence within n bytes. `surrogates` lets U+D800..U+DFFF through (WTF-8). */
 size_t sp_utf8_next(const uint8_t *p, size_t n, bool surrogates, uint32_t *ret);
 
+/* A character that a terminal obeys or that changes how the rest of a line is laid out: control
+ * characters (C0, delete, C1), separators of lines, controls of direction. */
+bool sp_utf8_misleads(uint32_t v);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 /* What all commands share: options, errors and their exit codes, output. */
 
 #define SECRET_MAX 65536u
@@ -83,20 +85,48 @@ sp_cli_fail(struct sp_cli *c, const struct sp_err *e)
         (void)printf("%s\n", sp_buf_str(&b));
         sp_buf_free(&b);
     }
-    (void)fprintf(stderr, "stillpoint: %s\n", e->text);
+    sp_cli_tell_error(NULL, e);
     return sp_cli_exit_code(e);
+}
+
+/* One line in which nothing is obeyed by a terminal, whoever wrote the names in it. */
+static void
+put_line(FILE *to, const char *before, const char *fmt, va_list ap, const char *behind)
+{
+    struct sp_buf line = SP_BUF_INIT;
+    char text[4096];
+
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    sp_text_show(text, &line);
+    (void)fprintf(to, "%s%s%s\n", before, sp_buf_str(&line), behind);
+    sp_buf_free(&line);
+}
+
+void
+sp_cli_tell_error(const char *what, const struct sp_err *e)
+{
+    struct sp_buf line = SP_BUF_INIT;
+
+    if (what != NULL) {
+        sp_text_show(what, &line);
+        sp_buf_put_str(&line, ": ");
+    }
+    sp_text_show(e->text, &line);
+    (void)fprintf(stderr, "stillpoint: %s\n", sp_buf_str(&line));
+    sp_buf_free(&line);
 }
 
 enum sp_exit
 sp_cli_usage(struct sp_cli *c, const char *fmt, ...)
 {
+    char before[64], behind[64];
     va_list ap;
 
-    (void)fprintf(stderr, "stillpoint %s: ", c->argv[0]);
+    (void)snprintf(before, sizeof(before), "stillpoint %.40s: ", c->argv[0]);
+    (void)snprintf(behind, sizeof(behind), "; see stillpoint %.30s --help", c->argv[0]);
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    put_line(stderr, before, fmt, ap, behind);
     va_end(ap);
-    (void)fprintf(stderr, "; see stillpoint %s --help\n", c->argv[0]);
     return SP_EXIT_USAGE;
 }
 
@@ -106,11 +136,9 @@ sp_cli_warn(struct sp_cli *c, const char *fmt, ...)
     va_list ap;
 
     (void)c;
-    (void)fputs("stillpoint: warning: ", stderr);
     va_start(ap, fmt);
-    (void)vfprintf(stderr, fmt, ap);
+    put_line(stderr, "stillpoint: warning: ", fmt, ap, "");
     va_end(ap);
-    (void)fputc('\n', stderr);
 }
 
 void
@@ -121,9 +149,8 @@ sp_cli_say(struct sp_cli *c, const char *fmt, ...)
     if (c->quiet || c->json)
         return;
     va_start(ap, fmt);
-    (void)vprintf(fmt, ap);
+    put_line(stdout, "", fmt, ap, "");
     va_end(ap);
-    (void)fputc('\n', stdout);
 }
 
 void

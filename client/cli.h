@@ -53,12 +53,15 @@ struct sp_command {
  * this: like getopt_long, but the error is ours ("backup: unknown option --foo; see stillpoint backup --help"). */
 struct option;
 int sp_cli_getopt(struct sp_cli *c, const char *shorts, const struct option *longs);
-/* Prints "stillpoint: <text>" and gives the exit code for it. */
+/* Prints "stillpoint: <text>" and gives the exit code for it. What these four print is one line each,
+ * shown as sp_text_show does: names in it may be anyone's. */
 enum sp_exit sp_cli_fail(struct sp_cli *c, const struct sp_err *e);
 enum sp_exit sp_cli_exit_code(const struct sp_err *e);
 enum sp_exit sp_cli_usage(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_warn(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_say(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3); /* stdout; not when quiet or json */
+/* To standard error: "stillpoint: WHAT: " (NULL: not said) and the error's text. */
+void sp_cli_tell_error(const char *what, const struct sp_err *e);
 void sp_cli_print_json(struct sp_buf *b); /* the buffer and a line feed, to stdout; empties it */
 enum sp_code sp_cli_config(struct sp_cli *c, struct sp_err *e);
 /* A file's content without the line end; the caller wipes the buffer. */

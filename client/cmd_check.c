@@ -164,7 +164,9 @@ on_path(void *arg, const void *key, size_t n, const char *text)
     (void)fputs("  ", stdout);
     if (n > 0)
         sp_present_print_key(key, n);
-    (void)printf("%s%s\n", n > 0 ? ": " : "part of the catalog: ", text);
+    (void)fputs(n > 0 ? ": " : "part of the catalog: ", stdout);
+    sp_present_print_text(text);
+    (void)putchar('\n');
 }
 
 static enum sp_code
@@ -181,8 +183,11 @@ name_in_set(struct check *k, struct sp_opened_store *o, const struct sp_listed *
         sp_json_key(k->r.j, "paths");
         sp_json_array(k->r.j);
     } else {
-        (void)printf(
-            "set %s (%s of %s):\n", sp_present_id(l->set.set_id).s, l->set.job, l->host_name);
+        (void)printf("set %s (", sp_present_id(l->set.set_id).s);
+        sp_present_print_text(l->set.job);
+        (void)fputs(" of ", stdout);
+        sp_present_print_text(l->host_name);
+        (void)fputs("):\n", stdout);
     }
     rc = sp_lost_paths(k->r.c, o, &l->set, &k->lost, on_path, k, &total, &parts, e);
     if (k->r.j != NULL) {

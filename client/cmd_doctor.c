@@ -41,7 +41,9 @@ sp_doctor_tell(struct sp_doctor *d, enum sp_health h, const char *subject, const
             sp_json_kstr(d->r.j, "advice", advice);
         sp_json_object_end(d->r.j);
     } else if (h != SP_HEALTH_GOOD || !d->c->quiet) {
-        (void)printf("%s  %-14s %s\n", marks[h], subject, line);
+        (void)printf("%s  %-14s ", marks[h], subject);
+        sp_present_print_text(line);
+        (void)putchar('\n');
         if (advice != NULL)
             (void)printf("%21s-> %s\n", "", advice);
     }

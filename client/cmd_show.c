@@ -61,7 +61,12 @@ text_clear_part(const struct sp_found_set *f)
     field("state", "%s", sp_present_state(s->state));
     field("signed", "%s", f->signed_ok ? "by its host" : "NOT BY ITS HOST: forged or damaged");
     field("started", "%s", started);
-    field("ended", "%s (%s)", ended, sp_text_duration(s->ended_ns - s->started_ns).s);
+    /* Whoever wrote the record chose both. */
+    if (s->ended_ns >= s->started_ns &&
+        (uint64_t)s->ended_ns - (uint64_t)s->started_ns <= INT64_MAX)
+        field("ended", "%s (%s)", ended, sp_text_duration(s->ended_ns - s->started_ns).s);
+    else
+        field("ended", "%s", ended);
     field("published", "%s", published);
     field("chain", "number %" PRIu64 "%s%s", s->sequence,
         s->has_previous ? " after " : ", the first",
@@ -100,9 +105,14 @@ text_sealed_part(const struct sp_set_sealed *s)
             sp_time_local(v->instant_ns, instant);
         sp_buf_reset(&b);
         sp_path_show(v->path, strlen(v->path), &b);
-        field(i == 0 ? "volumes" : "", "%s (%s): %s, by %s%s%s%s%s", sp_buf_str(&b), v->file_system,
-            sp_level_word(v->consistency), v->source, instant[0] != '\0' ? " at " : "", instant,
-            v->reason[0] != '\0' ? ": " : "", v->reason);
+        sp_buf_put_str(&b, " (");
+        sp_path_show(v->file_system, strlen(v->file_system), &b);
+        sp_buf_printf(&b, "): %s, by ", sp_level_word(v->consistency));
+        sp_path_show(v->source, strlen(v->source), &b);
+        sp_buf_printf(&b, "%s%s%s", instant[0] != '\0' ? " at " : "", instant,
+            v->reason[0] != '\0' ? ": " : "");
+        sp_path_show(v->reason, strlen(v->reason), &b);
+        field(i == 0 ? "volumes" : "", "%s", sp_buf_str(&b));
     }
     if (s->faults_total > 0)
         field("faults", "%s%s", sp_text_count(s->faults_total).s,

@@ -50,7 +50,9 @@ on_damaged(void *arg, const void *key, size_t n, const char *why)
     } else if (v->damaged <= SHOWN) {
         (void)fputs("damaged ", stdout);
         sp_present_print_key(key, n);
-        (void)printf(": %s\n", why);
+        (void)fputs(": ", stdout);
+        sp_present_print_text(why);
+        (void)putchar('\n');
     }
 }
 
@@ -161,8 +163,9 @@ on_difference(void *arg, char what, const void *key, size_t n, bool is_dir, cons
     }
     (void)printf("%c ", what);
     sp_present_print_key(key, n);
-    (void)printf("%s%s%s%s\n", is_dir && n > 0 ? "/" : "", text[0] != '\0' ? " (" : "", text,
-        text[0] != '\0' ? ")" : "");
+    (void)printf("%s%s", is_dir && n > 0 ? "/" : "", text[0] != '\0' ? " (" : "");
+    sp_present_print_text(text);
+    (void)fputs(text[0] != '\0' ? ")\n" : "\n", stdout);
 }
 
 static void

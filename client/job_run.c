@@ -487,7 +487,7 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
         sp_json_kstr(json, "job", job->name);
     }
     if (rc != SP_OK) {
-        (void)fprintf(stderr, "stillpoint: %s: %s\n", job->name, e.text);
+        sp_cli_tell_error(job->name, &e);
         code = sp_cli_exit_code(&e);
         if (json != NULL) {
             sp_json_kstr(json, "error", e.text);

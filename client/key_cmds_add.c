@@ -163,8 +163,8 @@ key_invite(struct key_args *a, struct sp_err *e)
         sp_cli_say(a->c,
             "give this to the other machine's administrator by a safe way: with it the machine "
             "gets "
-            "this group's key, and the two can read each other's content. There:\n"
-            "  %s%s --invitation TEXT",
+            "this group's key, and the two can read each other's content. There:");
+        sp_cli_say(a->c, "  %s%s --invitation TEXT",
             o.profile->is_server ? "stillpoint enroll TOKEN" : "stillpoint key join -r ",
             o.profile->is_server ? "" : o.address);
     }

@@ -45,8 +45,11 @@ sp_present_age(int64_t since_ns, int64_t now_ns)
 {
     struct sp_text t;
     /* Names of sets have whole seconds, so one may seem to be ahead by that. */
-    const char *ahead = since_ns - now_ns > SP_SECOND ? "in " : "";
-    int64_t s = (since_ns > now_ns ? since_ns - now_ns : now_ns - since_ns) / SP_SECOND;
+    const char *ahead = since_ns > now_ns && since_ns - now_ns > SP_SECOND ? "in " : "";
+    int64_t s;
+
+    since_ns = since_ns < 0 ? 0 : since_ns; /* no clock of a publisher: no sum overflows */
+    s = (since_ns > now_ns ? since_ns - now_ns : now_ns - since_ns) / SP_SECOND;
 
     if (s < 60)
         (void)snprintf(t.s, sizeof(t.s), "%s%" PRId64 " s", ahead, s);
@@ -222,13 +225,34 @@ sp_present_json_entry(struct sp_json *j, const struct sp_entry *en)
     sp_json_object_end(j);
 }
 
+void
+sp_present_print_text(const char *text)
+{
+    struct sp_buf shown = SP_BUF_INIT;
+
+    sp_text_show(text, &shown);
+    (void)fputs(sp_buf_str(&shown), stdout);
+    sp_buf_free(&shown);
+}
+
+/* The first characters of a long name. */
 static void
 owner_text(const char *name, uint32_t id, char to[16])
 {
+    struct sp_buf shown = SP_BUF_INIT;
+    size_t n;
+
     if (name[0] != '\0')
-        (void)snprintf(to, 16, "%s", name);
+        sp_path_show(name, strnlen(name, 16), &shown);
     else
-        (void)snprintf(to, 16, "%" PRIu32, id);
+        sp_buf_printf(&shown, "%" PRIu32, id);
+    n = strnlen(sp_buf_str(&shown), 16);
+    if (n == 16)
+        for (n = 15; n > 0 && ((unsigned char)sp_buf_str(&shown)[n] & 0xc0) == 0x80;)
+            n--;
+    memcpy(to, sp_buf_str(&shown), n);
+    to[n] = '\0';
+    sp_buf_free(&shown);
 }
 
 void

@@ -12,6 +12,7 @@
 void sp_present_key(const void *key, size_t n, struct sp_buf *ret);
 /* The same, printed. */
 void sp_present_print_key(const void *key, size_t n);
+void sp_present_print_text(const char *text); /* a sentence, as sp_text_show shows it */
 /* "name": "/path" with its bytes as they are. */
 void sp_present_json_key(struct sp_json *j, const char *name, const void *key, size_t n);
 /* "12 min", "3 h", "5 days": between two times; "in 3 h" when it is ahead. */

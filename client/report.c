@@ -29,7 +29,7 @@ sp_report_end(struct sp_report *r, enum sp_code rc, const struct sp_err *e, enum
 {
     if (rc != SP_OK) {
         code = sp_cli_exit_code(e);
-        (void)fprintf(stderr, "stillpoint: %s\n", e->text);
+        sp_cli_tell_error(NULL, e);
     }
     if (r->j != NULL) {
         if (rc != SP_OK) {

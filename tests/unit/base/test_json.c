@@ -63,7 +63,8 @@ strings_are_escaped(void **state)
     (void)state;
     assert_written("", "\"\"");
     assert_written("a\"b\\c/d", "\"a\\\"b\\\\c/d\"");
-    assert_written("\n\t\r\x01\x1f\x7f", "\"\\n\\t\\r\\u0001\\u001f\x7f\"");
+    assert_written("\n\t\r\x01\x1f\x7f", "\"\\n\\t\\r\\u0001\\u001f\\u007f\"");
+    assert_written("\xc2\x9b\xe2\x80\xae", "\"\\u009b\\u202e\"");
     assert_written("a\0b", "\"a\\u0000b\"");
     assert_written("J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x98\x80",
         "\"J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x98\x80\"");

@@ -164,6 +164,17 @@ names_are_shown_harmless(void **state)
 }
 
 static void
+sentences_are_shown_harmless(void **state)
+{
+    struct sp_buf b = SP_BUF_INIT;
+
+    (void)state;
+    sp_text_show("a\\\\x1b of \x1b[2J\n\xc2\x9b\xff J\xc3\xb6rg", &b);
+    assert_string_equal(sp_buf_str(&b), "a\\\\x1b of \\x1b[2J\\n\\u{9b}\\xff J\xc3\xb6rg");
+    sp_buf_free(&b);
+}
+
+static void
 join(void **state)
 {
     char *p;
@@ -188,6 +199,7 @@ main(void)
         cmocka_unit_test(validity_of_keys),
         cmocka_unit_test(paths_and_keys),
         cmocka_unit_test(names_are_shown_harmless),
+        cmocka_unit_test(sentences_are_shown_harmless),
         cmocka_unit_test(join),
     };
 
