@@ -1,0 +1,468 @@
+/* What must hold after the cut: see history.h. */
+
+#include "history_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cutstore_impl.h"
+
+struct verify {
+    const struct history *h;
+    struct history *mine; /* clock and cast, which a verification uses up */
+    const struct history_world *w;
+    const struct history_cut *cut;
+    struct localdisk *disk;
+    struct sp_env env;
+    struct said made[CAST_HOSTS]; /* by the next runs */
+    struct tree next[CAST_HOSTS];
+    char *why;
+};
+
+static bool wrong(struct verify *v, const char *fmt, ...) SP_PRINTF(2, 3);
+
+static bool
+wrong(struct verify *v, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(v->why, 512, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+static bool
+promised(const struct verify *v)
+{
+    return (v->cut->promises & HISTORY_SURE) == HISTORY_SURE;
+}
+
+/* Whether what was said after `done` operations must hold now. */
+static bool
+holds(const struct verify *v, uint64_t done)
+{
+    if (done > v->cut->after)
+        return false;
+    for (unsigned i = 0; i < v->h->nidles; i++)
+        if (done <= v->h->idles[i] && v->h->idles[i] < v->cut->after)
+            return true;
+    return promised(v);
+}
+
+/* --- programs ------------------------------------------------------------------------------ */
+
+static enum sp_code
+open_with(struct verify *v, bool write, struct sp_repository **ret, struct sp_err *e)
+{
+    const struct sp_repository_options o = {.cache_dir = HISTORY_CACHE,
+        .write = write,
+        .server_id = v->h->server ? v->h->server_id : NULL};
+    struct sp_backend *b = NULL;
+    enum sp_code rc;
+
+    if ((rc = v->w->open(v->w->arg, false, &b, e)) != SP_OK)
+        return rc;
+    return sp_repository_open(b, &v->env, &o, ret, e);
+}
+
+/* It does not open, and init had not said that it would: it may be made anew, or the place has to
+ * be emptied by hand, and either is told by name. */
+static bool
+refused(struct verify *v, enum sp_code rc, const struct sp_err *why)
+{
+    const struct sp_repository_conf conf = {.pack_size = HISTORY_PACK};
+    struct sp_backend *b = NULL;
+    struct sp_err e = {0};
+
+    if (holds(v, v->h->made))
+        return wrong(v, "it does not open: %.300s", why->text);
+    if (rc != SP_ABSENT && rc != SP_CORRUPT && rc != SP_UNSUPPORTED && rc != SP_REFUSED)
+        return wrong(
+            v, "init was cut, and it is refused as if the store failed: %.300s", why->text);
+    rc = v->w->open(v->w->arg, true, &b, &e);
+    if (rc == SP_OK) {
+        rc = sp_repository_create(b, &v->env, &conf, v->h->server ? v->h->server_id : NULL, &e);
+        sp_backend_free(b);
+    }
+    if (rc != SP_OK && rc != SP_EXISTS)
+        return wrong(v, "init was cut, and cannot be repeated: %.300s", e.text);
+    return true;
+}
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+struct listed {
+    struct sp_set set;
+    enum sp_record_type type;
+};
+
+struct listing {
+    struct listed v[64];
+    size_t n;
+};
+
+static enum sp_code
+see_set(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    struct listing *l = arg;
+    struct sp_err why = {0};
+
+    (void)e;
+    if (l->n == 64 ||
+        sp_set_record_decode(i->record, i->record_len, &l->v[l->n].set, &why) != SP_OK)
+        return SP_OK; /* a torn one: it is no set, and check tells it */
+    l->v[l->n++].type = i->type;
+    return SP_OK;
+}
+
+static const struct said *
+said_of(const struct verify *v, const uint8_t set_id[16])
+{
+    for (size_t i = 0; i < v->h->nsaid; i++)
+        if (memcmp(v->h->said[i].set_id, set_id, 16) == 0)
+            return &v->h->said[i];
+    for (unsigned i = 0; i < v->h->hosts; i++)
+        if (memcmp(v->made[i].set_id, set_id, 16) == 0)
+            return &v->made[i];
+    return NULL;
+}
+
+/* One record: what it is, and whether the store and its content agree. */
+static bool
+look_at(struct verify *v, struct sp_repository *r, const struct listed *l, struct read_memory *m)
+{
+    const struct said *s = said_of(v, l->set.set_id);
+    struct sp_reader_scope scope = {l->set.host, l->set.group};
+    struct sp_id *missing = NULL;
+    struct sp_err e = {0};
+    size_t nmissing = 0;
+    bool more = false, whole = false, must;
+
+    if (s == NULL)
+        return wrong(v, "a record is listed that nobody made");
+    if (memcmp(s->root.b, l->set.root.b, sizeof(s->root.b)) != 0 ||
+        s->sequence != l->set.sequence || s->type != l->type)
+        return wrong(v, "record %llu is not what was committed", (unsigned long long)s->sequence);
+    must = holds(v, s->done) && s->done != NEVER;
+    if (sp_repository_closure(r, &scope, &l->set.root, &missing, &nmissing, &more, &e) != SP_OK)
+        return wrong(v, "the closure of set %llu: %.300s", (unsigned long long)s->sequence, e.text);
+    free(missing);
+    if (nmissing > 0)
+        return must ? wrong(v, "set %llu was said to be done, and lacks %zu chunks",
+                          (unsigned long long)s->sequence, nmissing)
+                    : true;
+    if (read_set(v->mine->cast, s->host, r, &s->root, m, &whole, &e) != SP_OK)
+        return wrong(v, "reading set %llu: %.300s", (unsigned long long)s->sequence, e.text);
+    if (!whole)
+        return wrong(v, "%s %llu is called whole, and is not",
+            s->type == SP_RECORD_SET ? "set" : "checkpoint", (unsigned long long)s->sequence);
+    return true;
+}
+
+/* All that is listed, and that all that must be is. */
+static bool
+look(struct verify *v, struct sp_repository *r)
+{
+    struct listing *l = calloc(1, sizeof(*l));
+    struct read_memory m = {NULL, 0, 0};
+    struct sp_err e = {0};
+    bool good = true, there;
+
+    if (l == NULL)
+        abort();
+    if (sp_repository_list(r, NULL, true, see_set, l, &e) != SP_OK)
+        good = wrong(v, "listing: %.300s", e.text);
+    for (size_t i = 0; i < l->n && good; i++)
+        good = look_at(v, r, &l->v[i], &m);
+    for (size_t i = 0; i < v->h->nsaid && good; i++) {
+        const struct said *s = &v->h->said[i];
+
+        if (s->type != SP_RECORD_SET || s->done == NEVER || !holds(v, s->done))
+            continue;
+        there = false;
+        for (size_t k = 0; k < l->n; k++)
+            there = there || memcmp(l->v[k].set.set_id, s->set_id, 16) == 0;
+        if (!there)
+            good =
+                wrong(v, "set %llu of host %u was said to be done (after %llu), and is not there",
+                    (unsigned long long)s->sequence, s->host, (unsigned long long)s->done);
+    }
+    read_memory_clear(&m);
+    free(l);
+    return good;
+}
+
+/* The newest checkpoint that was said to be done is the resume point until a set follows: it, or
+ * one that replaced it, is there. */
+static bool
+look_at_checkpoint(struct verify *v, struct sp_repository *r)
+{
+    const struct history *h = v->h;
+    const struct said *newest = NULL;
+    struct sp_store_head head;
+    struct sp_err e = {0};
+    bool good = true;
+
+    if (h->server)
+        return true;
+    for (size_t i = 0; i < h->nsaid; i++)
+        if (h->said[i].done != NEVER && holds(v, h->said[i].done))
+            newest = &h->said[i];
+    /* One that follows may have been published: it replaces it, or the set did. */
+    if (newest == NULL || newest->type != SP_RECORD_CHECKPOINT)
+        return true;
+    memset(&head, 0, sizeof(head));
+    if (sp_repository_head(r, h->cast->hosts[0].host, party_group(&h->cast->hosts[0]),
+            history_job(0), &head, &e) != SP_OK)
+        return wrong(v, "the head: %.300s", e.text);
+    if (!head.has_checkpoint &&
+        !(head.has_set && head.set_whole)) /* the set that it led to, unsaid */
+        good = wrong(v, "a checkpoint was said to be done, and there is none");
+    if (good && head.has_checkpoint && !head.checkpoint_whole)
+        good = wrong(v, "the checkpoint to go on from is not whole");
+    sp_store_head_clear(&head);
+    return good;
+}
+
+static bool
+look_for_lasting(struct verify *v, struct sp_repository *r)
+{
+    const struct history *h = v->h;
+    struct sp_upload *u[CAST_HOSTS] = {NULL, NULL};
+    struct sp_err e = {0};
+    uint8_t answer;
+    bool good = true;
+
+    for (size_t i = 0; i < h->nlasting && good; i++) {
+        const struct lasting *l = &h->lasting[i];
+        const struct party *p = &h->cast->hosts[l->host];
+
+        if (!holds(v, l->since))
+            continue;
+        if (u[l->host] == NULL &&
+            sp_upload_new(r, p->host, party_group(p), &u[l->host], &e) != SP_OK)
+            good = wrong(v, "an upload: %.300s", e.text);
+        else if (sp_upload_have(u[l->host], l->node, &l->id, 1, &answer, &e) != SP_OK)
+            good = wrong(v, "have: %.300s", e.text);
+        else if (answer != SP_HAVE_MINE)
+            good = wrong(v, "a %s was said to be durable (after %llu), and is not there",
+                l->node ? "node" : "chunk", (unsigned long long)l->since);
+    }
+    for (unsigned i = 0; i < CAST_HOSTS; i++)
+        sp_upload_free(u[i]);
+    return good;
+}
+
+/* --- checking ------------------------------------------------------------------------------ */
+
+struct checking {
+    struct verify *v;
+    size_t faults, of_new;
+    char first[256];
+};
+
+static enum sp_code
+see_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
+{
+    struct checking *c = arg;
+    bool of_new = false;
+
+    (void)e;
+    if (f->severity != SP_FINDING_FAULT)
+        return SP_OK;
+    for (unsigned i = 0; i < c->v->h->hosts; i++)
+        of_new = of_new ||
+                 (c->v->made[i].sequence != 0 && memcmp(f->set_id, c->v->made[i].set_id, 16) == 0);
+    c->faults++;
+    c->of_new += of_new;
+    if (c->faults == 1 || of_new)
+        (void)snprintf(c->first, sizeof(c->first), "%.60s: %.180s", f->object, f->text);
+    return SP_OK;
+}
+
+static bool
+check(struct verify *v, struct sp_repository *r, struct checking *ret)
+{
+    const struct sp_check_options o = {.depth = SP_CHECK_DATA};
+    struct sp_check_totals totals;
+    struct sp_err e = {0};
+
+    *ret = (struct checking){.v = v};
+    if (sp_repository_check(r, NULL, &o, see_finding, ret, &totals, &e) != SP_OK)
+        return wrong(v, "check: %.300s", e.text);
+    return true;
+}
+
+static bool
+check_clean(struct verify *v, struct sp_repository *r, const char *when)
+{
+    struct checking c;
+
+    if (!check(v, r, &c))
+        return false;
+    if (promised(v) && c.faults > 0)
+        return wrong(v, "%s: check finds %zu faults: %s", when, c.faults, c.first);
+    if (c.of_new > 0)
+        return wrong(v, "%s: check finds faults of the new set: %s", when, c.first);
+    return true;
+}
+
+/* A program of its own, as `stillpoint check` is: what it finds bad is known to the next. */
+static bool
+check_first(struct verify *v)
+{
+    struct sp_repository *r = NULL;
+    struct sp_err e = {0};
+    struct checking c;
+    bool good;
+
+    if (open_with(v, false, &r, &e) != SP_OK)
+        return true; /* whether it may be so is seen next */
+    good = check(v, r, &c);
+    sp_repository_free(r);
+    return good;
+}
+
+/* --- the next runs ------------------------------------------------------------------------- */
+
+static void
+on_making(void *arg, unsigned host, enum sp_record_type type, const struct made_record *record,
+    const struct sp_id *root)
+{
+    struct verify *v = arg;
+    struct said *s = &v->made[host];
+
+    *s = (struct said){.host = host, .type = type, .root = *root, .sequence = record->sequence};
+    s->done = 0;
+    memcpy(s->set_id, record->set_id, sizeof(s->set_id));
+}
+
+static bool
+run_next(struct verify *v, struct sp_repository *r)
+{
+    const struct run_events events = {.committing = on_making, .arg = v};
+    struct cast *cast = v->mine->cast;
+    struct sp_err e = {0};
+    bool good = true;
+
+    for (unsigned i = 0; i < v->h->hosts && good; i++) {
+        const struct party *p = &cast->hosts[i];
+        struct sp_store *s = NULL;
+
+        /* Cut init leaves it to be done again; the very same being there is success. */
+        if (v->h->made > v->cut->after || !promised(v)) {
+            if (sp_repository_put_slot(r, p->slot.data, p->slot.len, &e) != SP_OK &&
+                e.code != SP_EXISTS)
+                return wrong(v, "a slot cannot be put again: %.300s", e.text);
+            if (sp_repository_put_host(r, p->encoded.data, p->encoded.len, &e) != SP_OK)
+                return wrong(v, "the host cannot be put again: %.300s", e.text);
+        }
+        if (session_new(r, cast, i, &events, &s, &e) != SP_OK ||
+            run_all(cast, i, history_job(i), s, &v->next[i], 0, 0, &events, &e) != SP_OK)
+            good = wrong(v, "the next run of host %u: %.300s", i, e.text);
+        if (s != NULL)
+            sp_store_free(s);
+    }
+    return good;
+}
+
+/* Another machine, which knows nothing. */
+static bool
+look_anew(struct verify *v)
+{
+    struct sp_repository *r = NULL;
+    struct sp_err e = {0};
+    struct shape shape;
+    bool good = true;
+
+    localdisk_free(v->disk);
+    v->disk = localdisk_new(NULL, NULL);
+    v->env = history_env(v->mine, v->disk);
+    if (open_with(v, false, &r, &e) != SP_OK)
+        return wrong(v, "after the next run it does not open: %.300s", e.text);
+    good = look(v, r);
+    for (unsigned i = 0; i < v->h->hosts && good; i++) {
+        struct sp_reader_scope scope = {
+            v->h->cast->hosts[i].host, party_group(&v->h->cast->hosts[i])};
+        struct read_memory m = {NULL, 0, 0};
+        struct sp_id *missing = NULL;
+        size_t n = 0;
+        bool more = false, whole = false;
+
+        cast_shape(v->mine->cast, i, &v->next[i], &shape);
+        if (memcmp(shape.root.b, v->made[i].root.b, 32) != 0)
+            good = wrong(v, "the next set is not of the tree that it was made from");
+        else if (sp_repository_closure(r, &scope, &shape.root, &missing, &n, &more, &e) != SP_OK)
+            good = wrong(v, "the closure of the next set: %.300s", e.text);
+        else if (n > 0)
+            good = wrong(v, "the next set of host %u lacks %zu chunks", i, n);
+        else if (read_set(v->mine->cast, i, r, &shape.root, &m, &whole, &e) != SP_OK)
+            good = wrong(v, "reading the next set: %.300s", e.text);
+        else if (!whole)
+            good = wrong(v, "the next set of host %u does not restore", i);
+        free(missing);
+        read_memory_clear(&m);
+    }
+    good = good && check_clean(v, r, "after the next run");
+    sp_repository_free(r);
+    return good;
+}
+
+/* --- all of it ----------------------------------------------------------------------------- */
+
+static bool
+owned(struct verify *v, struct sp_repository *r)
+{
+    uint64_t size;
+    struct sp_err e = {0};
+
+    if (!v->h->server)
+        return true;
+    if (sp_backend_size(sp_repository_backend(r), "owner", &size, &e) != SP_OK)
+        return wrong(v, "a server's repository opens without its owner: others might write to it");
+    return true;
+}
+
+static bool
+verify(struct verify *v)
+{
+    struct sp_repository *r = NULL;
+    struct sp_err e = {0};
+    enum sp_code rc;
+    bool good;
+
+    if ((v->cut->promises & HISTORY_BYTES) == 0 && !check_first(v))
+        return false;
+    if ((rc = open_with(v, true, &r, &e)) != SP_OK)
+        return refused(v, rc, &e);
+    good = owned(v, r) && look(v, r);
+    if (good)
+        good = look_for_lasting(v, r) && look_at_checkpoint(v, r);
+    if (good && promised(v))
+        good = check_clean(v, r, "after the cut");
+    good = good && run_next(v, r);
+    sp_repository_free(r);
+    return good && look_anew(v);
+}
+
+bool
+history_verify(const struct history *h, const struct history_world *survivor,
+    const struct history_cut *cut, char why[512])
+{
+    struct history *mine = (struct history *)(uintptr_t)h; /* clock and cast only */
+    struct verify v = {.h = h, .mine = mine, .w = survivor, .cut = cut, .why = why};
+    bool good;
+
+    cast_reseed(mine->cast, cut_mix(cut_mix(h->seed) + cut->after));
+    v.disk = cut->no_cache ? localdisk_new(NULL, NULL) : localdisk_at(h->disk, cut->after);
+    v.env = history_env(mine, v.disk);
+    for (unsigned i = 0; i < h->hosts; i++) {
+        v.next[i] = h->trees[i];
+        history_change(&v.next[i], h->seed + 1000 + i, 3);
+    }
+    good = verify(&v);
+    localdisk_free(v.disk);
+    return good;
+}

@@ -1,0 +1,388 @@
+/* Power cuts: every history on every kind of store, cut after every operation, with all that the
+ * store may keep, lose, tear and reorder of what was not on the disk (cutstore.h).
+ *
+ * A pair is an operation and what is left; two are different when scenario, store, operation or any
+ * object is. What is left alike, with the same promises given before, is verified once.
+ *
+ *   SP_SEED=n     the first seed; one seed is four histories on four kinds of store
+ *   SP_CASES=n    so many different pairs (with STILLPOINT_LONG=1: a million)
+ *   SP_FROM=n     go on with the n-th pair of the first seed
+ *   arguments     names of scenarios and stores: only these
+ */
+
+#include "history_impl.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cutstore_impl.h"
+
+#define SLICE_CASES 24000u
+#define LONG_CASES 1000000u
+
+struct kind {
+    const char *name;
+    bool file, folder;
+    unsigned promises;
+};
+static const struct kind kinds[] = {
+    {"flushes", true, true, HISTORY_SURE},
+    {"no-folder-flush", true, false, HISTORY_BYTES},
+    {"no-file-flush", false, true, HISTORY_NAMES | HISTORY_SILENT},
+    {"write-back", false, false, HISTORY_SILENT},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static char **only;
+static int nonly;
+
+static bool
+wanted(const char *const *names, size_t n, const char *name)
+{
+    bool any = false;
+
+    for (int i = 0; i < nonly; i++)
+        for (size_t k = 0; k < n; k++)
+            if (strcmp(only[i], names[k]) == 0) {
+                any = true;
+                if (strcmp(names[k], name) == 0)
+                    return true;
+            }
+    return !any;
+}
+
+static bool
+kind_wanted(const struct kind *k)
+{
+    const char *names[KINDS];
+
+    for (size_t i = 0; i < KINDS; i++)
+        names[i] = kinds[i].name;
+    return wanted(names, KINDS, k->name);
+}
+
+static uint64_t
+number(const char *name, uint64_t otherwise)
+{
+    const char *s = getenv(name);
+
+    return s != NULL ? strtoull(s, NULL, 0) : otherwise;
+}
+
+/* --- sets of numbers ----------------------------------------------------------------------- */
+
+struct numbers {
+    uint64_t *v;
+    size_t n, cap;
+};
+
+/* False: it was there. */
+static bool
+numbers_add(struct numbers *s, uint64_t x)
+{
+    size_t i;
+
+    x += x == 0;
+    if (s->n * 2 >= s->cap) {
+        struct numbers old = *s;
+
+        s->cap = old.cap == 0 ? 1u << 16 : old.cap * 2;
+        s->n = 0;
+        s->v = calloc(s->cap, sizeof(*s->v));
+        assert_non_null(s->v);
+        for (i = 0; i < old.cap; i++)
+            if (old.v[i] != 0)
+                (void)numbers_add(s, old.v[i]);
+        free(old.v);
+    }
+    for (i = cut_mix(x) & (s->cap - 1); s->v[i] != 0; i = (i + 1) & (s->cap - 1))
+        if (s->v[i] == x)
+            return false;
+    s->v[i] = x;
+    s->n++;
+    return true;
+}
+
+/* --- worlds -------------------------------------------------------------------------------- */
+
+static enum sp_code
+world_open(void *arg, bool create, struct sp_backend **ret, struct sp_err *e)
+{
+    struct cutstore *c = arg;
+    bool there;
+
+    (void)cut_table_find(&c->now, "repository.conf", &there);
+    if (create ? c->now.n > 0 : !there)
+        return create ? sp_fail(e, SP_EXISTS, SP_DOM_STORE, "there is something here already")
+                      : sp_fail(e, SP_ABSENT, SP_DOM_STORE, "there is no repository here");
+    *ret = cutstore_open(c);
+    return SP_OK;
+}
+
+static uint64_t
+world_operations(void *arg)
+{
+    return cutstore_operations(arg);
+}
+
+static void
+world_idle(void *arg)
+{
+    cutstore_idle(arg);
+}
+
+static struct history_world
+world_of(struct cutstore *c)
+{
+    return (struct history_world){c, world_open, world_operations, world_idle};
+}
+
+/* --- one case ------------------------------------------------------------------------------ */
+
+struct campaign {
+    uint64_t seed, cases, from; /* wanted */
+    uint64_t pairs, verified, met, syncs, syncs_cut, ops;
+    struct numbers distinct, verdicts;
+};
+
+struct subject { /* a history on a store */
+    struct campaign *all;
+    enum history_scenario scenario;
+    const struct kind *kind;
+    struct cutstore *store;
+    struct history *h;
+    uint64_t after, cache_state, told_state; /* what the cut is after; what was said by then */
+    struct cut_plan *plan;
+};
+
+static void
+tell_case(struct subject *s, const char *why, bool no_cache)
+{
+    struct sp_buf left = SP_BUF_INIT;
+
+    cut_plan_tell(s->plan, &left);
+    print_error("%s on a store that %s: %s\n"
+                "  cut after operation %" PRIu64 " (%s), cache %s; SP_SEED=%" PRIu64
+                " SP_FROM=%" PRIu64 "\n%s",
+        history_names[s->scenario], s->kind->name, why, s->after,
+        cutstore_operation(s->store, s->after), no_cache ? "gone" : "kept", s->h->seed, s->all->met,
+        sp_buf_str(&left));
+    sp_buf_free(&left);
+    fail();
+}
+
+/* What was said until then, as a number. */
+static uint64_t
+said_by(const struct history *h, uint64_t after)
+{
+    uint64_t n = h->made <= after;
+
+    for (size_t i = 0; i < h->nsaid; i++)
+        n = n * 2 + (h->said[i].done <= after);
+    for (size_t i = 0; i < h->nlasting; i++)
+        n += (uint64_t)(h->lasting[i].since <= after) << 40;
+    for (unsigned i = 0; i < h->nidles; i++)
+        n = cut_mix(n + (h->idles[i] < after));
+    return cut_mix(n);
+}
+
+/* The choice made in the plan. False: enough. */
+static bool
+one(struct subject *s)
+{
+    struct campaign *all = s->all;
+    uint64_t state = cut_plan_state(s->plan), pair, verdict;
+    struct history_world world;
+    struct history_cut cut = {.after = s->after, .promises = s->kind->promises};
+    struct cutstore *survivor;
+    char why[512] = "";
+    bool good;
+
+    pair = cut_mix(state ^ cut_mix(s->after * 16 + s->scenario * 4 + (uint64_t)(s->kind - kinds)));
+    if (!numbers_add(&all->distinct, pair))
+        return true;
+    all->met++;
+    if (all->met < all->from)
+        return true;
+    all->pairs++;
+    cut.no_cache = cut_mix(pair) % 3 == 0;
+    verdict = cut_mix(state ^ s->told_state ^ (cut.no_cache ? 1 : s->cache_state) ^
+                      cut_mix((uint64_t)(s->kind - kinds)));
+    if (numbers_add(&all->verdicts, verdict)) {
+        all->verified++;
+        survivor = cut_plan_survivor(s->plan);
+        world = world_of(survivor);
+        good = history_verify(s->h, &world, &cut, why);
+        if (!good)
+            tell_case(s, why, cut.no_cache);
+        cutstore_free(survivor);
+    }
+    return all->pairs < all->cases;
+}
+
+/* --- what is chosen ------------------------------------------------------------------------ */
+
+/* Each thing alone, one way and the other. */
+static bool
+singles(struct subject *s)
+{
+    struct cut_plan *p = s->plan;
+    size_t i, k;
+
+    for (i = 0; i < cut_plan_names(p); i++)
+        for (k = 0; k <= cut_plan_steps(p, i); k++) {
+            cut_plan_keep_all(p);
+            cut_plan_keep(p, i, k);
+            if (!one(s))
+                return false;
+            cut_plan_lose_all(p);
+            cut_plan_keep(p, i, k);
+            if (!one(s))
+                return false;
+        }
+    for (i = 0; i < cut_plan_tearable(p); i++)
+        for (k = CUT_EMPTY; k < CUT_TEARS; k++) {
+            cut_plan_keep_all(p);
+            cut_plan_tear(p, i, (enum cut_tear)k, cut_mix(s->after + i * 16 + k));
+            if (!one(s))
+                return false;
+        }
+    return true;
+}
+
+static bool
+cut_here(struct subject *s, unsigned randoms, bool with_singles)
+{
+    struct cut_plan *p = s->plan = cut_plan_new(s->store, s->after);
+    bool on;
+
+    s->cache_state = localdisk_state(s->h->disk, s->after);
+    s->told_state = said_by(s->h, s->after);
+    on = one(s); /* all kept */
+    cut_plan_lose_all(p);
+    on = on && one(s);
+    if (on && with_singles)
+        on = singles(s);
+    for (unsigned i = 0; i < randoms && on && cut_plan_names(p) > 0; i++) {
+        cut_plan_random(p, s->h->seed * 1000003 + s->after * 101 + i);
+        on = one(s);
+    }
+    cut_plan_free(p);
+    return on;
+}
+
+/* Every operation of one history on one kind of store. In the slice the singles are for every
+ * fourth operation, and for what stands before and behind a sync. */
+static bool
+every_cut(struct campaign *all, enum history_scenario scenario, const struct kind *kind,
+    uint64_t seed, bool thorough)
+{
+    struct subject s = {.all = all, .scenario = scenario, .kind = kind};
+    struct history_world world;
+    bool on = true;
+
+    s.store = cutstore_new(kind->file, kind->folder);
+    world = world_of(s.store);
+    s.h = history_play(scenario, seed, &world);
+    assert_true(history_ended(s.h));
+    for (s.after = 0; s.after <= cutstore_operations(s.store) && on; s.after++) {
+        bool sync = cutstore_is_sync(s.store, s.after),
+             before = cutstore_is_sync(s.store, s.after + 1);
+
+        on = cut_here(&s, thorough ? 24 : 1, thorough || sync || before || s.after % 4 == 0);
+        all->ops++;
+        all->syncs_cut += sync && on;
+    }
+    for (uint64_t k = 1; k <= cutstore_operations(s.store); k++)
+        all->syncs += cutstore_is_sync(s.store, k);
+    history_free(s.h);
+    cutstore_free(s.store);
+    return on;
+}
+
+/* --- the tests ----------------------------------------------------------------------------- */
+
+static void
+test_every_cut(void **state)
+{
+    bool lengthy = getenv("STILLPOINT_LONG") != NULL, on = true;
+    struct campaign all = {.seed = number("SP_SEED", 1), .from = number("SP_FROM", 0)};
+    int64_t began_ns = sp_clock_mono(&sp_clock_system);
+    uint64_t seed;
+
+    (void)state;
+    all.cases = number("SP_CASES", lengthy ? LONG_CASES : SLICE_CASES);
+    for (seed = all.seed; on && (lengthy || seed == all.seed || getenv("SP_CASES") != NULL);
+         seed++) {
+        for (int i = 0; i < HISTORY_SCENARIOS && on; i++)
+            for (size_t k = 0; k < KINDS && on; k++)
+                if (wanted(history_names, HISTORY_SCENARIOS, history_names[i]) &&
+                    kind_wanted(&kinds[k]))
+                    on = every_cut(&all, (enum history_scenario)i, &kinds[k], seed, lengthy);
+        all.from = 0;
+    }
+    print_message("power cut: %" PRIu64 " different pairs (%" PRIu64 " verified), %" PRIu64
+                  " operations, %" PRIu64 " of %" PRIu64 " syncs cut, seeds %" PRIu64 "..%" PRIu64
+                  ", %.1f s\n",
+        all.pairs, all.verified, all.ops, all.syncs_cut, all.syncs, all.seed, seed - 1,
+        (double)(sp_clock_mono(&sp_clock_system) - began_ns) / 1e9);
+    free(all.distinct.v);
+    free(all.verdicts.v);
+}
+
+/* The store dies under the run: what was said by then holds when all that was not sure is lost. */
+static void
+test_dying(void **state)
+{
+    uint64_t seed = number("SP_SEED", 1), after, runs = 0;
+    bool ended;
+
+    (void)state;
+    for (int i = 0; i < HISTORY_SCENARIOS; i++) {
+        if (!wanted(history_names, HISTORY_SCENARIOS, history_names[i]))
+            continue;
+        ended = false;
+        for (after = 1; !ended; after += i == HISTORY_MERGE ? 9 : 2) {
+            struct campaign all = {.cases = UINT64_MAX};
+            struct subject s = {.all = &all,
+                .scenario = (enum history_scenario)i,
+                .kind = &kinds[0],
+                .store = cutstore_new(true, true),
+                .after = after};
+            struct history_world world = world_of(s.store);
+
+            cutstore_die_after(s.store, after);
+            s.h = history_play(s.scenario, seed, &world);
+            cutstore_die_after(s.store, 0);
+            ended = cutstore_operations(s.store) < after;
+            s.plan = cut_plan_new(s.store, after);
+            cut_plan_lose_all(s.plan);
+            (void)one(&s);
+            cut_plan_free(s.plan);
+            history_free(s.h);
+            cutstore_free(s.store);
+            free(all.distinct.v);
+            free(all.verdicts.v);
+            runs++;
+        }
+    }
+    print_message("power cut: %" PRIu64 " runs died\n", runs);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dying),
+        cmocka_unit_test(test_every_cut),
+    };
+
+    only = argv + 1;
+    nonly = argc - 1;
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 20); /* pieces of a MiB come and go all the time */
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
