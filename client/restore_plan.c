@@ -45,11 +45,20 @@ plan_look(struct restore *r, struct folder *folder, const struct sp_entry *en, c
     return SP_OK;
 }
 
+/* For a dry run, which reads nothing. */
 static bool
 looks_equal(const struct sp_entry *en, const struct sp_target_stat *st)
 {
     return st->type == SP_ENTRY_FILE && st->size == en->size &&
            (st->mtime_ns == en->mtime_ns || en->size == 0);
+}
+
+/* What a restore that was interrupted, perhaps by a power cut, has left counts by its bytes only
+ * (R14): a file may have its size and its times, and zeros in it. */
+static bool
+is_equal(const struct sp_entry *en, const struct sp_target_stat *st)
+{
+    return st != NULL && st->type == SP_ENTRY_FILE && st->size == 0 && en->size == 0;
 }
 
 /* A large file that may be equal is compared as a whole first: a copy of it costs time and space.
@@ -80,7 +89,7 @@ plan_file(struct restore *r, struct folder *folder, const struct sp_entry *en,
         return rc;
     f->replace = replace;
     f->leader = leader;
-    f->how = st != NULL && looks_equal(en, st) ? FILE_ADJUST : FILE_WRITE;
+    f->how = is_equal(en, st) ? FILE_ADJUST : FILE_WRITE;
     if (st != NULL && st->type == SP_ENTRY_FILE && f->how == FILE_WRITE && st->size > 0 &&
         sp_target_old_open(folder->dir, f->name, &f->old, &unreadable) == SP_OK)
         f->old_size = st->size;

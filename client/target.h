@@ -133,7 +133,7 @@ enum sp_code sp_target_old_open(struct sp_target_dir *d, const char *name, struc
 /* Fewer than n bytes only at the end of the file. */
 enum sp_code sp_target_old_read(struct sp_target_old *o, uint64_t offset, void *to, size_t n,
     size_t *ret_n, struct sp_err *e);
-/* The file system knows this range as a hole. */
+/* The file system knows this range as a hole, but for zeros at its ends where blocks begin and end. */
 bool sp_target_old_is_hole(struct sp_target_old *o, uint64_t offset, uint64_t n);
 void sp_target_old_close(struct sp_target_old *o); /* NULL is harmless */
 

@@ -13,6 +13,7 @@
 /* Files of the target: written under a temporary name, and existing ones read. */
 
 #define COPY_BUFFER ((size_t)256 << 10)
+#define MOST_EDGE ((uint64_t)64 << 10) /* blocks of file systems are hardly larger */
 
 struct sp_target_file {
     struct sp_target_dir *dir; /* counted */
@@ -315,14 +316,40 @@ sp_target_old_read(
 }
 
 static bool
+is_zero(int fd, uint64_t from, uint64_t to)
+{
+    uint8_t bytes[4096];
+    struct sp_err ignored = {0};
+
+    while (from < to) {
+        size_t n = to - from < sizeof bytes ? (size_t)(to - from) : sizeof bytes, got;
+
+        if (read_at(fd, from, bytes, n, &got, &ignored) != SP_OK || got != n)
+            return false;
+        for (size_t i = 0; i < n; i++)
+            if (bytes[i] != 0)
+                return false;
+        from += n;
+    }
+    return true;
+}
+
+/* File systems keep holes in blocks: where one begins or ends within a block there are zeros. */
+static bool
 is_hole(int fd, uint64_t offset, uint64_t n)
 {
+    uint64_t end = offset + n, first, last;
     off_t data;
 
-    if (offset > INT64_MAX || n > INT64_MAX - offset)
+    if (offset > INT64_MAX - MOST_EDGE || n > INT64_MAX - MOST_EDGE - offset)
         return false;
-    data = lseek(fd, (off_t)offset, SEEK_DATA);
-    return data < 0 ? errno == ENXIO : (uint64_t)data >= offset + n;
+    first = (offset + MOST_EDGE - 1) / MOST_EDGE * MOST_EDGE;
+    last = end / MOST_EDGE * MOST_EDGE;
+    if (first >= last)
+        return is_zero(fd, offset, end);
+    data = lseek(fd, (off_t)first, SEEK_DATA);
+    return (data < 0 ? errno == ENXIO : (uint64_t)data >= last) && is_zero(fd, offset, first) &&
+           is_zero(fd, last, end);
 }
 
 bool

@@ -136,6 +136,50 @@ every_kind(void **state)
     tree_free(&t);
 }
 
+/* R14: an earlier restore that a power cut ended may have left a file with its size, its times and zeros. */
+static void
+what_is_there_counts_by_its_bytes(void **state)
+{
+    static const size_t sizes[] = {5000, 3 << 20};
+    uint8_t *bytes = malloc(3 << 20);
+    char name[2] = "0", *path;
+    struct tree t;
+    struct set s;
+    struct outcome o;
+
+    (void)state;
+    assert_non_null(bytes);
+    tree_new(&t);
+    set_new(&s);
+    fill(bytes, 3 << 20, 7);
+    set_dir(&s, "");
+    for (size_t i = 0; i < 2; i++, name[0]++)
+        set_bytes(&s, name, bytes, sizes[i], 65536);
+    set_commit(&s);
+    set_restore_well(&s, t.path, NULL, &o);
+    for (name[0] = '0'; name[0] < '2'; name[0]++) {
+        struct stat st = look(t.path, name);
+        const struct timespec times[2] = {st.st_atim, st.st_mtim};
+        int fd;
+
+        path = tree_path(&t, name);
+        assert_true((fd = open(path, O_WRONLY | O_CLOEXEC)) >= 0);
+        assert_int_equal(pwrite(fd, "", 1, 4000), 1);
+        assert_int_equal(futimens(fd, times), 0);
+        assert_int_equal(close(fd), 0);
+        free(path);
+    }
+    set_restore_well(&s, t.path, NULL, &o);
+    assert_int_equal(o.stats.files_equal, 0);
+    for (size_t i = 0; i < 2; i++) {
+        name[0] = (char)('0' + i);
+        assert_bytes(t.path, name, bytes, sizes[i]);
+    }
+    set_free(&s);
+    tree_free(&t);
+    free(bytes);
+}
+
 static void
 target_is_made(void **state)
 {
@@ -726,6 +770,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind),
+        cmocka_unit_test(what_is_there_counts_by_its_bytes),
         cmocka_unit_test(target_is_made),
         cmocka_unit_test(selecting),
         cmocka_unit_test(stripping),
