@@ -79,12 +79,13 @@ static void
 json_line(struct sp_report *r, const struct sp_entry *old, const struct sp_entry *now,
     const struct sp_strings *why)
 {
+    const struct sp_entry *either = now != NULL ? now : old;
     size_t i;
 
     sp_json_object(r->j);
     sp_json_kstr(r->j, "change", old == NULL ? "added" : now == NULL ? "removed" : "changed");
-    sp_present_json_key(
-        r->j, "path", (now != NULL ? now : old)->key, (now != NULL ? now : old)->key_len);
+    // cppcheck-suppress nullPointerRedundantCheck ; one of the two is there
+    sp_present_json_key(r->j, "path", either->key, either->key_len);
     if (why->n > 0) {
         sp_json_key(r->j, "differs");
         sp_json_array(r->j);
@@ -120,6 +121,7 @@ differs(void *arg, const struct sp_entry *old, const struct sp_entry *now, struc
     struct sp_strings why = {NULL, 0};
     bool ok = true;
 
+    // cppcheck-suppress nullPointerRedundantCheck ; one of the two is there
     if (!sp_key_within(d->within.data, d->within.len, en->key, en->key_len) || is_above(old, now))
         return SP_OK;
     if (old != NULL && now != NULL) {

