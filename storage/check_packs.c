@@ -127,6 +127,9 @@ check_pack(struct sp_check *c, struct sp_check_index *x, uint32_t ordinal,
     if (rc != SP_OK) {
         if (!sp_store_fatal(rc))
             sp_repository_distrust(c->r, ordinal);
+        /* The index may still speak of it, and who reads the index does not read trailers. */
+        if (rc == SP_CORRUPT)
+            sp_distrust_keep(c->r, s);
         return sp_check_bad(c, true, object, NULL, rc, &why, e);
     }
     for (i = 0; i < sp_pack_trailer_count(t); i++) {

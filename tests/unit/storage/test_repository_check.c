@@ -289,6 +289,40 @@ test_chain(void **state)
     free_sets(r, 4);
 }
 
+/* A record that cannot be understood is told once, and not the set that follows it. */
+static void
+test_damaged_in_a_chain(void **state)
+{
+    struct made_record r[3];
+    struct search s;
+    struct found f;
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    make_sets(r, 3);
+    s = object_of(&r[1]);
+    ok(sp_backend_get_all(place.below, s.name, 1u << 20, &p, &n, &err));
+    for (int way = 0; way < 2; way++) {
+        if (way == 0)
+            memset(p, 0, 4); /* no message */
+        else
+            memcpy(p, r[1].object.data, 4), p[n - 1] ^= 1; /* not signed */
+        overwrite(place.below, s.name, p, n);
+        f = check();
+        assert_int_equal(f.faults, 1);
+        assert_memory_equal(f.set_id, r[1].set_id, 16);
+        assert_string_equal(f.faulty[0], s.name);
+        assert_int_equal(f.notes, 1); /* the gap, and why */
+    }
+    free(p);
+    ok(sp_backend_remove(place.below, s.name, &err));
+    f = check();
+    assert_int_equal(f.faults, 1); /* nobody says why */
+    assert_memory_equal(f.set_id, r[2].set_id, 16);
+    free_sets(r, 3);
+}
+
 static void
 test_forks(void **state)
 {
@@ -462,6 +496,38 @@ test_trailer(void **state)
     sp_buf_free(&r.object);
 }
 
+/* The index still says what is in the pack: whoever uploads next, as another program with the same
+ * cache folder, does not rely on it (R6). */
+static void
+test_trailer_told(void **state)
+{
+    struct sp_repository *r = NULL;
+    struct sp_upload *u = NULL;
+    struct made_record made;
+    struct sp_id ids[4];
+    uint8_t answers[3], *p;
+    char name[192];
+    size_t n;
+
+    (void)state;
+    make_set(store, &host, "job", NULL, 3, ids, &made);
+    assert_int_equal(check().faults, 0);
+    first_object(place.below, "packs", name, NULL);
+    ok(sp_backend_get_all(place.below, name, 1u << 20, &p, &n, &err));
+    memset(p + n - 60, 0, 60); /* of the right length, as a write-back store may leave it */
+    overwrite(place.below, name, p, n);
+    free(p);
+    assert_int_equal(check().faults, 2);
+    ok(place_open(&place, true, "checker", NULL, &r));
+    ok(sp_upload_new(r, host.host, party_group(&host), &u, &err));
+    ok(sp_upload_have(u, false, ids, 3, answers, &err));
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(answers[i], SP_HAVE_NO);
+    sp_upload_free(u);
+    sp_repository_free(r);
+    sp_buf_free(&made.object);
+}
+
 /* One host's check tells of that host only. */
 static void
 test_one_host(void **state)
@@ -535,6 +601,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_signatures, begin, end),
         cmocka_unit_test_setup_teardown(test_index, begin, end),
         cmocka_unit_test_setup_teardown(test_trailer, begin, end),
+        cmocka_unit_test_setup_teardown(test_trailer_told, begin, end),
         cmocka_unit_test_setup_teardown(test_one_host, begin, end),
         cmocka_unit_test_setup_teardown(test_stop, begin, end),
     };
