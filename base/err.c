@@ -160,6 +160,12 @@ sp_err_clear(struct sp_err *e)
     e->text[0] = '\0';
 }
 
+bool
+sp_code_is_ours(enum sp_code code)
+{
+    return code == SP_NOMEM || code == SP_INTERNAL;
+}
+
 const char *
 sp_code_word(enum sp_code code)
 {

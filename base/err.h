@@ -8,6 +8,7 @@
  * "failed" (I/O) are three different answers, never mixed. */
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 enum sp_code {
     SP_OK = 0,
@@ -71,6 +72,10 @@ void sp_err_context(struct sp_err *e, const char *fmt, ...) SP_PRINTF(2, 3);
 
 /* Clears (code SP_OK, empty text). `struct sp_err e = {0}` is the same. */
 void sp_err_clear(struct sp_err *e);
+
+/* Whether bytes that could not be parsed or checked may still be good: the failure was this process's
+ * own (no memory, a mistake of ours), and nothing is known about them. */
+bool sp_code_is_ours(enum sp_code code);
 
 /* A short stable word for logs and --json: "absent", "corrupt", "io", ... */
 const char *sp_code_word(enum sp_code code);

@@ -106,10 +106,14 @@ read_set(struct sp_repository *r, const struct sp_record_name *name, const char 
         *e = why;
         return rc;
     }
-    if (sp_set_record_decode(p, n, ret_set, &why) != SP_OK || strcmp(ret_set->job, job) != 0 ||
+    rc = sp_set_record_decode(p, n, ret_set, &why);
+    if (rc != SP_OK || strcmp(ret_set->job, job) != 0 ||
         memcmp(ret_set->host, name->host, 16) != 0) {
         free(p);
-        return SP_OK;
+        if (!sp_code_is_ours(rc))
+            return SP_OK;
+        *e = why; /* or the chain would seem to end before this set */
+        return rc;
     }
     *ret = p;
     *ret_n = n;

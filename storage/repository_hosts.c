@@ -70,14 +70,17 @@ newest(struct sp_repository *r, const struct versions *v, uint8_t **ret, size_t 
         host_name(v->host, i, object);
         rc = sp_backend_get_all(r->backend, object, SP_SMALL_OBJECT, &p, &n, &why);
         if (rc == SP_OK) {
-            if (sp_host_decode(p, n, NULL, &h, &why) == SP_OK &&
-                memcmp(h.id, v->host, sizeof(h.id)) == 0) {
+            rc = sp_host_decode(p, n, NULL, &h, &why);
+            if (rc == SP_OK && memcmp(h.id, v->host, sizeof(h.id)) == 0) {
                 *ret = p;
                 *ret_n = n;
                 return SP_OK;
             }
             free(p);
-        } else if (rc != SP_CORRUPT && rc != SP_ABSENT) {
+            if (!sp_code_is_ours(rc))
+                continue;
+        }
+        if (rc != SP_CORRUPT && rc != SP_ABSENT) {
             /* An older record must not come into force because the newer could not be read. */
             *e = why;
             return rc;
