@@ -184,6 +184,10 @@ search_many(struct find *f, struct sp_opened_store *o, bool all, struct sp_err *
         else if (all)
             rc = search(f, o, &sets.v[i].set, &sets.v[k].set, e);
     }
+    if (sets.unreadable > 0)
+        sp_cli_warn(f->r->c,
+            "%s be read, so what is in it was not searched; 'stillpoint check' tells more",
+            sp_present_count(sets.unreadable, "record cannot", "records cannot").s);
     if (rc == SP_OK && sets.n == 0)
         rc = sp_fail(e, SP_ABSENT, SP_DOM_CONFIG, "there are no sets in %s", o->address);
     sp_sets_clear(&sets);

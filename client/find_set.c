@@ -19,6 +19,7 @@ struct search {
     size_t len;
     int64_t published;
     unsigned id_matches, job_matches;
+    unsigned unreadable; /* met before the one that is taken: perhaps newer ones of its job */
 };
 
 static enum sp_code
@@ -49,17 +50,26 @@ consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
 {
     struct search *s = arg;
     struct sp_set set;
-    struct sp_err ignored = {0};
+    struct sp_err why = {0};
     bool latest = s->job_len == 6 && strncmp(s->job, "latest", 6) == 0;
+    enum sp_code rc;
 
     if (id_begins(i->set_id, s->spec)) {
         if (s->id_matches++ == 0)
             return take(s, i, e);
         return SP_OK;
     }
-    if (s->id_matches > 0 || (!s->any_host && memcmp(i->host, s->host, 16) != 0) ||
-        sp_set_record_decode(i->record, i->record_len, &set, &ignored) != SP_OK)
+    if (s->id_matches > 0 || (!s->any_host && memcmp(i->host, s->host, 16) != 0))
         return SP_OK;
+    rc = sp_set_record_decode(i->record, i->record_len, &set, &why);
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc != SP_OK) {
+        s->unreadable += s->job_matches <= s->back;
+        return SP_OK;
+    }
     if (!latest && (strlen(set.job) != s->job_len || strncmp(set.job, s->job, s->job_len) != 0))
         return SP_OK;
     if (s->job_matches++ == s->back)
@@ -67,30 +77,55 @@ consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
     return SP_OK;
 }
 
+/* A host that is not known, or whose record is damaged, signed nothing; one that could not be asked
+ * for says nothing about the set. */
+static enum sp_code
+check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
+{
+    struct sp_err why = {0};
+    struct sp_host host;
+    uint8_t *p = NULL;
+    size_t n = 0;
+    enum sp_code rc = sp_store_host(o->store, f->set.host, &p, &n, &why);
+
+    if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
+        *e = why;
+        sp_err_context(e, "set %.8s: who signed it cannot be told", sp_hex8(f->set.set_id).s);
+        return rc;
+    }
+    if (rc == SP_OK)
+        rc = sp_host_decode(p, n, o->keys, &host, &why);
+    if (rc == SP_OK)
+        rc = sp_record_check_signature(SP_RECORD_SET, f->record, f->record_len, &host, &why);
+    free(p);
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    f->signed_ok = rc == SP_OK;
+    return SP_OK;
+}
+
 static enum sp_code
 open_record(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
 {
     struct sp_opener *opener = NULL;
-    struct sp_err ignored = {0};
-    struct sp_host host;
-    uint8_t *p = NULL;
-    size_t n;
+    struct sp_err why = {0};
     enum sp_code rc;
 
     if ((rc = sp_set_record_decode(f->record, f->record_len, &f->set, e)) != SP_OK)
         return rc;
     if ((rc = sp_opener_new(o->keys, &opener, e)) != SP_OK)
         return rc;
-    f->has_sealed =
-        sp_set_record_open(f->record, f->record_len, opener, &f->sealed, &ignored) == SP_OK;
+    rc = sp_set_record_open(f->record, f->record_len, opener, &f->sealed, &why);
     sp_opener_free(opener);
-    f->signed_ok = sp_store_host(o->store, f->set.host, &p, &n, &ignored) == SP_OK &&
-                   sp_host_decode(p, n, o->keys, &host, &ignored) == SP_OK &&
-                   sp_record_check_signature(
-                       SP_RECORD_SET, f->record, f->record_len, &host, &ignored) == SP_OK;
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    f->has_sealed = rc == SP_OK;
     f->same_group = memcmp(f->set.group, sp_keys_group(o->keys), 16) == 0;
-    free(p);
-    return SP_OK;
+    return check_signature(o, f, e);
 }
 
 /* The host that has sets here and this name, or an id that begins so. */
@@ -141,7 +176,6 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     uint64_t back = 0;
     enum sp_code rc;
 
-    (void)c;
     memset(ret, 0, sizeof(*ret));
     if (!s.any_host)
         memcpy(s.host, o->profile->host, 16);
@@ -160,7 +194,12 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     if (rc == SP_OK && s.id_matches > 1)
         rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
             "%u sets begin with '%s'; give more digits (stillpoint list)", s.id_matches, spec);
-    if (rc == SP_OK && s.record == NULL)
+    if (rc == SP_OK && s.record == NULL && s.unreadable > 0)
+        rc = sp_fail(e, SP_IO, SP_DOM_STORE,
+            "there is no set '%s' among those that can be read in %s; %u cannot be read "
+            "('stillpoint check' names them)",
+            spec, o->address, s.unreadable);
+    else if (rc == SP_OK && s.record == NULL)
         rc = sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
             "there is no set '%s' in %s; 'stillpoint list' shows those that there are", spec,
             o->address);
@@ -168,6 +207,11 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
         free(s.record);
         return rc;
     }
+    if (s.id_matches == 0 && s.unreadable > 0)
+        sp_cli_warn(c,
+            "%u newer records in %s cannot be read ('stillpoint check' names them): they may be "
+            "what '%s' means, and an older set is taken",
+            s.unreadable, o->address, spec);
     ret->record = s.record;
     ret->record_len = s.len;
     ret->published_ns = s.published;

@@ -65,8 +65,16 @@ ask_hosts(struct listing *l, struct sp_err *e)
         }
         if (rc != SP_OK)
             continue;
-        h->found = l->o->keys != NULL && sp_host_decode(p, n, l->o->keys, &h->host, &why) == SP_OK;
-        if (!h->found && sp_host_decode(p, n, NULL, &h->host, &why) == SP_OK)
+        rc = l->o->keys != NULL ? sp_host_decode(p, n, l->o->keys, &h->host, &why) : SP_AUTH;
+        h->found = rc == SP_OK;
+        if (rc != SP_OK && !sp_code_is_ours(rc))
+            rc = sp_host_decode(p, n, NULL, &h->host, &why);
+        if (sp_code_is_ours(rc)) {
+            free(p);
+            *e = why;
+            return rc;
+        }
+        if (rc == SP_OK && !h->found)
             h->found = h->foreign =
                 l->o->keys == NULL || memcmp(h->host.group, sp_keys_group(l->o->keys), 16) != 0;
         if (memcmp(h->host.id, id, 16) != 0)
@@ -87,9 +95,14 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
     struct known_host *h;
     struct sp_set set;
     struct sp_err why = {0};
+    enum sp_code rc;
 
-    if (sp_set_record_decode(i->record, i->record_len, &set, &why) != SP_OK ||
-        memcmp(set.host, i->host, 16) != 0) {
+    rc = sp_set_record_decode(i->record, i->record_len, &set, &why);
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc != SP_OK || memcmp(set.host, i->host, 16) != 0) {
         l->out.unreadable++;
         return SP_OK;
     }
@@ -113,7 +126,12 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
     if (!h->found)
         return SP_OK;
     memcpy(to->host_name, h->host.name, sizeof(to->host_name));
-    if (sp_record_check_signature(i->type, i->record, i->record_len, &h->host, &why) == SP_OK)
+    rc = sp_record_check_signature(i->type, i->record, i->record_len, &h->host, &why);
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc == SP_OK)
         to->sign = h->foreign ? SP_SIGNED_FOREIGN : SP_SIGNED_BY_HOST;
     return SP_OK;
 }
