@@ -13,7 +13,11 @@ struct sp_file {
 static enum sp_code
 asked(struct faulty *f, const char *op, const char *path, struct sp_err *e)
 {
-    sp_buf_printf(&f->log, "%s %s\n", op, path);
+    if (!f->silent) {
+        sp_mutex_lock(&f->lock);
+        sp_buf_printf(&f->log, "%s %s\n", op, path);
+        sp_mutex_unlock(&f->lock);
+    }
     return f->before == NULL ? SP_OK : f->before(f->arg, op, path, e);
 }
 
@@ -72,8 +76,11 @@ faulty_write_at(
     void *self, struct sp_file *file, uint64_t offset, const void *p, size_t n, struct sp_err *e)
 {
     struct faulty *f = self;
+    struct sp_err ignored = {0};
     enum sp_code rc = asked(f, "write_at", file->path, e);
 
+    if (rc != SP_OK && f->tear_writes)
+        (void)f->below->write_at(f->below->self, file->below, offset, p, n / 2, &ignored);
     return rc != SP_OK ? rc : f->below->write_at(f->below->self, file->below, offset, p, n, e);
 }
 
@@ -221,12 +228,14 @@ faulty_init(struct faulty *f, const struct sp_os *below)
             .list = faulty_list,
             .stat = faulty_stat,
             .space = faulty_space}};
+    sp_mutex_init(&f->lock);
 }
 
 void
 faulty_free(struct faulty *f)
 {
     sp_buf_free(&f->log);
+    sp_mutex_destroy(&f->lock);
 }
 
 void

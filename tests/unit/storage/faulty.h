@@ -2,10 +2,11 @@
 #define SP_TESTS_FAULTY_H
 
 /* A table of file operations that stands on another, writes down what is asked of it, and fails
- * when it is told to. One thread. */
+ * when it is told to. Any thread. */
 
 #include "base/buf.h"
 #include "base/os.h"
+#include "base/thread.h"
 
 struct faulty {
     struct sp_os os; /* what the code under test gets */
@@ -17,10 +18,13 @@ struct faulty {
     void *arg;
 
     bool publish_replaces;
+    bool tear_writes;     /* half of what a failing write was given is in the file */
     bool flip_reads;      /* one bit of what is read at an even offset */
     int64_t stat_skew_ns; /* added to the times that stat gives, not to those of list */
 
-    struct sp_buf log; /* "op path\n" */
+    bool silent;          /* nothing is written down */
+    struct sp_mutex lock; /* of the log */
+    struct sp_buf log;    /* "op path\n" */
 };
 
 void faulty_init(struct faulty *f, const struct sp_os *below);

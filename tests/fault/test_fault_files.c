@@ -1,0 +1,18 @@
+/* The n-th operation of the table of files fails, under every command that works on a folder. */
+
+#include "tests/fault/sweep.h"
+
+static void
+test_files(void **state)
+{
+    (void)state;
+    assert_int_equal(sweep_all("files", false, 6, 8), 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_files)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
