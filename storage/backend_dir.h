@@ -79,6 +79,9 @@ void sp_dir_folders_free(struct sp_dir *d);
 
 /* --- backend_dir_write.c, backend_dir_list.c: the rest of the table -------------------------- */
 
+/* Publishes path as path; tries again for a while when something holds the file. */
+enum sp_code
+sp_dir_rename(const struct sp_dir *d, const char *from, const char *to, struct sp_err *e);
 /* Gives the file at path `from` the object name `to`, making folders on the way. SP_ABSENT: there
  * is nothing at `from`. */
 enum sp_code sp_dir_name(struct sp_dir *d, const char *from, const char *to, struct sp_err *e);

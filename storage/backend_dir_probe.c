@@ -164,21 +164,20 @@ read_back(struct probe *p, struct sp_err *e)
 static enum sp_code
 try_publish(struct probe *p, struct sp_err *e)
 {
-    const struct sp_os *os = p->d->env.os;
     const char *from = p->b;
     enum sp_code rc;
 
     if ((rc = put_file(p, p->b, 0, e)) != SP_OK)
         return rc;
     p->published = true;
-    rc = os->publish(os->self, p->b, p->a, e);
+    rc = sp_dir_rename(p->d, p->b, p->a, e);
     if (rc == SP_OK)
         from = p->a; /* it has replaced */
     else if (rc == SP_EXISTS)
         p->d->head.caps.exclusive = true;
     else
         return rc;
-    return os->publish(os->self, from, p->c, e);
+    return sp_dir_rename(p->d, from, p->c, e);
 }
 
 static enum sp_code

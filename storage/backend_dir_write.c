@@ -3,8 +3,14 @@
 
 #include "storage/backend_dir.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/clock.h"
+
+#define NAME_TRIES 10u
+#define NAME_PAUSE_MS 5u
 
 struct sp_backend_writer {
     struct sp_dir *d;
@@ -138,6 +144,28 @@ make_folders(struct sp_dir *d, const char *path, struct sp_err *e)
     return rc;
 }
 
+/* A scanner that looks at a new file keeps it from being renamed, for a moment (§10 of the design).
+ */
+static bool
+held(enum sp_code rc, const struct sp_err *e)
+{
+    return (rc == SP_BUSY || rc == SP_DENIED) && e->os != EPERM && e->os != EROFS;
+}
+
+enum sp_code
+sp_dir_rename(const struct sp_dir *d, const char *from, const char *to, struct sp_err *e)
+{
+    const struct sp_os *os = d->env.os;
+    enum sp_code rc;
+
+    for (unsigned i = 0;; i++) {
+        rc = os->publish(os->self, from, to, e);
+        if (i + 1 == NAME_TRIES || !held(rc, e))
+            return rc;
+        sp_sleep_ms(NAME_PAUSE_MS << i); /* 2.5 s in all */
+    }
+}
+
 static enum sp_code
 give_name(struct sp_dir *d, const char *from, const char *path, struct sp_err *e)
 {
@@ -152,7 +180,7 @@ give_name(struct sp_dir *d, const char *from, const char *path, struct sp_err *e
         if (rc != SP_ABSENT)
             return rc;
     }
-    return os->publish(os->self, from, path, e);
+    return sp_dir_rename(d, from, path, e);
 }
 
 enum sp_code

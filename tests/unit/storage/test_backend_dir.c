@@ -339,6 +339,54 @@ a_folder_may_vanish_while_it_is_listed(void **state)
     store_free(&s);
 }
 
+/* --- a scanner that holds a new file --------------------------------------------------------- */
+
+struct scanner {
+    unsigned refusals, tries;
+    int os;
+};
+
+static enum sp_code
+scan(void *arg, const char *op, const char *path, struct sp_err *e)
+{
+    struct scanner *c = arg;
+
+    if (strcmp(op, "publish") != 0 || strstr(path, "/packs/") == NULL || c->tries++ >= c->refusals)
+        return SP_OK;
+    return sp_fail_os(e, SP_DOM_STORE, c->os, "cannot publish %s", path);
+}
+
+static void
+a_name_is_given_when_the_scanner_lets_go(void **state)
+{
+    static const struct {
+        int os;
+        unsigned refusals, tries;
+        enum sp_code want;
+    } cases[] = {{EBUSY, 3, 4, SP_OK}, {ETXTBSY, 1, 2, SP_OK}, {EACCES, 3, 4, SP_OK},
+        {EPERM, 1, 1, SP_DENIED}, {EROFS, 1, 1, SP_DENIED}, {EIO, 1, 1, SP_IO},
+        {ENOSPC, 1, 1, SP_FULL}, {EBUSY, 99, 10, SP_BUSY}};
+
+    (void)state;
+    make_repository();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct scanner c = {cases[i].refusals, 0, cases[i].os};
+        char name[32];
+        struct store s;
+
+        store_init(&s);
+        store_open(&s);
+        (void)snprintf(name, sizeof(name), "packs/01/first%zu", i); /* makes the folder */
+        ok(sp_backend_put(s.b, name, "x", 1, &err));
+        s.table.before = scan;
+        s.table.arg = &c;
+        (void)snprintf(name, sizeof(name), "packs/01/%zu", i);
+        assert_int_equal(sp_backend_put(s.b, name, "x", 1, &err), cases[i].want);
+        assert_int_equal(c.tries, cases[i].tries);
+        store_free(&s);
+    }
+}
+
 /* --- tmp/ ------------------------------------------------------------------------------------ */
 
 static void
@@ -485,6 +533,7 @@ main(void)
         TEST(a_link_is_no_object),
         TEST(what_is_not_ours_is_not_listed),
         TEST(a_folder_may_vanish_while_it_is_listed),
+        TEST(a_name_is_given_when_the_scanner_lets_go),
         TEST(old_temporary_files_go),
         TEST(an_old_file_that_stays_stops_nobody),
         TEST(tmp_is_made_again),
