@@ -333,8 +333,8 @@ sp_home_address(const struct sp_home *h, uint16_t running_port, char ret[256], s
         return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
             "the server listens on any free port: run it first, or give a port in its "
             "configuration");
-    n = snprintf(
-        ret, 256, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", has_port ? (unsigned)port : (unsigned)listen);
+    n = snprintf(ret, 256, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "",
+        has_port ? (unsigned)port : (unsigned)listen);
     if (n < 0 || n >= 256)
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "the server's name is too long");
     return SP_OK;
