@@ -102,6 +102,7 @@ check_small(struct sp_check *c, const struct object *o, struct sp_err *e)
     bool named = true;
     size_t n = 0;
     enum sp_code rc = sp_backend_get_all(c->r->backend, o->name, SP_SMALL_OBJECT, &p, &n, &why);
+    bool read = rc == SP_OK;
 
     if (rc == SP_OK && strcmp(o->name, SP_CONF_NAME) == 0) {
         rc = sp_repository_conf_decode(p, n, &conf, &why);
@@ -122,6 +123,10 @@ check_small(struct sp_check *c, const struct object *o, struct sp_err *e)
         named = rc != SP_OK || strncmp(want, o->name, strlen(want)) == 0;
     }
     free(p);
+    /* Of a later version than this program: that says nothing about the store, nor that it is bad.
+     */
+    if (read && rc == SP_UNSUPPORTED)
+        return sp_check_tell(c, false, o->name, NULL, NULL, 0, e, "%.380s", why.text);
     if (rc != SP_OK)
         return sp_check_bad(c, true, o->name, NULL, rc, &why, e);
     if (!named)
