@@ -424,7 +424,7 @@ twins(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_that_lead_out),
@@ -435,8 +435,11 @@ main(void)
         cmocka_unit_test(names_at_the_target),
         cmocka_unit_test(twins),
     };
-    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    int rc;
 
+    if (argc > 1) /* one test alone, by its name */
+        cmocka_set_test_filter(argv[1]);
+    rc = cmocka_run_group_tests(tests, NULL, NULL);
     hostile_closing("names");
     return rc;
 }
