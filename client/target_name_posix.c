@@ -128,7 +128,7 @@ target_place(int dir, const char *temp, const char *name, bool replace, struct s
 void
 target_probe_folding(struct sp_target *t)
 {
-    char name[TARGET_TEMP_NAME], twin[TARGET_TEMP_NAME];
+    char name[TARGET_TEMP_NAME] = "", twin[TARGET_TEMP_NAME];
     struct stat a, b;
     struct sp_err e = {0};
     int dir, fd;
