@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/text.h"
 #include "client/keystore.h"
+#include "proto/cert.h"
 #include "storage/crypto.h"
 
 #define FILE_LIMIT (1u << 20)
@@ -87,6 +88,63 @@ read_in(const struct sp_env *env, const char *folder, const char *name, uint8_t 
     return rc;
 }
 
+static enum sp_code
+read_text(
+    const struct sp_env *env, const char *folder, const char *name, char **ret, struct sp_err *e)
+{
+    uint8_t *p = NULL;
+    char *text;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = read_in(env, folder, name, &p, &n, e)) != SP_OK)
+        return rc;
+    /* Not realloc: it may move the text of a key and leave the old place as it is. */
+    if ((text = malloc(n + 1)) != NULL) {
+        memcpy(text, p, n);
+        text[n] = '\0';
+    }
+    sp_wipe(p, n);
+    free(p);
+    if (text == NULL)
+        return sp_fail_nomem(e);
+    *ret = text;
+    return SP_OK;
+}
+
+/* The host's certificate and, of the keys that are kept, the one that belongs to it. */
+static enum sp_code
+read_pair(const struct sp_env *env, const char *folder, char **ret_chain, char **ret_key,
+    struct sp_err *e)
+{
+    static const char begin[] = "-----BEGIN ";
+    struct sp_err ignored = {0};
+    char *chain = NULL, *keys = NULL, *second;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = read_text(env, folder, "tls.key", &keys, e)) != SP_OK)
+        return rc;
+    if ((rc = read_text(env, folder, "tls.crt", &chain, e)) != SP_OK) {
+        sp_pem_free(keys);
+        return rc;
+    }
+    n = strlen(keys);
+    second = strstr(keys, begin);
+    if (second != NULL)
+        second = strstr(second + 1, begin);
+    if (second != NULL) {
+        if (sp_cert_matches(chain, second, &ignored) == SP_OK)
+            memmove(keys, second, strlen(second) + 1);
+        else
+            *second = '\0';
+        sp_wipe(keys + strlen(keys), n - strlen(keys));
+    }
+    *ret_chain = chain;
+    *ret_key = keys;
+    return SP_OK;
+}
+
 /* --- writing
  * ------------------------------------------------------------------------------------------- */
 
@@ -125,14 +183,38 @@ put_secret(struct sp_buf *b, const char *key, const void *p, size_t n, struct sp
     return rc;
 }
 
+/* The keys that tls.crt may belong to: the new one and, until tls.crt is written as well, the one
+ * before. Two files cannot be replaced as one; whatever happens in between, there is a pair. */
+static enum sp_code
+write_tls_keys(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e)
+{
+    struct sp_buf keys = SP_BUF_INIT;
+    struct sp_err ignored = {0};
+    char *chain = NULL, *before = NULL;
+    enum sp_code rc;
+
+    sp_buf_put_str(&keys, p->tls_key);
+    if (read_pair(env, p->folder, &chain, &before, &ignored) == SP_OK &&
+        strcmp(before, p->tls_key) != 0)
+        sp_buf_put_str(&keys, before);
+    if ((rc = sp_buf_ok(&keys, e)) == SP_OK)
+        rc = write_in(env, p->folder, "tls.key", keys.data, keys.len, e);
+    sp_pem_free(before);
+    free(chain);
+    sp_buf_wipe(&keys);
+    return rc;
+}
+
 static enum sp_code
 write_tls(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e)
 {
     enum sp_code rc;
 
-    if ((rc = write_in(env, p->folder, "tls.key", p->tls_key, strlen(p->tls_key), e)) != SP_OK)
+    if ((rc = write_tls_keys(env, p, e)) != SP_OK)
         return rc;
     if ((rc = write_in(env, p->folder, "tls.crt", p->tls_chain, strlen(p->tls_chain), e)) != SP_OK)
+        return rc;
+    if ((rc = write_in(env, p->folder, "tls.key", p->tls_key, strlen(p->tls_key), e)) != SP_OK)
         return rc;
     return write_in(env, p->folder, "authority.crt", p->tls_authority, strlen(p->tls_authority), e);
 }
@@ -276,30 +358,6 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
 }
 
 static enum sp_code
-read_text(
-    const struct sp_env *env, const char *folder, const char *name, char **ret, struct sp_err *e)
-{
-    uint8_t *p = NULL;
-    char *text;
-    size_t n;
-    enum sp_code rc;
-
-    if ((rc = read_in(env, folder, name, &p, &n, e)) != SP_OK)
-        return rc;
-    /* Not realloc: it may move the text of a key and leave the old place as it is. */
-    if ((text = malloc(n + 1)) != NULL) {
-        memcpy(text, p, n);
-        text[n] = '\0';
-    }
-    sp_wipe(p, n);
-    free(p);
-    if (text == NULL)
-        return sp_fail_nomem(e);
-    *ret = text;
-    return SP_OK;
-}
-
-static enum sp_code
 load_folder(const struct sp_env *env, const char *folder, struct sp_profile **ret, struct sp_err *e)
 {
     struct sp_profile *p = calloc(1, sizeof(*p));
@@ -320,9 +378,7 @@ load_folder(const struct sp_env *env, const char *folder, struct sp_profile **re
     if (rc == SP_OK)
         rc = read_in(env, folder, "conf", &p->conf, &p->conf_len, e);
     if (rc == SP_OK && p->is_server)
-        rc = read_text(env, folder, "tls.key", &p->tls_key, e);
-    if (rc == SP_OK && p->is_server)
-        rc = read_text(env, folder, "tls.crt", &p->tls_chain, e);
+        rc = read_pair(env, folder, &p->tls_chain, &p->tls_key, e);
     if (rc == SP_OK && p->is_server)
         rc = read_text(env, folder, "authority.crt", &p->tls_authority, e);
     if (rc != SP_OK)

@@ -8,7 +8,8 @@
  *   profile   INI: address, host id and name, signing secret, key group's secrets, server's fingerprint
  *   conf      a copy of repository.conf
  *   slots     copies of the group's key slots (u32 length ‖ slot …)
- *   tls.pem   private key, certificate chain and the server's authority (servers only)
+ *   tls.key, tls.crt, authority.crt   private key, certificate chain and the server's authority (servers
+ *             only); while the pair is renewed, tls.key holds the key before as well
  *   heads     job → sequence and hash of its last set (R21)
  *
  * `default` in the state folder names the repository used when none is given. On Windows secrets are wrapped
