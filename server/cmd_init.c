@@ -68,9 +68,9 @@ make_config(const struct wanted *w, struct sp_server_config *c, struct sp_err *e
 }
 
 /* What is there already must be this server's: a repository without an owner is written to by hosts
- * directly, one with another owner by that server. */
+ * directly, one with another owner by that server. `there` says what it is if it is none. */
 static enum sp_code
-take_over(struct sp_cmd *c, const struct sp_home *h, struct sp_err *e)
+take_over(struct sp_cmd *c, const struct sp_home *h, const struct sp_err *there, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = true, .server_id = h->server_id};
     struct sp_backend *b = NULL;
@@ -81,9 +81,7 @@ take_over(struct sp_cmd *c, const struct sp_home *h, struct sp_err *e)
 
     rc = sp_backend_dir_open(c->env, h->config.repository, false, &b, e);
     if (rc == SP_ABSENT)
-        return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
-            "%s is not empty and is no repository; give an empty or absent folder",
-            h->config.repository);
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s", there->text);
     if (rc != SP_OK)
         return rc;
     rc = sp_backend_size(b, "owner", &size, e);
@@ -117,7 +115,7 @@ make_repository(struct sp_cmd *c, const struct sp_home *h, bool *ret_new, struct
 
     if (rc == SP_EXISTS) {
         *ret_new = false;
-        return take_over(c, h, e);
+        return take_over(c, h, &there, e);
     }
     if (rc != SP_OK) {
         *e = there;

@@ -4,6 +4,7 @@
 #include "storage/backend_dir.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -228,18 +229,62 @@ static const struct sp_backend_ops dir_ops = {.kind = "dir",
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* A run that died while it made the repository leaves tmp/ and nothing else: still empty. */
-static enum sp_code
-not_empty(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+/* What a folder for a new repository holds already. A run that died while it made the repository
+ * leaves tmp/ and nothing else, which is as good as empty, or the small objects that come first. */
+struct found {
+    bool begun, filled; /* small objects of a repository; what a backup brings */
+    char other[81];     /* the first name that is none of ours */
+};
+
+static bool
+one_of(const char *name, const char *const *names)
 {
-    const char *root = arg;
+    while (*names != NULL && strcmp(*names, name) != 0)
+        names++;
+    return *names != NULL;
+}
+
+static enum sp_code
+note_found(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    static const char *const small[] = {SP_DIR_CONF, "owner", "keys", "hosts", NULL};
+    static const char *const filled[] = {"packs", "nodes", "index", "sets", NULL};
+    struct found *f = arg;
 
     (void)st;
-    if (strcmp(name, SP_DIR_TMP) == 0)
-        return SP_OK;
-    return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-        "%s is not empty (it holds \"%.80s\"); a new repository needs a folder of its own", root,
-        name);
+    (void)e;
+    if (one_of(name, small))
+        f->begun = true;
+    else if (one_of(name, filled))
+        f->filled = true;
+    else if (strcmp(name, SP_DIR_TMP) != 0 && f->other[0] == '\0')
+        (void)snprintf(f->other, sizeof(f->other), "%s", name);
+    return SP_OK;
+}
+
+static enum sp_code
+check_empty(struct sp_dir *d, struct sp_err *e)
+{
+    struct found f = {.begun = false};
+    enum sp_code rc = d->env.os->list(d->env.os->self, d->root, false, note_found, &f, e);
+
+    if (rc != SP_OK)
+        return rc;
+    if (f.filled)
+        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
+            "%s is not empty: there is a repository in it already; a new one needs a folder of its "
+            "own",
+            d->root);
+    if (f.begun)
+        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
+            "%s is not empty: it holds the beginning of a repository and no backup. If 'init' was "
+            "interrupted there, remove the folder and run 'init' again; else give another folder",
+            d->root);
+    if (f.other[0] != '\0')
+        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
+            "%s is not empty (it holds \"%s\"); a new repository needs a folder of its own",
+            d->root, f.other);
+    return SP_OK;
 }
 
 /* Flushes the folders from the one above the root up to the one that was there before: each got a
@@ -298,7 +343,7 @@ make_root(struct sp_dir *d, struct sp_err *e)
         return rc;
     if ((rc = sp_os_mkdirs(os, d->root, e)) != SP_OK)
         return rc;
-    if ((rc = os->list(os->self, d->root, false, not_empty, d->root, e)) != SP_OK)
+    if ((rc = check_empty(d, e)) != SP_OK)
         return rc;
     if ((rc = sp_dir_path(d, SP_DIR_TMP, &tmp, e)) != SP_OK)
         return rc;

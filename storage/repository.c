@@ -34,11 +34,12 @@ sp_repository_create(struct sp_backend *b, const struct sp_env *env,
         goto out;
     if ((rc = sp_repository_conf_encode(&c, &text, e)) != SP_OK)
         goto out;
-    /* The owner first: there is never a moment in which others may write. */
+    /* The owner first, also for a power cut: there is never a moment in which others may write. */
     if (server_id != NULL) {
         sp_buf_printf(&owner, OWNER_FORM "%s\n", sp_hex16(server_id).s);
         if ((rc = sp_buf_ok(&owner, e)) != SP_OK ||
-            (rc = sp_backend_put(b, SP_OWNER_NAME, owner.data, owner.len, e)) != SP_OK)
+            (rc = sp_backend_put(b, SP_OWNER_NAME, owner.data, owner.len, e)) != SP_OK ||
+            (rc = sp_backend_sync(b, e)) != SP_OK)
             goto out;
     }
     if ((rc = sp_backend_put(b, SP_CONF_NAME, text.data, text.len, e)) != SP_OK)
