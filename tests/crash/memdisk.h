@@ -44,7 +44,9 @@
  *   `no_flush` (write-back mounts): and sync answers EINVAL too: no byte is ever proven either.
  *
  * A flush that failed (memdisk_fail_flush) has dropped what it was to write, as Linux does: the
- * next flush of the same thing answers "done" and makes nothing durable. */
+ * next flush of the same file or folder answers "done" and makes nothing of it durable. A journal
+ * that could not be written (`ordered`, a folder) is given up: nothing can be changed any more
+ * (EROFS). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,13 +61,13 @@ enum memdisk_mode {
     MEMDISK_NO_FLUSH,
     MEMDISK_MODES
 };
-const char *memdisk_mode_name(enum memdisk_mode mode);
 
 struct memdisk;
 struct memdisk *memdisk_new(enum memdisk_mode mode); /* only the folder "/" */
 /* Fails the test when a file of it is still open. */
 void memdisk_free(struct memdisk *d); /* NULL is harmless */
 const struct sp_os *memdisk_os(struct memdisk *d);
+const char *memdisk_mode_of(const struct memdisk *d); /* its name */
 
 /* --- the log -----------------------------------------------------------------------------------
  */

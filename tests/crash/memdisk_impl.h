@@ -1,8 +1,8 @@
 #ifndef SP_TESTS_MEMDISK_IMPL_H
 #define SP_TESTS_MEMDISK_IMPL_H
 
-/* What memdisk.c (the table), memdisk_log.c (the log and its replay) and memdisk_residue.c (what a
- * cut leaves) share. No memory is the end of the test. */
+/* What memdisk.c (files and folders), memdisk_os.c (the table), memdisk_log.c (the log and its
+ * replay) and memdisk_residue.c (what a cut leaves) share. No memory is the end of the test. */
 
 #include "base/thread.h"
 #include "memdisk.h"
@@ -23,7 +23,7 @@ struct slot { /* a name in a folder; the first value is durable, the last one is
     char *name;
     struct value *values;
     size_t n;
-    bool lost; /* a flush of the folder failed: no later one helps */
+    bool lost; /* a flush of the folder failed: another helps when the name changed again */
 };
 
 struct inode {
@@ -69,7 +69,7 @@ struct memdisk {
     size_t ninodes, inodes_cap;
     uint64_t seq;       /* operations on names so far */
     uint64_t committed; /* `ordered`: that many are durable */
-    bool frozen;        /* `ordered`: the log could not be written */
+    bool frozen;        /* `ordered`: the log could not be written: nothing is any more */
     int64_t now_ns;
     size_t open;
 
@@ -98,6 +98,7 @@ void memdisk_enter(struct inode *folder, const char *name, uint64_t seq, uint32_
 bool memdisk_posix(const struct memdisk *d); /* names are each on their own */
 
 /* The operations, without the log: errno, or 0. */
+int memdisk_find(const struct memdisk *d, const char *path, struct inode **ret);
 int memdisk_do_create(struct memdisk *d, const char *path, struct inode **ret);
 void memdisk_do_write(struct memdisk *d, struct inode *f, uint64_t at, const void *p, size_t n);
 int memdisk_do_sync(struct memdisk *d, struct inode *f, int fault);

@@ -10,11 +10,11 @@ static const char *const words[] = {"create", "write", "sync", "publish", "repla
     "mkdir", "rmdir", "sync_dir", "settle"};
 
 const char *
-memdisk_mode_name(enum memdisk_mode mode)
+memdisk_mode_of(const struct memdisk *d)
 {
     static const char *const names[] = {"ordered", "posix", "no_folder_flush", "no_flush"};
 
-    return names[mode];
+    return names[d->mode];
 }
 
 struct op *
