@@ -8,6 +8,7 @@
 struct link {
     char *job, *object;
     uint64_t sequence;
+    int64_t published_ns;
     bool removed; /* what a removal record says of a set that is gone */
     bool has_previous;
     uint8_t set_id[16], hash[32], previous[32];
@@ -18,6 +19,8 @@ struct sp_check_chain {
     uint8_t host[16];
     struct link *v;
     size_t n, cap;
+    int64_t *damaged; /* when records were published that cannot be understood */
+    size_t ndamaged, damaged_cap;
 };
 
 enum sp_code
@@ -46,6 +49,7 @@ sp_check_chain_free(struct sp_check_chain *h)
         free(h->v[i].object);
     }
     free(h->v);
+    free(h->damaged);
     free(h);
 }
 
@@ -79,8 +83,8 @@ append(struct sp_check_chain *h, const char *job, const char *object, struct lin
 }
 
 enum sp_code
-sp_check_chain_set(struct sp_check_chain *h, const char *object, const struct sp_set *set,
-    const uint8_t hash[32], struct sp_err *e)
+sp_check_chain_set(struct sp_check_chain *h, const char *object, int64_t published_ns,
+    const struct sp_set *set, const uint8_t hash[32], struct sp_err *e)
 {
     struct link *l;
     enum sp_code rc = append(h, set->job, object, &l, e);
@@ -88,6 +92,7 @@ sp_check_chain_set(struct sp_check_chain *h, const char *object, const struct sp
     if (rc != SP_OK)
         return rc;
     l->sequence = set->sequence;
+    l->published_ns = published_ns;
     l->has_previous = set->has_previous;
     memcpy(l->previous, set->previous, sizeof(l->previous));
     memcpy(l->set_id, set->set_id, sizeof(l->set_id));
@@ -107,6 +112,22 @@ sp_check_chain_removal(struct sp_check_chain *h, const struct sp_removal *remova
     l->sequence = removal->sequence;
     memcpy(l->set_id, removal->set_id, sizeof(l->set_id));
     memcpy(l->hash, removal->record, sizeof(l->hash));
+    return SP_OK;
+}
+
+enum sp_code
+sp_check_chain_damaged(struct sp_check_chain *h, int64_t published_ns, struct sp_err *e)
+{
+    if (h->ndamaged == h->damaged_cap) {
+        size_t cap = h->damaged_cap == 0 ? 16 : h->damaged_cap * 2;
+        int64_t *more = realloc(h->damaged, cap * sizeof(*more));
+
+        if (more == NULL)
+            return sp_fail_nomem(e);
+        h->damaged = more;
+        h->damaged_cap = cap;
+    }
+    h->damaged[h->ndamaged++] = published_ns;
     return SP_OK;
 }
 
@@ -152,6 +173,30 @@ check_number(struct sp_check *c, const struct link *v, size_t n, const struct li
     return SP_OK;
 }
 
+/* Sets are missing before `l`, from the number `first` on; `last` is before them, NULL: none. When
+ * as many records of that time are damaged, which was told, it is they that are missed: the set
+ * behind the gap is none the worse for it. */
+static enum sp_code
+tell_gap(struct sp_check_chain *h, const struct link *last, const struct link *l, uint64_t first,
+    struct sp_err *e)
+{
+    uint64_t n = l->sequence - first, damaged = 0;
+    size_t i;
+
+    for (i = 0; i < h->ndamaged; i++)
+        damaged += (last == NULL || last->removed || h->damaged[i] >= last->published_ns) &&
+                   (l->removed || h->damaged[i] <= l->published_ns);
+    if (damaged >= n)
+        return sp_check_tell(h->c, false, l->object, NULL, NULL, 0, e,
+            "job \"%.100s\" lacks the sets with the numbers %llu to %llu: damaged records are from "
+            "that time",
+            l->job, (unsigned long long)first, (unsigned long long)(l->sequence - 1));
+    return sp_check_tell(h->c, true, l->object, l->set_id, NULL, 0, e,
+        "job \"%.100s\" lacks the sets with the numbers %llu to %llu, and no removal record says "
+        "that they were removed",
+        l->job, (unsigned long long)first, (unsigned long long)(l->sequence - 1));
+}
+
 enum sp_code
 sp_check_chain_end(struct sp_check_chain *h, struct sp_err *e)
 {
@@ -173,11 +218,7 @@ sp_check_chain_end(struct sp_check_chain *h, struct sp_err *e)
             nbefore = 0;
         if (l->sequence > expected) {
             nbefore = 0;
-            rc = sp_check_tell(h->c, true, l->object, l->set_id, NULL, 0, e,
-                "job \"%.100s\" lacks the sets with the numbers %llu to %llu, and no removal "
-                "record says that they were removed",
-                l->job, (unsigned long long)expected, (unsigned long long)(l->sequence - 1));
-            if (rc != SP_OK)
+            if ((rc = tell_gap(h, first ? NULL : l - 1, l, expected, e)) != SP_OK)
                 return rc;
         }
         if ((rc = check_number(h->c, l, n, l - nbefore, nbefore, e)) != SP_OK)

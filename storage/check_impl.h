@@ -48,8 +48,11 @@ struct sp_check_chain;
 enum sp_code sp_check_chain_new(
     struct sp_check *c, const uint8_t host[16], struct sp_check_chain **ret, struct sp_err *e);
 void sp_check_chain_free(struct sp_check_chain *h);
-enum sp_code sp_check_chain_set(struct sp_check_chain *h, const char *object,
+enum sp_code sp_check_chain_set(struct sp_check_chain *h, const char *object, int64_t published_ns,
     const struct sp_set *set, const uint8_t hash[32], struct sp_err *e);
+/* A record of that time cannot be understood, which was told: a gap there is told as its doing. */
+enum sp_code
+sp_check_chain_damaged(struct sp_check_chain *h, int64_t published_ns, struct sp_err *e);
 enum sp_code sp_check_chain_removal(
     struct sp_check_chain *h, const struct sp_removal *removal, struct sp_err *e);
 /* Tells of gaps and forks. */

@@ -48,6 +48,19 @@ check_closure(struct host_pass *h, const struct sp_record_name *name, const char
     return rc;
 }
 
+/* Nothing of the record can be believed, so nothing follows from it; but it is why its chain has a
+ * gap there. */
+static enum sp_code
+damaged(struct host_pass *h, const struct sp_record_name *name, const char *object, const char *why,
+    struct sp_err *e)
+{
+    enum sp_code rc = sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why);
+
+    return rc != SP_OK || name->type != SP_RECORD_SET
+               ? rc
+               : sp_check_chain_damaged(h->chain, name->published_ns, e);
+}
+
 static enum sp_code
 check_set(struct host_pass *h, const struct sp_record_name *name, const char *object,
     const uint8_t *p, size_t n, struct sp_err *e)
@@ -58,17 +71,21 @@ check_set(struct host_pass *h, const struct sp_record_name *name, const char *ob
     bool checkpoint = name->type == SP_RECORD_CHECKPOINT;
     enum sp_code rc;
 
-    if (sp_set_record_decode(p, n, &set, &why) != SP_OK)
-        return sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why.text);
+    rc = sp_set_record_decode(p, n, &set, &why);
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc != SP_OK)
+        return damaged(h, name, object, why.text, e);
     if (memcmp(set.set_id, name->set_id, sizeof(set.set_id)) != 0 ||
         memcmp(set.host, name->host, sizeof(set.host)) != 0 ||
         (set.state == SP_SET_CHECKPOINT) != checkpoint)
-        return sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e,
-            "the record's content belongs to another name");
+        return damaged(h, name, object, "the record's content belongs to another name", e);
     if (!checkpoint) {
         h->c->totals.sets++;
         if ((rc = sp_record_hash(p, n, hash, e)) != SP_OK ||
-            (rc = sp_check_chain_set(h->chain, object, &set, hash, e)) != SP_OK)
+            (rc = sp_check_chain_set(h->chain, object, name->published_ns, &set, hash, e)) != SP_OK)
             return rc;
     }
     return check_closure(h, name, object, &set, e);
@@ -84,6 +101,10 @@ check_removal(struct host_pass *h, const struct sp_record_name *name, const char
 
     if (rc == SP_OK && memcmp(removal.host, name->host, sizeof(removal.host)) != 0)
         rc = sp_fail(&why, SP_CORRUPT, SP_DOM_STORE, "the removal record is of another host");
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
     if (rc != SP_OK)
         return sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why.text);
     return sp_check_chain_removal(h->chain, &removal, e);
@@ -103,13 +124,17 @@ check_record(struct host_pass *h, const struct sp_record_name *name, struct sp_e
     if (rc == SP_ABSENT) /* replaced since it was listed */
         return SP_OK;
     if (rc != SP_OK)
-        return sp_check_bad(h->c, true, object, name->set_id, rc, &why, e);
-    rc = SP_OK;
-    if (h->has_record && sp_record_check_signature(name->type, p, n, &h->record, &why) != SP_OK)
-        rc = sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why.text);
-    if (rc == SP_OK && (name->type == SP_RECORD_SET || name->type == SP_RECORD_CHECKPOINT))
+        return sp_store_fatal(rc) ? sp_check_bad(h->c, true, object, name->set_id, rc, &why, e)
+                                  : damaged(h, name, object, why.text, e);
+    if (h->has_record)
+        rc = sp_record_check_signature(name->type, p, n, &h->record, &why);
+    if (sp_code_is_ours(rc))
+        *e = why;
+    else if (rc != SP_OK)
+        rc = damaged(h, name, object, why.text, e);
+    else if (name->type == SP_RECORD_SET || name->type == SP_RECORD_CHECKPOINT)
         rc = check_set(h, name, object, p, n, e);
-    else if (rc == SP_OK && name->type == SP_RECORD_REMOVAL)
+    else if (name->type == SP_RECORD_REMOVAL)
         rc = check_removal(h, name, object, p, n, e);
     free(p);
     return rc;

@@ -597,6 +597,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_names, begin, end),
         cmocka_unit_test_setup_teardown(test_small_objects, begin, end),
         cmocka_unit_test_setup_teardown(test_chain, begin, end),
+        cmocka_unit_test_setup_teardown(test_damaged_in_a_chain, begin, end),
         cmocka_unit_test_setup_teardown(test_forks, begin, end),
         cmocka_unit_test_setup_teardown(test_signatures, begin, end),
         cmocka_unit_test_setup_teardown(test_index, begin, end),
