@@ -209,6 +209,21 @@ out:
     return rc;
 }
 
+/* The new name of a folder outlives a power cut; where that cannot be had (or not by us) there is
+ * nothing better to do. */
+static enum sp_code
+flush_name(const struct sp_os *os, const char *path, struct sp_err *e)
+{
+    char *dir = folder_of(path);
+    enum sp_code rc;
+
+    if (dir == NULL)
+        return sp_fail_nomem(e);
+    rc = os->sync_dir(os->self, dir, e);
+    free(dir);
+    return rc == SP_UNSUPPORTED || rc == SP_DENIED ? SP_OK : rc;
+}
+
 /* Makes one folder; one that is there, or a link to one, is as good. */
 static enum sp_code
 make_one(const struct sp_os *os, const char *path, struct sp_err *e)
@@ -216,6 +231,8 @@ make_one(const struct sp_os *os, const char *path, struct sp_err *e)
     struct sp_os_stat st;
     enum sp_code rc = os->mkdir(os->self, path, e);
 
+    if (rc == SP_OK)
+        return flush_name(os, path, e);
     if (rc == SP_EXISTS) {
         if ((rc = os->stat(os->self, path, &st, e)) != SP_OK)
             return rc;

@@ -85,7 +85,8 @@ enum sp_code sp_os_write_file(const struct sp_os *os, const char *path, const vo
     struct sp_err *e);
 enum sp_code sp_os_read_file(const struct sp_os *os, const char *path, size_t limit, uint8_t **ret,
     size_t *ret_n, struct sp_err *e);
-/* Makes all missing folders of `path`. */
+/* Makes all missing folders of `path`; those that it made outlive a power cut, where folders can be
+ * flushed. */
 enum sp_code sp_os_mkdirs(const struct sp_os *os, const char *path, struct sp_err *e);
 /* Removes a tree of files and folders (cache, test folder); never follows links; absent is OK. */
 enum sp_code sp_os_remove_tree(const struct sp_os *os, const char *path, struct sp_err *e);

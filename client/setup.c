@@ -71,8 +71,8 @@ setup_new_group(struct sp_cli *c, struct setup *s, const uint8_t *administrator,
     if ((rc = sp_x25519_public(s->recovery_secret, public_key, e)) != SP_OK)
         return rc;
     at = s->slots.len;
-    rc = sp_slot_seal_recovery(
-        s->profile->keys, public_key, "recovery sheet", now, r, &s->slots, e);
+    rc =
+        sp_slot_seal_recovery(s->profile->keys, public_key, "recovery sheet", now, r, &s->slots, e);
     if (rc != SP_OK)
         return rc;
     slot_added(s, at);
@@ -161,9 +161,26 @@ open_secret(const struct sp_os *os, const char *file, char **ret_path, struct sp
     return rc;
 }
 
+/* The name of a file that was written, where folders can be flushed. */
+static enum sp_code
+flush_name(const struct sp_os *os, const char *path, struct sp_err *e)
+{
+    char *dir = strdup(path), *slash;
+    enum sp_code rc;
+
+    if (dir == NULL)
+        return sp_fail_nomem(e);
+    slash = strrchr(dir, '/');
+    slash[slash == dir] = '\0';
+    rc = os->sync_dir(os->self, dir, e);
+    free(dir);
+    return rc == SP_UNSUPPORTED || rc == SP_DENIED ? SP_OK : rc;
+}
+
 /* Always releases f. */
 static enum sp_code
-fill_secret(const struct sp_os *os, struct sp_file *f, const struct sp_buf *text, struct sp_err *e)
+fill_secret(const struct sp_os *os, struct sp_file *f, const char *path, const struct sp_buf *text,
+    struct sp_err *e)
 {
     struct sp_err ignored = {0};
     enum sp_code rc = os->write_at(os->self, f, 0, text->data, text->len, e);
@@ -174,7 +191,7 @@ fill_secret(const struct sp_os *os, struct sp_file *f, const struct sp_buf *text
         (void)os->close(os->self, f, &ignored);
     else
         rc = os->close(os->self, f, e);
-    return rc;
+    return rc == SP_OK ? flush_name(os, path, e) : rc;
 }
 
 enum sp_code
@@ -185,7 +202,7 @@ setup_write_secret(struct sp_cli *c, const char *file, const struct sp_buf *text
     enum sp_code rc;
 
     if ((rc = open_secret(c->env->os, file, &path, &f, e)) == SP_OK)
-        rc = fill_secret(c->env->os, f, text, e);
+        rc = fill_secret(c->env->os, f, path, text, e);
     free(path);
     return rc;
 }
@@ -230,7 +247,7 @@ setup_sheet(struct sp_cli *c, struct setup *s, struct sp_err *e)
     rc = sp_sheet_print(&sheet, sp_clock_wall(c->env->clock), &text, e);
     sp_wipe(&sheet, sizeof(sheet));
     if (rc == SP_OK && s->sheet != NULL) {
-        rc = fill_secret(s->os, s->sheet, &text, e);
+        rc = fill_secret(s->os, s->sheet, s->sheet_path, &text, e);
         s->sheet = NULL;
         if (rc == SP_OK) { /* it stays */
             free(s->sheet_path);

@@ -287,60 +287,32 @@ check_empty(struct sp_dir *d, struct sp_err *e)
     return SP_OK;
 }
 
-/* Flushes the folders from the one above the root up to the one that was there before: each got a
- * name. */
+/* The root's own name: its owner may have made it by hand a moment ago. (Folders above it that were
+ * missing are flushed by sp_os_mkdirs.) */
 static enum sp_code
-flush_above(struct sp_dir *d, size_t there, struct sp_err *e)
-{
-    char *path = strdup(d->root);
-    enum sp_code rc = path == NULL ? sp_fail_nomem(e) : SP_OK;
-
-    while (rc == SP_OK && strlen(path) > there) {
-        char *slash = strrchr(path, '/');
-
-        if (slash == NULL)
-            break;
-        slash[slash == path] = '\0';
-        rc = d->env.os->sync_dir(d->env.os->self, path, e);
-        /* These folders are not the repository's: what cannot be flushed there (or only by its
-         * owner) was not flushed by anyone before, and the probe has yet to look at the root's own.
-         */
-        if (rc == SP_UNSUPPORTED || rc == SP_DENIED)
-            rc = SP_OK;
-    }
-    free(path);
-    return rc;
-}
-
-/* The length of the longest beginning of the root's path that exists. */
-static enum sp_code
-existing(struct sp_dir *d, size_t *ret, struct sp_err *e)
+flush_above(struct sp_dir *d, struct sp_err *e)
 {
     char *path = strdup(d->root), *slash;
-    struct sp_os_stat st;
-    enum sp_code rc = path == NULL ? sp_fail_nomem(e) : SP_OK;
+    enum sp_code rc;
 
     if (path == NULL)
-        return rc;
-    while ((rc = d->env.os->stat(d->env.os->self, path, &st, e)) == SP_ABSENT &&
-           (slash = strrchr(path, '/')) != NULL && slash != path)
-        *slash = '\0';
-    if (rc == SP_OK)
-        *ret = strlen(path);
+        return sp_fail_nomem(e);
+    slash = strrchr(path, '/');
+    slash[slash == path] = '\0';
+    rc = d->env.os->sync_dir(d->env.os->self, path, e);
     free(path);
-    return rc;
+    /* That folder is not the repository's: what cannot be flushed there (or only by its owner) was
+     * not flushed by anyone before, and the probe has yet to look at the root's own. */
+    return rc == SP_UNSUPPORTED || rc == SP_DENIED ? SP_OK : rc;
 }
 
 static enum sp_code
 make_root(struct sp_dir *d, struct sp_err *e)
 {
     const struct sp_os *os = d->env.os;
-    size_t there = 0;
     char *tmp;
     enum sp_code rc;
 
-    if ((rc = existing(d, &there, e)) != SP_OK)
-        return rc;
     if ((rc = sp_os_mkdirs(os, d->root, e)) != SP_OK)
         return rc;
     if ((rc = check_empty(d, e)) != SP_OK)
@@ -351,7 +323,7 @@ make_root(struct sp_dir *d, struct sp_err *e)
     free(tmp);
     if (rc != SP_OK && rc != SP_EXISTS)
         return rc;
-    return flush_above(d, there, e);
+    return flush_above(d, e);
 }
 
 static enum sp_code
