@@ -141,7 +141,7 @@ check_segment(struct sp_check *c, const struct object *o, struct sp_err *e)
 {
     struct sp_sha256 *h = NULL;
     struct sp_err why = {0};
-    uint8_t *piece = malloc(PIECE), name[32], hash[32];
+    uint8_t *piece = malloc(o->size < PIECE ? (size_t)o->size + 1 : PIECE), name[32], hash[32];
     uint64_t at;
     enum sp_code rc;
 

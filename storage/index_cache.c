@@ -113,7 +113,7 @@ copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct sp_
     bool *ret_good, struct sp_err *why, struct sp_err *e)
 {
     struct sp_sha256 *h = NULL;
-    uint8_t *piece = malloc(PIECE), hash[32];
+    uint8_t *piece = malloc(size < PIECE ? (size_t)size + 1 : PIECE), hash[32];
     char object[96];
     uint64_t at;
     enum sp_code rc;

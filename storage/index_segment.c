@@ -177,20 +177,22 @@ sp_index_segment_open(const struct sp_os *os, const char *path, const uint8_t na
     bool keep_filter, struct sp_index_segment **ret, struct sp_err *e)
 {
     struct sp_index_segment *s = calloc(1, sizeof(*s));
-    uint8_t *piece = malloc(PIECE);
+    uint8_t *piece = NULL;
     struct sp_os_stat st;
     enum sp_code rc;
 
-    if (s == NULL || piece == NULL) {
-        rc = sp_fail_nomem(e);
-        goto out;
-    }
+    if (s == NULL)
+        return sp_fail_nomem(e);
     s->os = os;
     memcpy(s->name, name, 32);
     if ((rc = os->open_read(os->self, path, &s->file, e)) != SP_OK)
         goto out;
     if ((rc = os->file_stat(os->self, s->file, &st, e)) != SP_OK)
         goto out;
+    if ((piece = malloc(st.size < PIECE ? (size_t)st.size + 1 : PIECE)) == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
     if ((rc = read_header(s, st.size, e)) != SP_OK)
         goto out;
     if ((rc = read_tables(s, keep_filter, piece, e)) != SP_OK)

@@ -140,7 +140,8 @@ sp_pack_verify(struct sp_backend *b, enum sp_pack_kind kind, const uint8_t name[
         return rc;
     sp_pack_object_name(kind, name, r.object);
     r.end = size - PACK_FOOTER - t->n;
-    if ((r.piece = malloc(PIECE)) == NULL || (r.block = malloc(longest(t))) == NULL) {
+    if ((r.piece = malloc(r.end < PIECE ? (size_t)r.end + 1 : PIECE)) == NULL ||
+        (r.block = malloc(longest(t))) == NULL) {
         rc = sp_fail_nomem(e);
         goto out;
     }
