@@ -18,6 +18,7 @@
 #define TREE_LEAF 8u /* files in a leaf node */
 #define TREE_LEAVES (TREE_FILES / TREE_LEAF)
 #define CAST_HOSTS 2u
+#define CAST_OPENED 4096u
 
 struct tree {
     uint8_t version[TREE_FILES]; /* 0: not there */
@@ -36,6 +37,7 @@ struct cast { /* two members of one key group */
     bool known[CAST_HOSTS + 1][TREE_FILES]
               [256]; /* ids computed so far; every other file is shared */
     struct sp_id ids[CAST_HOSTS + 1][TREE_FILES][256];
+    uint64_t opened[CAST_OPENED]; /* hashes of blocks that did open */
 };
 struct cast *cast_new(uint64_t seed);
 void cast_free(struct cast *c);

@@ -36,6 +36,16 @@ static const struct kind kinds[] = {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Where a sanitizer looks: short backtraces, and no memory given back to the system between cases.
+ */
+const char *__asan_default_options(void);
+
+const char *
+__asan_default_options(void)
+{
+    return "malloc_context_size=2:quarantine_size_mb=16:allocator_release_to_os_interval_ms=-1";
+}
+
 static char **only;
 static int nonly;
 
