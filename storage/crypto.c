@@ -49,6 +49,19 @@ lib_fetch(void)
     lib.hmac_template = ctx;
 }
 
+/* OpenSSL 3.0 does not tell that memory which it asked of our functions was refused: an Ed25519
+ * signature then just does not match. */
+static _Thread_local bool no_memory;
+
+static bool
+had_no_memory(void)
+{
+    bool had = no_memory;
+
+    no_memory = false;
+    return had;
+}
+
 /* Takes what OpenSSL says from its queue, so that it does not speak up in the next call's place. */
 static enum sp_code
 lib_fail(struct sp_err *e, const char *what)
@@ -57,7 +70,7 @@ lib_fail(struct sp_err *e, const char *what)
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
     ERR_clear_error();
-    if (code != 0 && ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+    if (had_no_memory() || (code != 0 && ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE))
         return sp_fail_nomem(e);
     return sp_fail(e, SP_INTERNAL, SP_DOM_CRYPTO, "OpenSSL cannot %s: %s", what,
         reason != NULL ? reason : "it gives no reason");
@@ -85,8 +98,12 @@ wiping_malloc(size_t n, const char *file, int line)
 
     (void)file;
     (void)line;
-    if (n == 0 || n > SIZE_MAX - SIZE_ROOM || (p = malloc(n + SIZE_ROOM)) == NULL)
+    if (n == 0)
         return NULL;
+    if (n > SIZE_MAX - SIZE_ROOM || (p = malloc(n + SIZE_ROOM)) == NULL) {
+        no_memory = true;
+        return NULL;
+    }
     memcpy(p, &n, sizeof(n));
     return p + SIZE_ROOM;
 }
@@ -581,11 +598,16 @@ sp_ed25519_verify(const uint8_t public_key[32], const void *p, size_t n,
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     enum sp_code rc = SP_OK;
 
+    if (key != NULL && ctx != NULL)
+        (void)had_no_memory(); /* of others before us */
     if (key == NULL || ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) <= 0) {
         rc = lib_fail(e, "check an Ed25519 signature");
     } else if (EVP_DigestVerify(ctx, signature, 64, n > 0 ? p : zeros, n) != 1) {
         ERR_clear_error();
-        rc = sp_fail(e, SP_CORRUPT, SP_DOM_CRYPTO, "the Ed25519 signature does not match");
+        if (had_no_memory())
+            rc = sp_fail_nomem(e);
+        else
+            rc = sp_fail(e, SP_CORRUPT, SP_DOM_CRYPTO, "the Ed25519 signature does not match");
     }
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);

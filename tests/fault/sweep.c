@@ -329,7 +329,7 @@ sweep_scenario(struct sweep *s, const struct scenario *c, size_t most)
 }
 
 size_t
-sweep_all(const char *name, bool memory, unsigned depth, size_t cases)
+sweep_all(const char *name, bool memory, size_t cases)
 {
     static struct sweep s;
     const char *only = getenv("SP_ONLY"), *seed = getenv("SP_SEED"), *n = getenv("SP_CASES");
@@ -346,7 +346,6 @@ sweep_all(const char *name, bool memory, unsigned depth, size_t cases)
         cases = strtoull(n, NULL, 0);
     if (getenv("STILLPOINT_LONG") != NULL)
         cases = 0;
-    trap_init(depth);
     world_new(&s.w);
     s.w.plain = memory;
     sweep_prepare(&s);

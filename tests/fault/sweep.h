@@ -36,6 +36,6 @@ extern const size_t nscenarios;
 uint64_t sweep_random(struct sweep *s);
 /* As the environment says: SP_SEED, SP_ONLY (a scenario), SP_CASES, STILLPOINT_LONG. Runs all;
  * `cases`: how many of each in a slice. Prints the closing line; how many cases were wrong. */
-size_t sweep_all(const char *name, bool memory, unsigned depth, size_t cases);
+size_t sweep_all(const char *name, bool memory, size_t cases);
 
 #endif
