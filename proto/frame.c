@@ -96,6 +96,14 @@ sp_frame_decoder_idle(const struct sp_frame_decoder *d)
     return d->at == IN_PREFIX && d->have == 0 && !d->open && d->failed.code == SP_OK;
 }
 
+size_t
+sp_frame_decoder_length(const struct sp_frame_decoder *d)
+{
+    size_t header = d->at == IN_PREFIX ? 0 : d->at == IN_HEADER ? d->want : d->header.len;
+
+    return SP_FRAME_PREFIX + header + (d->open ? d->frame.payload_len : 0);
+}
+
 static enum sp_code
 end_prefix(struct sp_frame_decoder *d, struct sp_err *e)
 {

@@ -41,6 +41,8 @@ void sp_frame_decoder_free(struct sp_frame_decoder *d); /* NULL is harmless */
  * After a failure (SP_PROTOCOL, admit's code, SP_NOMEM) every call gives it again. */
 enum sp_code sp_frame_feed(struct sp_frame_decoder *d, const void *p, size_t n, size_t *ret_used,
     bool *ret_whole, struct sp_frame *ret, struct sp_err *e);
+/* Bytes of the message that is coming, as far as its lengths are known. */
+size_t sp_frame_decoder_length(const struct sp_frame_decoder *d);
 /* Nothing of a next frame has come: here the stream may end. */
 bool sp_frame_decoder_idle(const struct sp_frame_decoder *d);
 

@@ -39,7 +39,8 @@
 #define SP_TOKEN_SECRET_MAX 64                    /* bytes */
 
 /* Flow. */
-#define SP_REQUESTS_MAX 64 /* requests in flight */
+#define SP_REQUESTS_MAX 64               /* requests in flight */
+#define SP_ITEMS_MAX (UINT32_C(1) << 20) /* items in answer to one request */
 #define SP_REQUEST_BYTES_MAX                                                                       \
     (UINT32_C(16) << 20)                   /* payload of the requests in flight; one alone passes */
 #define SP_CHARGE_MIN UINT32_C(4096)       /* bytes of credit that the smallest payload costs */
@@ -62,12 +63,13 @@
 #define SP_PING_MS 30000      /* nothing heard: ask */
 #define SP_IDLE_MS 120000     /* nothing heard: gone */
 #define SP_STALL_MS 120000    /* output waits and none is taken: gone */
+#define SP_MESSAGE_RATE 4096  /* bytes a second, beyond SP_IDLE_MS, that a message may come at */
 #define SP_ENROLL_MS 300000   /* a whole enrolment connection */
 #define SP_LINGER_MS 3000     /* to get a goodbye or an alert across */
 
 /* Listener. */
 #define SP_BACKLOG 128          /* connections the kernel may hold */
-#define SP_HALF_OPEN_MAX 64     /* connections that have not said hello */
+#define SP_HALF_OPEN_MAX 64     /* strangers: who has not said hello, or has no certificate */
 #define SP_CONNECTIONS_MAX 1024 /* connections, all together */
 #define SP_RATE_BURST 20        /* handshakes an address may start at once … */
 #define SP_RATE_PER_MINUTE 60   /* … and as many come back each minute */

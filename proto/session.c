@@ -320,6 +320,7 @@ take_answer(struct sp_session *s, const struct sp_frame *f, struct sp_event *ret
         return SP_OK;
     ret->request = r->type;
     if (sp_msg_info(f->msg.type)->kind == SP_KIND_ITEM) {
+        r->answered += f->msg.type == SP_MSG_BLOCK ? f->msg.block.wanted : 1;
         s->reply_credit -= charge;
         s->reply_held += charge;
         return SP_OK;
@@ -419,6 +420,8 @@ sp_session_feed(struct sp_session *s, int64_t now_ns, const void *p, size_t n, s
         enum sp_code rc = sp_frame_feed(s->decoder, in + used, n - used, &step, &whole, &f, &e);
 
         used += step;
+        if (whole)
+            s->begun = 0;
         if (rc == SP_OK && whole)
             rc = take(s, &f, ret, &e);
         sp_frame_clear(&f);
@@ -427,6 +430,8 @@ sp_session_feed(struct sp_session *s, int64_t now_ns, const void *p, size_t n, s
             refuse_peer(s, &e);
         }
     }
+    if (s->begun == 0 && !sp_frame_decoder_idle(s->decoder))
+        s->begun = now_ns;
     if (ret->type == SP_EVENT_NONE)
         sp_session_tell(s, ret);
     *ret_used = s->state == SESSION_CLOSED ? n : used;

@@ -37,7 +37,8 @@ sp_session_begin_request(struct sp_session *s, const struct sp_msg *m, size_t n,
 {
     if (s->nrequests >= SP_REQUESTS_MAX)
         return sp_fail(e, SP_BUSY, SP_DOM_NET, "%d requests are in flight", SP_REQUESTS_MAX);
-    s->requests[s->nrequests++] = (struct request){m->tag, m->type, (uint32_t)n, false};
+    s->requests[s->nrequests++] =
+        (struct request){.tag = m->tag, .type = m->type, .bytes = (uint32_t)n};
     s->request_bytes += n;
     if (s->service == SP_SERVICE_ENROLL)
         step_enrolment(s, m->type);

@@ -24,7 +24,8 @@ enum enroll_state { ENROLL_NOT_YET, ENROLL_ASKED, ENROLL_GRANTED, ENROLL_ENDING,
 struct request { /* in flight */
     uint32_t tag;
     enum sp_msg_type type;
-    uint32_t bytes; /* of its payload */
+    uint32_t bytes;    /* of its payload */
+    uint32_t answered; /* client: ids in the blocks that came, or items */
     bool cancelled;
 };
 
@@ -77,6 +78,8 @@ struct sp_session {
     bool pong_waits;
 
     int64_t now, started, heard, moved; /* moved: output was taken, or began to wait */
+    int64_t begun;                      /* the message that is coming; 0: none is */
+    int64_t paused_at;
     int64_t handshake_ns, ping_ns, idle_ns, stall_ns, enroll_ns;
     bool paused, pinging;
     uint64_t ping_nonce;

@@ -75,8 +75,11 @@ admit_answer(struct sp_session *s, const struct sp_msg *m, size_t n, struct sp_e
     if (m->type == SP_MSG_HAVE_REPLY && n != r->bytes / 32)
         return sp_fail(
             e, SP_PROTOCOL, SP_DOM_NET, "%zu answers to %u ids", n, (unsigned)(r->bytes / 32));
-    if (m->type == SP_MSG_BLOCK && m->block.wanted > r->bytes / 32)
+    if (m->type == SP_MSG_BLOCK && m->block.wanted > r->bytes / 32 - r->answered)
         return mistake(e, "a Block that holds more than was asked for");
+    if (info->kind == SP_KIND_ITEM && r->answered >= SP_ITEMS_MAX)
+        return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "more than %u items in answer to a %s",
+            (unsigned)SP_ITEMS_MAX, sp_msg_info(r->type)->name);
     if (m->type == SP_MSG_FLUSHED)
         return admit_ack(s, m, e);
     if (info->kind == SP_KIND_ITEM && sp_session_charge(n) > s->reply_credit)

@@ -13,6 +13,16 @@ earlier(int64_t *at, int64_t other)
         *at = other;
 }
 
+/* A message that has begun is whole in the time that silence has, and a second more for each
+ * SP_MESSAGE_RATE bytes of it: a peer that sends a byte now and then is not silent, but keeps
+ * memory and a session all the same. */
+static int64_t
+message_deadline(const struct sp_session *s)
+{
+    return s->begun + s->idle_ns +
+           (int64_t)(sp_frame_decoder_length(s->decoder) / SP_MESSAGE_RATE) * INT64_C(1000000000);
+}
+
 int64_t
 sp_session_deadline(const struct sp_session *s)
 {
@@ -30,6 +40,8 @@ sp_session_deadline(const struct sp_session *s)
         earlier(&at, s->moved + s->stall_ns);
     if (!s->paused && s->state == SESSION_READY) {
         earlier(&at, s->heard + s->idle_ns);
+        if (s->begun != 0)
+            earlier(&at, message_deadline(s));
         if (!s->pinging)
             earlier(&at, s->heard + s->ping_ns);
     }
@@ -74,6 +86,8 @@ sp_session_tick(struct sp_session *s, int64_t now_ns, struct sp_event *ret)
     else if (!s->paused && s->state == SESSION_READY) {
         if (now_ns >= s->heard + s->idle_ns)
             time_out(s, "was silent", s->idle_ns);
+        else if (s->begun != 0 && now_ns >= message_deadline(s))
+            time_out(s, "did not finish a message", now_ns - s->begun);
         else if (!s->pinging && now_ns >= s->heard + s->ping_ns)
             ping(s);
     }
@@ -83,8 +97,13 @@ sp_session_tick(struct sp_session *s, int64_t now_ns, struct sp_event *ret)
 void
 sp_session_pause(struct sp_session *s, bool paused, int64_t now_ns)
 {
-    if (s->paused && !paused)
+    if (s->paused && !paused) {
         s->heard = now_ns;
+        if (s->begun != 0)
+            s->begun += now_ns - s->paused_at;
+    } else if (!s->paused && paused) {
+        s->paused_at = now_ns;
+    }
     s->paused = paused;
     s->now = now_ns;
 }

@@ -63,7 +63,8 @@ client_event(struct peer *p, struct sp_event *ev)
     uint8_t *want;
 
     if (ev->type == SP_EVENT_READY) {
-        assert_ok(sp_session_request(s, &get, any_payload(32), 32, &x->get_tag, e));
+        assert_ok(
+            sp_session_request(s, &get, any_payload(32 * BLOCKS), 32 * BLOCKS, &x->get_tag, e));
         client_put(x);
         return;
     }

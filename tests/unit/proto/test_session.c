@@ -404,7 +404,7 @@ items_cost_credit_that_the_reader_gives_back(void **state)
     (void)state;
     pair_ready(&p);
     p.hold = true;
-    block.tag = ask(&p, &(struct sp_msg){.type = SP_MSG_GET}, 320);
+    block.tag = ask(&p, &(struct sp_msg){.type = SP_MSG_GET}, 3200);
     pair_pump(&p);
     for (; sp_session_reply_fits(p.server.s, 1 << 20); sent++)
         answer(&p, block, block.tag, 1 << 20);
