@@ -67,7 +67,8 @@ uint16_t sp_listener_port(const struct sp_listener *l);
 void sp_listener_set_tls(struct sp_listener *l, struct sp_tls_context *tls);
 struct sp_listener_stats {
     uint64_t accepted, refused_rate, refused_half_open, refused_full, handshakes_failed;
-    unsigned open, half_open; /* now */
+    uint64_t evicted;         /* strangers that made room for one of a quieter address */
+    unsigned open, half_open; /* now; half_open: strangers (SP_HALF_OPEN_MAX) */
 };
 void sp_listener_stats(const struct sp_listener *l, struct sp_listener_stats *ret);
 /* No more connections; those there are live on and are closed by their users. `done` (may be NULL)

@@ -73,7 +73,10 @@ struct sp_channel {
 
     /* accepted */
     struct sp_listener *listener; /* NULL once it is closed */
-    bool half_open;
+    uint8_t from[16];             /* the address as the listener counts it */
+    uint64_t number;              /* in the order in which they were accepted */
+    bool half_open;               /* a stranger */
+    bool greeted;                 /* it said hello */
 };
 
 int64_t sp_channel_now(void);

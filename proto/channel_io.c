@@ -126,8 +126,12 @@ handle_event(struct sp_channel *c, struct sp_event *ev)
     if (ev->type == SP_EVENT_CLOSED)
         sp_channel_decide(c, &ev->why, ev->by_peer);
     else if (ev->type != SP_EVENT_NONE) {
-        if (ev->type == SP_EVENT_READY)
-            sp_listener_ready(c);
+        if (ev->type == SP_EVENT_READY) {
+            c->greeted = true;
+            /* Who enrols has shown nothing yet: it stays a stranger. */
+            if (c->listener != NULL && sp_tls_peer(c->tls)->has_certificate)
+                sp_listener_ready(c);
+        }
         c->ops->event(c, c->arg, ev);
     }
     sp_event_clear(ev);

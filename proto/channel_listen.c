@@ -38,10 +38,10 @@ sp_listener_forget(struct sp_channel *c)
 
     if (l == NULL)
         return;
-    if (c->half_open) {
+    if (c->half_open)
         l->stats.half_open--;
+    if (!c->greeted)
         l->stats.handshakes_failed++;
-    }
     l->stats.open--;
     for (unsigned i = 0; i < l->n; i++)
         if (l->channels[i] == c) {
@@ -96,12 +96,55 @@ rate_key(const uv_tcp_t *tcp, uint8_t to[16])
     }
 }
 
+static unsigned
+strangers_from(const struct sp_listener *l, const uint8_t from[16])
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < l->n; i++)
+        if (l->channels[i]->half_open && memcmp(l->channels[i]->from, from, 16) == 0)
+            n++;
+    return n;
+}
+
+/* Every place for strangers is taken. One address must not keep all others out: the oldest stranger
+ * of the address that has most of them goes, unless the new one's has as many. */
+static bool
+make_room(struct sp_listener *l, const uint8_t from[16])
+{
+    unsigned most = strangers_from(l, from);
+    struct sp_channel *victim = NULL;
+    struct sp_err why = {0};
+
+    for (unsigned i = 0; i < l->n; i++) {
+        struct sp_channel *c = l->channels[i];
+        unsigned n = c->half_open ? strangers_from(l, c->from) : 0;
+
+        if (n > most || (victim != NULL && n == most && c->number < victim->number)) {
+            most = n;
+            victim = c;
+        }
+    }
+    if (victim == NULL)
+        return false;
+    victim->half_open = false;
+    l->stats.half_open--;
+    l->stats.evicted++;
+    (void)sp_fail(&why, SP_BUSY, SP_DOM_NET, "it made room for a connection of another address");
+    if (victim->session != NULL) {
+        sp_channel_close(victim, &why);
+    } else {
+        sp_channel_decide(victim, &why, false);
+        sp_channel_shut(victim);
+    }
+    return true;
+}
+
 static void
 take_connection(struct sp_listener *l)
 {
     struct sp_channel *c = NULL;
     struct sp_err e = {0};
-    uint8_t key[16];
 
     if (sp_channel_new(l->loop, l->tls, true, &c, &e) != SP_OK) {
         refuse_waiting(l);
@@ -119,9 +162,14 @@ take_connection(struct sp_listener *l)
         sp_channel_shut(c);
         return;
     }
-    rate_key(&c->tcp, key);
-    if (!sp_rate_allow(l->rate, key, sp_channel_now())) {
+    rate_key(&c->tcp, c->from);
+    if (!sp_rate_allow(l->rate, c->from, sp_channel_now())) {
         l->stats.refused_rate++;
+        sp_channel_shut(c);
+        return;
+    }
+    if (l->stats.half_open >= l->o.half_open_max && !make_room(l, c->from)) {
+        l->stats.refused_half_open++;
         sp_channel_shut(c);
         return;
     }
@@ -133,7 +181,7 @@ take_connection(struct sp_listener *l)
     c->listener = l;
     c->half_open = true;
     l->channels[l->n++] = c;
-    l->stats.accepted++;
+    c->number = l->stats.accepted++;
     l->stats.open++;
     l->stats.half_open++;
     sp_channel_begin(c);
@@ -148,9 +196,6 @@ on_connection(uv_stream_t *stream, int status)
         return; /* out of descriptors, or the peer is gone already: the next one may do better */
     if (l->stats.open >= l->o.connections_max) {
         l->stats.refused_full++;
-        refuse_waiting(l);
-    } else if (l->stats.half_open >= l->o.half_open_max) {
-        l->stats.refused_half_open++;
         refuse_waiting(l);
     } else {
         take_connection(l);
