@@ -220,6 +220,15 @@ end_level(const struct sp_conn *c)
     return c->ready ? SP_LOG_INFO : SP_LOG_DEBUG;
 }
 
+/* Of those who never showed a certificate that counts, only some: upkeep tells how many more. */
+static bool
+worth_telling(const struct sp_conn *c)
+{
+    if (c->begun || end_level(c) > SP_LOG_WARN)
+        return true;
+    return ++c->server->strangers_told <= SP_TELL_MAX;
+}
+
 static void
 on_closed(struct sp_channel *channel, void *arg, const struct sp_err *why, bool by_peer)
 {
@@ -232,9 +241,11 @@ on_closed(struct sp_channel *channel, void *arg, const struct sp_err *why, bool 
         (void)snprintf(c->address, sizeof(c->address), "%s", sp_channel_address(channel));
         (void)snprintf(c->who, sizeof(c->who), "connection %s", c->address);
     }
-    if (c->outcome.code != SP_OK)
+    if (c->outcome.code != SP_OK && worth_telling(c))
         sp_conn_log(
             c, end_level(c), "ended%s: %s", by_peer ? " by the client" : "", c->outcome.text);
+    else if (c->outcome.code != SP_OK)
+        c->server->strangers_untold++;
     else
         sp_conn_log(c, SP_LOG_INFO, "ended; %s in, %s out", sp_text_bytes(c->bytes_in).s,
             sp_text_bytes(c->bytes_out).s);

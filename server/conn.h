@@ -28,6 +28,7 @@
 #define SP_CONN_OUTPUT_HIGH (2u << 20) /* bytes of output, over which a stream waits */
 #define SP_CONN_IDLE_MS 2000    /* nothing came: what was put is made durable and acknowledged */
 #define SP_CONN_UNSAID_MS 60000 /* and so it is after this in any case */
+#define SP_CONN_TOLD_MAX 16     /* refusals of one session that the log tells */
 
 enum lane_name { LANE_WRITE, LANE_READ, LANES };
 /* Jobs that no client asks. */
@@ -61,7 +62,7 @@ struct conn_job {
 struct lane {
     struct conn_job *first, **end; /* waiting */
     struct conn_job *running;      /* LANE_WRITE: a list of puts, or one */
-    size_t bytes;                  /* payloads of both */
+    size_t bytes;                  /* of both, payloads included */
 };
 
 struct stream_item {
@@ -95,6 +96,7 @@ struct sp_conn {
     bool ending;    /* no new jobs; goodbye when LANE_WRITE is through */
     bool ended;     /* OWN_END was queued */
     bool advancing; /* inside sp_conn_advance */
+    unsigned told;  /* refusals in the log */
     struct lane lanes[LANES];
     struct stream stream;
     char program[SP_PROGRAM_MAX + 1];

@@ -45,6 +45,13 @@ is_stream(const struct conn_job *j)
            j->type == SP_MSG_CHECK;
 }
 
+/* What a job takes, so that a million of the smallest are not for free. */
+static size_t
+weight(const struct conn_job *j)
+{
+    return sizeof(*j) + j->n;
+}
+
 static void
 append(struct sp_conn *c, struct conn_job *j)
 {
@@ -54,7 +61,7 @@ append(struct sp_conn *c, struct conn_job *j)
     j->next = NULL;
     *l->end = j;
     l->end = &j->next;
-    l->bytes += j->n;
+    l->bytes += weight(j);
 }
 
 static struct conn_job *
@@ -184,7 +191,7 @@ lane_done(void *arg)
     l->running = NULL;
     for (; j != NULL; j = next) {
         next = j->next;
-        l->bytes -= j->n;
+        l->bytes -= weight(j);
         sp_conn_finish_job(j);
     }
     sp_conn_advance(c);
@@ -283,6 +290,17 @@ finish_silent(struct sp_conn *c, const struct conn_job *j, struct sp_session *s)
         sp_conn_end(c, &e);
 }
 
+/* A client that asks for what it cannot have, over and over, does not fill the log. */
+static void
+tell_refusal(struct sp_conn *c, const struct conn_job *j)
+{
+    if (c->told >= SP_CONN_TOLD_MAX)
+        return;
+    c->told++;
+    sp_conn_log(c, SP_LOG_WARN, "%s: %s%s", sp_msg_info(j->type)->name, j->error.text,
+        c->told == SP_CONN_TOLD_MAX ? " (further refusals of this session are not told)" : "");
+}
+
 static void
 finish_request(struct sp_conn *c, struct conn_job *j, struct sp_session *s)
 {
@@ -291,7 +309,7 @@ finish_request(struct sp_conn *c, struct conn_job *j, struct sp_session *s)
 
     if (j->error.code != SP_OK) {
         if (j->error.code != SP_ABSENT && j->error.code != SP_CANCELLED)
-            sp_conn_log(c, SP_LOG_WARN, "%s: %s", sp_msg_info(j->type)->name, j->error.text);
+            tell_refusal(c, j);
         rc = sp_session_reply_error(s, j->msg.tag, &j->error, &e);
     } else {
         j->reply.tag = j->msg.tag;
@@ -341,7 +359,7 @@ sp_conn_drop_waiting(struct sp_conn *c, enum lane_name lane)
     while (l->first != NULL) {
         struct conn_job *j = take_first(l);
 
-        l->bytes -= j->n;
+        l->bytes -= weight(j);
         job_free(j);
     }
 }
@@ -361,7 +379,7 @@ sp_conn_cancel(struct sp_conn *c, uint32_t tag)
             continue;
         if ((*at = j->next) == NULL)
             l->end = at;
-        l->bytes -= j->n;
+        l->bytes -= weight(j);
         (void)sp_fail(&j->error, SP_CANCELLED, SP_DOM_NET, "ended early, as it was asked");
         sp_conn_finish_job(j);
         return;

@@ -24,6 +24,8 @@
 
 #define SP_TICK_MS 500  /* revocations, idle sessions */
 #define SP_BEAT_MS 5000 /* heartbeat */
+#define SP_TELL_MS 60000 /* of strangers, so many ends in so long are told one by one: */
+#define SP_TELL_MAX 20
 #define SP_SWEEP_MS 3600000
 #define SP_STOP_MS 8000 /* for sessions to end in order */
 #define SP_DIE_MS 10000 /* and then it ends */
@@ -65,6 +67,9 @@ struct sp_server {
     bool checking;
     bool stopping, closing;
     char trouble[256];
+    unsigned strangers_told, strangers_untold; /* refused, since tell_mono */
+    int64_t tell_mono;
+    struct sp_listener_stats told; /* what the log knows of the listener */
 };
 
 /* Posts to the loop; waits for memory rather than failing, because what is posted must happen. Any

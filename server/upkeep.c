@@ -208,6 +208,29 @@ renew(struct sp_server *s)
     sp_log(s->log, SP_LOG_INFO, "the server's certificate was renewed");
 }
 
+/* --- strangers
+ * -------------------------------------------------------------------------------------- */
+
+/* Who was turned away since the last time: one line, however many they were. */
+static void
+tell_strangers(struct sp_server *s)
+{
+    struct sp_listener_stats now;
+    uint64_t often, many;
+
+    sp_listener_stats(s->listener, &now);
+    often = now.refused_rate - s->told.refused_rate;
+    many = now.refused_half_open + now.refused_full + now.evicted - s->told.refused_half_open -
+           s->told.refused_full - s->told.evicted;
+    if (often > 0 || many > 0 || s->strangers_untold > 0)
+        sp_log(s->log, SP_LOG_WARN,
+            "connections turned away in the last minute: %llu of addresses that came too often, "
+            "%llu for want of room, and %u refused that are not told one by one",
+            (unsigned long long)often, (unsigned long long)many, s->strangers_untold);
+    s->told = now;
+    s->strangers_told = s->strangers_untold = 0;
+}
+
 void
 sp_upkeep_tick(struct sp_server *s)
 {
@@ -224,6 +247,10 @@ sp_upkeep_tick(struct sp_server *s)
     if (s->beat_mono == 0 || now_mono - s->beat_mono >= SP_BEAT_MS * MS) {
         s->beat_mono = now_mono;
         beat(s);
+    }
+    if (now_mono - s->tell_mono >= SP_TELL_MS * MS) {
+        s->tell_mono = now_mono;
+        tell_strangers(s);
     }
     if (s->sweep_mono == 0 || now_mono - s->sweep_mono >= SP_SWEEP_MS * MS) {
         s->sweep_mono = now_mono;
