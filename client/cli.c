@@ -48,8 +48,10 @@ sp_cli_exit_code(const struct sp_err *e)
         return e->domain == SP_DOM_STORE || e->domain == SP_DOM_CRYPTO ? SP_EXIT_DAMAGE
                                                                        : SP_EXIT_FAILED;
     case SP_AUTH:
-    case SP_UNREACHABLE:
         return SP_EXIT_UNREACHABLE;
+    case SP_UNREACHABLE: /* the share that is gone may be what was to be backed up */
+        return e->domain == SP_DOM_SOURCE || e->domain == SP_DOM_DESTINATION ? SP_EXIT_FAILED
+                                                                             : SP_EXIT_UNREACHABLE;
     case SP_ABSENT:
         return e->domain == SP_DOM_STORE    ? SP_EXIT_UNREACHABLE
                : e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE
@@ -66,6 +68,30 @@ sp_cli_exit_code(const struct sp_err *e)
     default:
         return SP_EXIT_FAILED;
     }
+}
+
+const char *
+sp_cli_way_out(const struct sp_err *e)
+{
+    bool ours = e->domain == SP_DOM_STORE;
+
+    if (e->code == SP_FULL && ours)
+        return "make room there, or allow more, and run it again: the sets that are there are not "
+               "harmed, and what was stored is not sent again";
+    if (e->code == SP_FULL && e->domain == SP_DOM_DESTINATION)
+        return "make room there and run it again: what is there already is not written again";
+    if (e->os == 0 || !ours) /* the sentence says all that is known */
+        return NULL;
+    if (e->code == SP_UNREACHABLE)
+        return "when it is back (is it mounted? does the server behind it answer?) run it again: "
+               "what was stored is not sent again";
+    if (e->os == EROFS)
+        return "make it writable again and run it again; a file system that became read-only by "
+               "itself met an error, and the system's log tells which";
+    if (e->code == SP_IO)
+        return "look after the store (its disk, its connection, its log), then run it again; "
+               "'stillpoint check --read-data' tells whether anything was damaged";
+    return NULL;
 }
 
 enum sp_exit
@@ -106,6 +132,7 @@ void
 sp_cli_tell_error(const char *what, const struct sp_err *e)
 {
     struct sp_buf line = SP_BUF_INIT;
+    const char *way_out = sp_cli_way_out(e);
 
     if (what != NULL) {
         sp_text_show(what, &line);
@@ -113,6 +140,8 @@ sp_cli_tell_error(const char *what, const struct sp_err *e)
     }
     sp_text_show(e->text, &line);
     (void)fprintf(stderr, "stillpoint: %s\n", sp_buf_str(&line));
+    if (way_out != NULL)
+        (void)fprintf(stderr, "  -> %s\n", way_out);
     sp_buf_free(&line);
 }
 

@@ -60,7 +60,9 @@ enum sp_exit sp_cli_exit_code(const struct sp_err *e);
 enum sp_exit sp_cli_usage(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_warn(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_say(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3); /* stdout; not when quiet or json */
-/* To standard error: "stillpoint: WHAT: " (NULL: not said) and the error's text. */
+/* What the user can do about it; NULL when the error's text says all that is known. */
+const char *sp_cli_way_out(const struct sp_err *e);
+/* To standard error: "stillpoint: WHAT: " (NULL: not said) and the error's text, and below it the way out. */
 void sp_cli_tell_error(const char *what, const struct sp_err *e);
 void sp_cli_print_json(struct sp_buf *b); /* the buffer and a line feed, to stdout; empties it */
 enum sp_code sp_cli_config(struct sp_cli *c, struct sp_err *e);

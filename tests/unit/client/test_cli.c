@@ -138,12 +138,38 @@ exit_codes(void **state)
     assert_int_equal(exit_of(SP_ABSENT, SP_DOM_SOURCE), 2);
     assert_int_equal(exit_of(SP_AUTH, SP_DOM_NET), 6);
     assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_NET), 6);
+    assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_STORE), 6);
+    assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_SOURCE), 2);
+    assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_DESTINATION), 2);
     assert_int_equal(exit_of(SP_TIMEOUT, SP_DOM_NET), 6);
     assert_int_equal(exit_of(SP_TIMEOUT, SP_DOM_CONFIG), 2);
     assert_int_equal(exit_of(SP_FULL, SP_DOM_STORE), 2);
     assert_int_equal(exit_of(SP_IO, SP_DOM_DESTINATION), 2);
     assert_int_equal(exit_of(SP_NOMEM, SP_DOM_SELF), 2);
     assert_int_equal(exit_of(SP_CANCELLED, SP_DOM_SELF), 2); /* not by a signal */
+}
+
+static void
+way_out(void **state)
+{
+    static const struct {
+        struct sp_err e;
+        const char *words; /* NULL: none */
+    } cases[] = {{{SP_FULL, SP_DOM_STORE, 0, ""}, "make room"},
+        {{SP_FULL, SP_DOM_DESTINATION, ENOSPC, ""}, "is there already"},
+        {{SP_UNREACHABLE, SP_DOM_STORE, ESTALE, ""}, "is it mounted"},
+        {{SP_UNREACHABLE, SP_DOM_SOURCE, ESTALE, ""}, NULL},
+        {{SP_DENIED, SP_DOM_STORE, EROFS, ""}, "writable"},
+        {{SP_DENIED, SP_DOM_STORE, EACCES, ""}, NULL},
+        {{SP_IO, SP_DOM_STORE, EIO, ""}, "--read-data"}, {{SP_IO, SP_DOM_STORE, 0, ""}, NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *got = sp_cli_way_out(&cases[i].e);
+
+        assert_true((got == NULL) == (cases[i].words == NULL));
+        assert_true(got == NULL || strstr(got, cases[i].words) != NULL);
+    }
 }
 
 static const struct sp_command *const all[] = {&sp_cmd_list, &sp_cmd_show, &sp_cmd_find,
@@ -484,6 +510,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines),
         cmocka_unit_test(exit_codes),
+        cmocka_unit_test(way_out),
         cmocka_unit_test(usage_errors),
         cmocka_unit_test_setup_teardown(secret_files, tmp_setup, tmp_teardown),
         cmocka_unit_test(addresses),
