@@ -10,8 +10,9 @@ cores=$(nproc)
 packages_build=(pkg-config cmake ninja-build gcc libc6-dev libssl-dev libzstd-dev libuv1-dev
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libcmocka-dev libsqlite3-dev
     libcurl4-openssl-dev libbtrfsutil-dev)
-packages_test=(acl attr rsync btrfs-progs e2fsprogs libcap2-bin openssl procps python3
-    python3-cryptography strace systemd util-linux zstd)
+packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev openssh-client
+    openssh-server openssl procps python3 python3-cryptography rclone sshfs strace systemd util-linux
+    zstd)
 packages_clang=(clang libclang-rt-14-dev)
 packages_lint=(clang-tidy cppcheck)
 packages_format=(clang-format-14 git)
