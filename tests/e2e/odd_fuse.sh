@@ -185,6 +185,21 @@ scene_writeback() {
     old_comes_back
 }
 
+# The record of the last set is there, and what it was made of is not: nothing of it is reused.
+scene_parent() {
+    odd_mount
+    plant
+    sleep 2.1 # so that nothing has to be read again for its times
+    quiet "$stillpoint" init -r "$store/r" --sheet "$world/sheet"
+    quiet "$stillpoint" backup "$tree" --set audit=0
+    rm -r "$real/r/packs"
+    expect 3 '' "$stillpoint" check
+    expect 0 'read again' "$stillpoint" backup "$tree" --set audit=0
+    comes_back
+    comes_back latest~1
+    expect 0 '' "$stillpoint" check --read-data
+}
+
 # A source whose file system tells whole seconds, other inode numbers than at the last run, no types.
 scene_source() {
     odd_mount
