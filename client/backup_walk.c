@@ -53,7 +53,8 @@ relies_on_missing(struct backup *b, const struct sp_entry *en, bool *ret, struct
         *ret = en->attributes[i].external && backup_id_missing(b, &en->attributes[i].id);
     if (*ret || en->type != SP_ENTRY_FILE)
         return SP_OK;
-    rc = sp_list_reader_new(&b->parent.source, en, &reader, &why);
+    if ((rc = sp_list_reader_new(&b->parent.source, en, &reader, &why)) == SP_OK)
+        sp_list_reader_once(reader);
     while (rc == SP_OK && more && !*ret) {
         rc = sp_list_reader_next(reader, &segment, &offset, &more, &why);
         if (rc == SP_OK && more && !segment.hole)

@@ -267,7 +267,8 @@ add_content(struct sp_content_check *c, const struct sp_entry *en, struct sp_err
     bool more = true;
     enum sp_code rc;
 
-    rc = sp_list_reader_new(&c->lists, en, &list, &why);
+    if ((rc = sp_list_reader_new(&c->lists, en, &list, &why)) == SP_OK)
+        sp_list_reader_once(list);
     while (rc == SP_OK) {
         rc = sp_list_reader_next(list, &s, &offset, &more, &why);
         if (rc != SP_OK || !more)

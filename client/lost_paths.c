@@ -83,7 +83,8 @@ look_at(struct sp_set_reader *reader, const struct sp_lost_ids *lost, const stru
     }
     if (en->type != SP_ENTRY_FILE)
         return SP_OK;
-    rc = sp_list_reader_new(&reader->source, en, &list, why);
+    if ((rc = sp_list_reader_new(&reader->source, en, &list, why)) == SP_OK)
+        sp_list_reader_once(list);
     while (rc == SP_OK && !*ret) {
         rc = sp_list_reader_next(list, &s, &offset, &more, why);
         if (rc != SP_OK || !more)

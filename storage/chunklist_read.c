@@ -2,7 +2,12 @@
 
 #include <stdlib.h>
 
+#include "storage/keyset.h"
 #include "storage/tree_node.h"
+
+/* Pieces are short at the end of a file and beside holes, whose places the file system chose. */
+#define PIECES_FREE (UINT64_C(1) << 16)
+#define PIECE_LEAST 512
 
 struct frame { /* an open node of the tree */
     struct sp_node *node;
@@ -17,9 +22,13 @@ struct sp_list_reader {
     const struct sp_entry *en;
     struct frame frames[SP_LIST_LEVELS]; /* [0] is the root */
     unsigned depth;
-    size_t next;     /* of the entry's own segments */
-    uint64_t offset; /* where it begins */
-    bool opened;     /* the root was read; with depth 0: everything was given */
+    size_t next;           /* of the entry's own segments */
+    uint64_t offset;       /* where it begins */
+    bool opened;           /* the root was read; with depth 0: everything was given */
+    uint64_t from, pieces; /* since the beginning, or the last seek */
+    bool after_hole;
+    bool once;
+    struct sp_keyset entered; /* with once */
 };
 
 static enum sp_code
@@ -79,7 +88,17 @@ sp_list_reader_free(struct sp_list_reader *r)
         pop(r);
     for (unsigned i = 0; i < SP_LIST_LEVELS; i++)
         sp_ref_use_free(&r->frames[i].use);
+    sp_keyset_clear(&r->entered);
     free(r);
+}
+
+void
+sp_list_reader_once(struct sp_list_reader *r)
+{
+    const uint64_t seed[2] = {(uint64_t)(uintptr_t)r, (uint64_t)(uintptr_t)&seed};
+
+    sp_keyset_init(&r->entered, seed);
+    r->once = true;
 }
 
 /* Opens the node of `length` bytes from `base`; under another it stands one level below it. */
@@ -160,12 +179,40 @@ descend(struct sp_list_reader *r, const struct sp_segment *s, const struct sp_li
     return rc;
 }
 
+static enum sp_code
+check_piece(struct sp_list_reader *r, const struct sp_segment *s, uint64_t end, struct sp_err *e)
+{
+    if (s->hole && r->after_hole)
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "two holes side by side in a list of chunks");
+    if (++r->pieces > PIECES_FREE + (end - r->from) / PIECE_LEAST)
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+            "a list of chunks with more pieces than a file of its length has");
+    r->after_hole = s->hole;
+    return SP_OK;
+}
+
+/* A node that is said to have another length is another one: entering it tells. */
+static enum sp_code
+is_new(struct sp_list_reader *r, const struct sp_segment *child, bool *ret, struct sp_err *e)
+{
+    uint8_t key[16];
+
+    *ret = true;
+    if (!r->once)
+        return SP_OK;
+    sp_store_le64(key, child->length);
+    for (size_t i = 0; i < sizeof(key); i++)
+        key[i] = i < 8 ? key[i] ^ child->id.b[i] : child->id.b[i];
+    return sp_keyset_add(&r->entered, key, ret, e);
+}
+
 enum sp_code
 sp_list_reader_next(struct sp_list_reader *r, struct sp_segment *ret, uint64_t *ret_offset,
     bool *ret_more, struct sp_err *e)
 {
     struct sp_list_iter before;
     struct sp_segment s;
+    bool fresh;
     enum sp_code rc;
 
     if (!r->en->has_list) {
@@ -185,12 +232,19 @@ sp_list_reader_next(struct sp_list_reader *r, struct sp_segment *ret, uint64_t *
         if (!take(f, &s, &before)) {
             pop(r);
         } else if (f->it.level == 0) {
+            if ((rc = check_piece(r, &s, f->at, e)) != SP_OK)
+                return rc;
             *ret = s;
             *ret_offset = f->at - s.length;
             *ret_more = true;
             return SP_OK;
-        } else if ((rc = descend(r, &s, &before, e)) != SP_OK) {
-            return rc;
+        } else {
+            if ((rc = is_new(r, &s, &fresh, e)) != SP_OK)
+                return rc;
+            if (!fresh)
+                r->after_hole = false; /* what is between is not looked at */
+            else if ((rc = descend(r, &s, &before, e)) != SP_OK)
+                return rc;
         }
     }
     *ret_more = false;
@@ -219,6 +273,9 @@ sp_list_reader_seek(struct sp_list_reader *r, uint64_t offset, struct sp_err *e)
         seek_inline(r, offset);
         return SP_OK;
     }
+    r->from = offset;
+    r->pieces = 0;
+    r->after_hole = false;
     /* Up to the innermost open node that covers the place; past the end of the file there is none.
      */
     while (r->depth > 0 && offset - r->frames[r->depth - 1].base >= r->frames[r->depth - 1].length)
