@@ -213,6 +213,7 @@ compare(struct diff *d, struct sp_opened_store *o, const struct sp_found_set *a,
         sp_json_array(d->r->j);
     }
     rc = sp_catalog_diff(&reader.source, &a->set.root, &b->set.root, differs, d, e);
+    rc = sp_set_reader_damage(rc, e);
     if (d->r->j != NULL)
         sp_json_array_end(d->r->j);
     if (rc == SP_OK)

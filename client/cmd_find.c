@@ -154,6 +154,7 @@ search(struct find *f, struct sp_opened_store *o, const struct sp_set *set,
             *e = why;
         return rc;
     }
+    (void)sp_set_reader_damage(rc, &why);
     sp_err_context(&why, "set %s", sp_present_id(set->set_id).s);
     sp_cli_warn(f->r->c, "%s", why.text);
     if (f->damaged_sets++ == 0)

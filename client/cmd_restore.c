@@ -278,6 +278,7 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
         sp_json_array(s->r.j);
     }
     rc = sp_restore_run(s->r.c->env, o->store, o->keys, &f->set.root, &s->o, &events, ret, e);
+    rc = sp_set_reader_damage(rc, e);
     sp_progress_free(s->progress);
     if (rc == SP_OK && ret->matched > 0)
         rc = find_absent(s, o, f, e);

@@ -32,7 +32,7 @@ sp_set_reader_open(struct sp_cli *c, struct sp_opened_store *o, const struct sp_
         sp_err_context(e, "the catalog of set %s", sp_present_id(set->set_id).s);
         sp_set_reader_close(r);
     }
-    return rc;
+    return sp_set_reader_damage(rc, e);
 }
 
 void
@@ -42,6 +42,14 @@ sp_set_reader_close(struct sp_set_reader *r)
     sp_nodes_free(r->nodes);
     r->catalog = NULL;
     r->nodes = NULL;
+}
+
+enum sp_code
+sp_set_reader_damage(enum sp_code rc, struct sp_err *e)
+{
+    if (rc == SP_ABSENT && e->domain == SP_DOM_STORE)
+        e->code = rc = SP_CORRUPT;
+    return rc;
 }
 
 bool

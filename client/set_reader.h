@@ -27,6 +27,8 @@ sp_set_reader_next(struct sp_set_reader *r, const struct sp_entry **ret, struct 
 /* Goes on behind all that is inside the folder `key`. */
 enum sp_code
 sp_set_reader_leave(struct sp_set_reader *r, const void *key, size_t n, struct sp_err *e);
+/* A node that is not there is damage, not a store that is away: SP_ABSENT becomes SP_CORRUPT. */
+enum sp_code sp_set_reader_damage(enum sp_code rc, struct sp_err *e);
 /* Whether an error is about one object alone, so that others can still be read. */
 bool sp_set_reader_goes_on(enum sp_code rc);
 /* The set's last sentence: "parts of the catalog are damaged: …"; SP_OK when none is. */
