@@ -35,6 +35,7 @@ struct place {
 };
 
 void place_new(struct place *p); /* the target is there, empty */
+void place_new_in(struct place *p, const char *folder);
 /* Everything but the target is what it was, down to inode numbers and times of change. */
 void place_unharmed(struct place *p);
 void place_watch(struct place *p); /* as it is now: after the test itself changed something */

@@ -260,10 +260,16 @@ take_picture(struct place *p, struct sp_buf *ret)
 void
 place_new(struct place *p)
 {
+    place_new_in(p, "/tmp");
+}
+
+void
+place_new_in(struct place *p, const char *folder)
+{
     char path[128];
 
     memset(p, 0, sizeof *p);
-    tree_new(&p->ground);
+    tree_new_in(&p->ground, folder);
     tree_dir(&p->ground, "target");
     tree_text(&p->ground, "outside/precious", "precious");
     tree_text(&p->ground, "outside/folder/inside", "inside");
