@@ -191,18 +191,32 @@ sp_conn_run_commit(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
 /* --- beginning and end
  * ------------------------------------------------------------------------------ */
 
+/* That a session began, and when the host was here last, is for people: a full disk below the state
+ * keeps nobody from restoring. */
+static enum sp_code
+tell_begin(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
+{
+    enum sp_code rc = sp_state_session_begin(
+        c->server->state, c->host, c->address, c->program, now(c), &c->session_id, e);
+
+    if (rc == SP_OK)
+        rc = sp_state_host_used(c->server->state, c->host, 0, now(c), e);
+    if (rc != SP_FULL)
+        return rc;
+    (void)snprintf(j->note, sizeof(j->note), "not in the state: %.200s", e->text);
+    sp_err_clear(e);
+    return SP_OK;
+}
+
 enum sp_code
 sp_conn_run_begin(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
 {
     struct sp_state_host host;
     enum sp_code rc;
 
-    (void)j;
     if ((rc = sp_state_host_active(c->server->state, c->host, e)) != SP_OK ||
         (rc = sp_state_host(c->server->state, c->host, &host, e)) != SP_OK ||
-        (rc = sp_state_session_begin(c->server->state, c->host, c->address, c->program, now(c),
-             &c->session_id, e)) != SP_OK ||
-        (rc = sp_state_host_used(c->server->state, c->host, 0, now(c), e)) != SP_OK)
+        (rc = tell_begin(c, j, e)) != SP_OK)
         return rc;
     c->stored_bytes = host.bytes;
     return SP_OK;
