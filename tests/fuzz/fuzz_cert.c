@@ -63,8 +63,8 @@ certificate(const char *text)
         (void)sp_validity_renew(&info.valid, FUZZ_NOW_NS);
         (void)FUZZ_TRY(sp_cert_matches(text, authority()->key, &e));
     }
-    if (FUZZ_TRY(sp_cert_last(text, &last, &e)) == SP_OK)
-        FUZZ_OK(sp_cert_info(last, &info, &e));
+    if (FUZZ_TRY(sp_cert_last(text, &last, &e)) == SP_OK) /* which may have impossible times */
+        (void)FUZZ_TRY(sp_cert_info(last, &info, &e));
     sp_pem_free(last);
 }
 
