@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "base/ini.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "proto/token.h"
 
@@ -119,8 +120,15 @@ static enum sp_code
 set_server(struct sp_server_config *c, const char *key, const char *value, struct sp_err *e)
 {
     if (strcmp(key, "repository") == 0) {
-        if (value[0] == '\0')
-            return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "repository is the path of a folder");
+        struct sp_buf ignored = SP_BUF_INIT;
+        enum sp_code rc = sp_key_from_path(value, &ignored, e);
+
+        sp_buf_free(&ignored);
+        /* A path from wherever the server happens to be started is no place for backups. */
+        if (rc != SP_OK)
+            return rc == SP_NOMEM ? rc
+                                  : sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+                                        "repository is the path of a folder, from the root on");
         return set_text(&c->repository, value, e);
     }
     if (strcmp(key, "listen") == 0) {

@@ -115,6 +115,7 @@ test_bad_config(void **state)
         "[server]\nrepository = /x\n",
         "[server]\nname = x\n",
         "repository = /x\n",
+        "[server]\nrepository = x\nname = x\n",
         "[server]\nrepository = /x\nname = x\ncolour = red\n",
         "[server]\nrepository = /x\nname = x\n[colours]\n",
         "[server]\nrepository = /x\nname = x:0\n",
