@@ -18,6 +18,7 @@ struct search {
     uint8_t *record;
     size_t len;
     int64_t published;
+    uint8_t set_id[16]; /* by the record's name */
     unsigned id_matches, job_matches;
     unsigned unreadable; /* met before the one that is taken: perhaps newer ones of its job */
 };
@@ -34,6 +35,7 @@ take(struct search *s, const struct sp_set_info *i, struct sp_err *e)
     s->record = copy;
     s->len = i->record_len;
     s->published = i->published_ns;
+    memcpy(s->set_id, i->set_id, sizeof(s->set_id));
     return SP_OK;
 }
 
@@ -66,7 +68,8 @@ consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
         *e = why;
         return rc;
     }
-    if (rc != SP_OK) {
+    if (rc != SP_OK || memcmp(set.set_id, i->set_id, 16) != 0 ||
+        memcmp(set.host, i->host, 16) != 0) {
         s->unreadable += s->job_matches <= s->back;
         return SP_OK;
     }
@@ -215,7 +218,13 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     ret->record = s.record;
     ret->record_len = s.len;
     ret->published_ns = s.published;
-    if ((rc = open_record(o, ret, e)) != SP_OK)
+    rc = open_record(o, ret, e);
+    if (rc == SP_OK && memcmp(ret->set.set_id, s.set_id, 16) != 0)
+        rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+            "the record of set %.8s is damaged: it is that of set %.8s; 'stillpoint check' tells "
+            "more",
+            sp_hex8(s.set_id).s, sp_hex16(ret->set.set_id).s);
+    if (rc != SP_OK)
         sp_found_set_clear(ret);
     return rc;
 }

@@ -102,7 +102,10 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
         *e = why;
         return rc;
     }
-    if (rc != SP_OK || memcmp(set.host, i->host, 16) != 0) {
+    /* Under a name that is not its own it would pass for another set, or for a newer one. */
+    if (rc != SP_OK || memcmp(set.host, i->host, 16) != 0 ||
+        memcmp(set.set_id, i->set_id, 16) != 0 ||
+        (set.state == SP_SET_CHECKPOINT) != (i->type == SP_RECORD_CHECKPOINT)) {
         l->out.unreadable++;
         return SP_OK;
     }

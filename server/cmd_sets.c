@@ -104,6 +104,8 @@ show(struct sp_cmd *c, struct sp_backend *b, struct names *names, const struct e
 
     good = sp_backend_get_all(b, at->object, RECORD_MAX, &p, &n, &e) == SP_OK &&
            sp_set_record_decode(p, n, &set, &e) == SP_OK;
+    if (good && memcmp(set.set_id, at->set_id, 16) != 0)
+        good = sp_fail(&e, SP_CORRUPT, SP_DOM_STORE, "it is the record of another set") == SP_OK;
     free(p);
     if (!good) {
         (void)fprintf(stderr, "stillpointd: %s: %s\n", at->object, e.text);

@@ -88,6 +88,14 @@ sp_chain_free(struct sp_chain *c)
     memset(c, 0, sizeof(*c));
 }
 
+/* A record under a name that is not its own is none: an older set's would pass for the newest. */
+static bool
+is_named(const struct sp_set *set, const struct sp_record_name *name)
+{
+    return memcmp(set->host, name->host, 16) == 0 && memcmp(set->set_id, name->set_id, 16) == 0 &&
+           (set->state == SP_SET_CHECKPOINT) == (name->type == SP_RECORD_CHECKPOINT);
+}
+
 /* Reads a set or checkpoint of the job. *ret = NULL: it is of another job, or bad (R11: check names
  * it). */
 static enum sp_code
@@ -107,8 +115,7 @@ read_set(struct sp_repository *r, const struct sp_record_name *name, const char 
         return rc;
     }
     rc = sp_set_record_decode(p, n, ret_set, &why);
-    if (rc != SP_OK || strcmp(ret_set->job, job) != 0 ||
-        memcmp(ret_set->host, name->host, 16) != 0) {
+    if (rc != SP_OK || strcmp(ret_set->job, job) != 0 || !is_named(ret_set, name)) {
         free(p);
         if (!sp_code_is_ours(rc))
             return SP_OK;
