@@ -32,7 +32,9 @@ tree_new_in(struct tree *t, const char *folder)
 void
 tree_new(struct tree *t)
 {
-    tree_new_in(t, "/tmp");
+    const char *base = getenv("TMPDIR");
+
+    tree_new_in(t, base != NULL ? base : "/tmp");
 }
 
 static bool

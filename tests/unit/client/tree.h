@@ -21,7 +21,7 @@ struct tree {
     int fd;
 };
 
-void tree_new(struct tree *t);
+void tree_new(struct tree *t); /* in TMPDIR, or /tmp */
 void tree_new_in(struct tree *t, const char *folder);
 void tree_free(struct tree *t); /* with all that is in it */
 
