@@ -33,6 +33,7 @@ struct sp_dir_folder {
     struct sp_dir_folder *up; /* NULL for the root */
     bool named;               /* got a name since the last sync */
     bool anchored;            /* its own name was flushed, or will be by the next sync */
+    int64_t changed_ns;       /* its time of change when it was last listed; 0: it was not */
 };
 
 struct sp_dir {
@@ -41,6 +42,7 @@ struct sp_dir {
     char *root;
     struct sp_dir_fault file_flush, folder_flush;
     bool look_first; /* publish might replace: look whether the name is taken */
+    int64_t old_ns; /* a folder that has not changed since then, by its own clock, is on the disk */
 
     struct sp_mutex lock; /* guards the table of folders and the flags of its records */
     struct sp_dir_folder **folders;
@@ -74,6 +76,10 @@ enum sp_code
 sp_dir_folder_of(struct sp_dir *d, const char *name, struct sp_dir_folder **ret, struct sp_err *e);
 /* `f` has got a name: the next sync flushes it, and the folders above it that may be new. */
 void sp_dir_named(struct sp_dir *d, struct sp_dir_folder *f);
+/* `folder` was listed: when it has changed of late, and since it was listed before, the next sync
+ * flushes it. Is called behind the listing, so that no sync in between takes that for done. */
+enum sp_code
+sp_dir_seen(struct sp_dir *d, const char *folder, int64_t changed_ns, struct sp_err *e);
 enum sp_code sp_dir_sync(struct sp_backend *b, struct sp_err *e);
 void sp_dir_folders_free(struct sp_dir *d);
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 bool
 sp_dir_tolerated(const struct sp_dir_fault *f, enum sp_code rc, const struct sp_err *e)
 {
@@ -106,6 +108,32 @@ sp_dir_named(struct sp_dir *d, struct sp_dir_folder *f)
         f->up->named = true;
     }
     sp_mutex_unlock(&d->lock);
+}
+
+enum sp_code
+sp_dir_seen(struct sp_dir *d, const char *folder, int64_t changed_ns, struct sp_err *e)
+{
+    struct sp_dir_folder *f;
+    char *inside = NULL;
+    bool news;
+    enum sp_code rc;
+
+    if (!d->head.caps.writable || !d->head.caps.flush_folder || changed_ns < d->old_ns ||
+        changed_ns == INT64_MIN)
+        return SP_OK;
+    if (folder[0] != '\0' && (inside = sp_path_join(folder, "x")) == NULL)
+        return sp_fail_nomem(e);
+    rc = sp_dir_folder_of(d, inside == NULL ? "x" : inside, &f, e);
+    free(inside);
+    if (rc != SP_OK)
+        return rc;
+    sp_mutex_lock(&d->lock);
+    news = f->changed_ns != changed_ns;
+    f->changed_ns = changed_ns;
+    sp_mutex_unlock(&d->lock);
+    if (news)
+        sp_dir_named(d, f);
+    return SP_OK;
 }
 
 /* Takes the folders to flush; from here on new names count for the next sync. */

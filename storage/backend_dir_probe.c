@@ -19,6 +19,7 @@
 #define PROBE_KIND "probe-"
 #define PROBE_BYTES 256
 #define OLD_NS (INT64_C(7) * 24 * 3600 * SP_SECOND)
+#define SETTLED_NS (3600 * SP_SECOND) /* by then every file system has written it by itself */
 
 enum sp_code
 sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e)
@@ -272,6 +273,7 @@ sp_dir_probe(struct sp_dir *d, struct sp_err *e)
     d->look_first = !d->head.caps.exclusive;
     if (!p.published)
         d->head.caps.exclusive = true;
+    d->old_ns = p.dated ? p.now_ns - SETTLED_NS : INT64_MIN;
     if (p.dated)
         sweep_old(d, p.tmp, p.now_ns);
 out:

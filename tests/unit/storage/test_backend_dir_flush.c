@@ -1,6 +1,8 @@
 /* How the dir backend flushes (R3): in which order, which folders, and what a failed flush means.
  */
 
+#include <time.h>
+
 #include "dirstore.h"
 
 static void
@@ -255,6 +257,60 @@ sync_flushes_the_folders_that_got_names(void **state)
     store_free(&s);
 }
 
+static enum sp_code
+count_one(void *arg, const char *name, uint64_t size, struct sp_err *e)
+{
+    (void)name;
+    (void)size;
+    (void)e;
+    (*(size_t *)arg)++;
+    return SP_OK;
+}
+
+static void
+list_packs(struct store *s, size_t want)
+{
+    size_t n = 0;
+
+    ok(sp_backend_list(s->b, "packs", count_one, &n, &err));
+    assert_int_equal(n, want);
+}
+
+/* Who named it was killed before its barrier, or has one coming; who lists it relies on it. */
+static void
+sync_flushes_the_folders_that_were_listed(void **state)
+{
+    struct store other, s;
+    struct timespec long_ago[2];
+
+    (void)state;
+    make_repository();
+    store_init(&other);
+    store_open(&other);
+    ok(sp_backend_put(other.b, "packs/ab/x", "x", 1, &err));
+    ok(sp_backend_put(other.b, "packs/cd/x", "x", 1, &err));
+    (void)clock_gettime(CLOCK_REALTIME, &long_ago[0]);
+    long_ago[0].tv_sec -= 2 * 3600;
+    long_ago[1] = long_ago[0];
+    assert_int_equal(utimensat(AT_FDCWD, at("repo/packs/cd"), long_ago, 0), 0);
+
+    store_init(&s);
+    store_open(&s);
+    list_packs(&s, 3); /* and one of the making */
+    assert_flushed(&s, 4, FOLDERS("repo/packs/ab", "repo/packs/00", "repo/packs", "repo"));
+    list_packs(&s, 3);
+    assert_flushed(&s, 0, FOLDERS(""));
+    /* While this one runs. */
+    ok(sp_backend_put(other.b, "packs/cd/y", "y", 1, &err));
+    list_packs(&s, 4);
+    assert_flushed(&s, 2, FOLDERS("repo/packs/cd", "repo/packs"));
+    /* What it is not told of it does not rely on. */
+    ok(sp_backend_put(other.b, "packs/ef/y", "y", 1, &err));
+    assert_flushed(&s, 0, FOLDERS(""));
+    store_free(&s);
+    store_free(&other);
+}
+
 int
 main(void)
 {
@@ -269,6 +325,7 @@ main(void)
         TEST(a_failed_step_leaves_nothing),
         TEST(what_was_written_after_a_fault_is_not_published),
         TEST(sync_flushes_the_folders_that_got_names),
+        TEST(sync_flushes_the_folders_that_were_listed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
