@@ -52,18 +52,34 @@ grown(void *v, size_t n, size_t *cap, size_t size)
 
 /* --- what is sure -------------------------------------------------------------------------- */
 
-/* Whether the name that op gave or took is on the disk. */
+static bool
+below(const struct cut_name *prefix, const struct cut_name *name)
+{
+    size_t n = strlen(prefix->s);
+
+    return n == 0 || (strncmp(name->s, prefix->s, n) == 0 && name->s[n] == '/');
+}
+
+/* Whether the name that op gave or took is on the disk: a sync followed, through the handle that
+ * did it, or through one that had listed it before. */
 static bool
 settled(const struct cut_plan *p, size_t at)
 {
     const struct cutstore *c = p->c;
     const struct cut_op *op = &c->ops[at];
+    bool saw[64] = {false};
 
     if (op->number <= p->idle)
         return true;
-    for (size_t i = at + 1; c->flush_folder && i < c->nops && c->ops[i].number <= p->after; i++)
-        if (c->ops[i].kind == CUT_SYNC && c->ops[i].handle == op->handle)
+    saw[op->handle % 64] = true;
+    for (size_t i = at + 1; c->flush_folder && i < c->nops && c->ops[i].number <= p->after; i++) {
+        const struct cut_op *o = &c->ops[i];
+
+        if (o->kind == CUT_LIST && op->name != NULL && below(o->name, op->name))
+            saw[o->handle % 64] = true;
+        if (o->kind == CUT_SYNC && saw[o->handle % 64])
             return true;
+    }
     return false;
 }
 

@@ -148,7 +148,7 @@ append(struct cutstore *c, enum cut_kind kind, unsigned handle)
         c->ops_cap = c->ops_cap == 0 ? 256 : c->ops_cap * 2;
         c->ops = must(realloc(c->ops, c->ops_cap * sizeof(*c->ops)));
     }
-    if (kind != CUT_IDLE)
+    if (kind < CUT_IDLE)
         c->operations++;
     c->ops[c->nops] = (struct cut_op){.kind = kind, .handle = handle, .number = c->operations};
     return &c->ops[c->nops++];
@@ -336,6 +336,7 @@ store_list(
         sp_mutex_unlock(&c->lock);
         return rc;
     }
+    append(c, CUT_LIST, ((struct handle *)b)->number)->name = name_new(c, prefix);
     found = must(malloc((c->now.n + 1) * sizeof(*found)));
     for (at = cut_table_find(&c->now, prefix, &there); at < c->now.n; at++) {
         const char *name = c->now.v[at].name->s;
@@ -512,7 +513,7 @@ static const struct cut_op *
 find_op(const struct cutstore *c, uint64_t k)
 {
     for (size_t i = 0; i < c->nops; i++)
-        if (c->ops[i].number == k && c->ops[i].kind != CUT_IDLE)
+        if (c->ops[i].number == k && c->ops[i].kind < CUT_IDLE)
             return &c->ops[i];
     return NULL;
 }
@@ -521,7 +522,7 @@ const char *
 cutstore_operation(const struct cutstore *c, uint64_t k)
 {
     static const char *const words[] = {
-        "begin", "write", "publish", "abort", "sync", "remove", "move", "idle"};
+        "begin", "write", "publish", "abort", "sync", "remove", "move"};
     const struct cut_op *op = find_op(c, k);
     struct cutstore *told = (struct cutstore *)(uintptr_t)c;
 

@@ -29,8 +29,8 @@
  *    was done last is lost first (a prefix survives), as in any journal or folder written in place.
  *  - "both" is a move made of link and unlink (backend_dir_write.c: os->publish), of which the second
  *    was lost; the new name goes first, so never neither where the store keeps any order at all.
- *  - sync covers what was done through the same handle, as in backend_dir_flush.c: a folder that
- *    another program named something in is not known to this one.
+ *  - sync covers what was done through the same handle, and what that handle had listed (backend.h):
+ *    a program may have been killed between a name and its barrier, and another relies on it now.
  *  - A store that is killed, not cut, keeps all that was visible: cut nothing, and open it again.
  */
 

@@ -34,14 +34,15 @@ enum cut_kind {
     CUT_SYNC,
     CUT_REMOVE,
     CUT_MOVE,
-    CUT_IDLE /* takes no number: it stands behind the operation before it */
+    CUT_IDLE, /* these take no number: they stand behind the operation before them */
+    CUT_LIST
 };
 
 struct cut_op {
     enum cut_kind kind;
     unsigned handle;
     uint64_t number;
-    const struct cut_name *name, *to; /* to: of a move */
+    const struct cut_name *name, *to; /* to: of a move; name: of a list the prefix */
     const struct cut_bytes *bytes;    /* what `name` (publish) or `to` (move) became */
     uint64_t born;                    /* of what was moved */
 };

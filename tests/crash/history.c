@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cutstore_impl.h"
+#include "recorder.h"
 
 const char *const history_names[HISTORY_SCENARIOS] = {"runs", "checkpoints", "members", "merge"};
 
@@ -163,32 +164,74 @@ init(struct history *h)
     return true;
 }
 
-/* One run of host 0 as a program of its own. `steps`: it is killed after so many; 0: it is not. */
+/* One run of host 0 as a program of its own. */
 static bool
-run_once(struct history *h, unsigned checkpoint, unsigned flush, unsigned steps)
+run_in(struct history *h, struct sp_repository *r, unsigned checkpoint, unsigned flush)
 {
     const struct run_events events = {on_committing, on_committed, on_durable, h};
     const struct party *p = &h->cast->hosts[0];
-    struct sp_repository *r = NULL;
     struct sp_store *s = NULL;
     struct sp_err e = {0};
-    struct run *run;
-    bool more = true;
-    enum sp_code rc = SP_OK;
+    enum sp_code rc;
 
     party_new_run(&h->cast->hosts[0]);
-    if (!open_repository(h, &r))
-        return false;
     need(sp_store_repository_new(r, "here", p->host, party_group(p), &s, &e));
-    run = run_begin(h->cast, 0, history_job(0), s, &h->trees[0], checkpoint, flush, &events);
-    for (unsigned i = 0; more && (steps == 0 || i < steps); i++)
-        rc = run_step(run, &more, &e);
-    run_end(run);
-    if (steps != 0)
-        sp_store_cancel(s); /* and so it puts away nothing */
+    rc = run_all(h->cast, 0, history_job(0), s, &h->trees[0], checkpoint, flush, &events, &e);
     sp_store_free(s);
+    if (rc == SP_CANCELLED) /* killed */
+        return true;
     need(rc);
     return true;
+}
+
+static bool
+run_once(struct history *h, unsigned checkpoint, unsigned flush)
+{
+    struct sp_repository *r = NULL;
+
+    return open_repository(h, &r) && run_in(h, r, checkpoint, flush);
+}
+
+struct killing { /* a program that is killed when it would sync for the n-th time */
+    struct recorder *recorder;
+    unsigned syncs;
+};
+
+static void
+count_syncs(void *arg, const char *op, const char *name)
+{
+    struct killing *k = arg;
+
+    (void)name;
+    if (strcmp(op, "sync") == 0 && --k->syncs == 0) {
+        k->recorder->fail_at = k->recorder->calls + 1;
+        k->recorder->fail_on = true;
+    }
+}
+
+/* It dies where it would have waited for a barrier: what it named is there, and nobody knows
+ * whether it is on the disk. */
+static bool
+run_killed(struct history *h, unsigned checkpoint, unsigned flush, unsigned syncs)
+{
+    const struct sp_repository_options o = {.cache_dir = HISTORY_CACHE, .write = true};
+    struct sp_backend *b = NULL;
+    struct sp_repository *r = NULL;
+    struct killing k = {.syncs = syncs};
+    struct sp_err e = {0};
+    bool on;
+    enum sp_code rc;
+
+    need(h->world.open(h->world.arg, false, &b, &e));
+    k.recorder = recorder_new(b);
+    k.recorder->before = count_syncs;
+    k.recorder->arg = &k;
+    k.recorder->code = SP_CANCELLED;
+    rc = sp_repository_open(&k.recorder->head, &h->env, &o, &r, &e);
+    on = rc == SP_OK && run_in(h, r, checkpoint, flush);
+    sp_backend_free(b);
+    need(rc);
+    return on;
 }
 
 /* --- scenarios ----------------------------------------------------------------------------- */
@@ -206,7 +249,7 @@ play_runs(struct history *h)
     for (uint64_t turn = 0; turn < 3; turn++) {
         if (turn > 0)
             history_change(&h->trees[0], h->seed + turn, turn == 1 ? 9 : 3);
-        if (!run_once(h, 0, turn == 1 ? 1 : 0, 0))
+        if (!run_once(h, 0, turn == 1 ? 1 : 0))
             return false;
         if (turn == 0)
             idle(h);
@@ -217,13 +260,19 @@ play_runs(struct history *h)
 static bool
 play_checkpoints(struct history *h)
 {
-    if (!run_once(h, 9, 0, 11) || !run_once(h, 7, 2, 9)) /* killed on the way */
+    unsigned turn = (unsigned)(cut_mix(h->seed) % 8);
+
+    /* Its packs; its index, or the record of a checkpoint, …; and the record of the set. */
+    if (!run_killed(h, 9, 0, 1) || !run_killed(h, 7, 2, 2 + turn % 6))
         return false;
     history_change(&h->trees[0], h->seed + 1, 4);
-    if (!run_once(h, 8, 0, 0))
+    if (!run_once(h, 8, 0))
         return false;
     history_change(&h->trees[0], h->seed + 2, 20);
-    return run_once(h, 4, 0, 0);
+    if (!run_killed(h, 0, 0, 3))
+        return false;
+    history_change(&h->trees[0], h->seed + 3, 12);
+    return run_once(h, 4, 0);
 }
 
 static bool
@@ -232,7 +281,7 @@ play_merge(struct history *h)
     for (uint64_t turn = 0; turn < 15; turn++) {
         if (turn > 0)
             history_change(&h->trees[0], h->seed + turn, 2);
-        if (!run_once(h, 0, 0, 0))
+        if (!run_once(h, 0, 0))
             return false;
     }
     return true;
