@@ -54,6 +54,7 @@ raw(const uint8_t *p, size_t n)
         return;
     FUZZ_OK(sp_block_length(p, n, &length, &e));
     FUZZ_MUST(length == (size_t)h.header_len + h.sealed_len);
+    FUZZ_MUST(h.nids >= 1 && h.nids <= SP_BLOCK_MAX_IDS);
     sp_block_walk_start(&walk, &h);
     for (; sp_block_walk_next(&walk, &id, &refs, &nrefs); i++) {
         size_t same;
@@ -61,6 +62,8 @@ raw(const uint8_t *p, size_t n)
         FUZZ_MUST(id == h.ids + 32 * i);
         FUZZ_MUST(sp_block_refs(&h, i, &same) == refs && same == nrefs);
         FUZZ_MUST(nrefs == 0 || refs + 32 * nrefs <= p + h.header_len);
+        for (size_t k = 1; k < nrefs; k++)
+            FUZZ_MUST(memcmp(refs + 32 * (k - 1), refs + 32 * k, 32) < 0);
         total += nrefs;
     }
     FUZZ_MUST(i == h.nids && total == h.refs_total);

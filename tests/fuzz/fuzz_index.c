@@ -122,7 +122,7 @@ use(struct sp_index_segment *s, bool filter, bool whole)
     }
     for (unsigned i = 0; i < 256; i++) {
         memset(id, (int)i, sizeof(id));
-        (void)FUZZ_TRY(sp_index_segment_find(s, id, hit, &f, &e));
+        FUZZ_MUST(FUZZ_TRY(sp_index_segment_find(s, id, hit, &f, &e)) == SP_OK || rc != SP_OK);
     }
     sp_buf_free(&f.entries);
     return rc == SP_OK ? sp_index_segment_count(s) : UINT64_MAX;

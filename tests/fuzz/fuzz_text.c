@@ -64,6 +64,16 @@ base32(const char *s, size_t n)
     sp_base32_put(&text, s, n);
     FUZZ_OK(sp_base32_parse(sp_buf_str(&text), &again, &e));
     FUZZ_MUST(again.len == n && (n == 0 || memcmp(again.data, s, n) == 0));
+    /* Any one character that is mistyped is noticed. */
+    if (text.len > 0) {
+        size_t at = n == 0 ? 0 : (uint8_t)s[0] % text.len;
+
+        if (text.data[at] != '-') {
+            text.data[at] = text.data[at] == 'Z' ? '0' : 'Z';
+            sp_buf_reset(&again);
+            FUZZ_MUST(FUZZ_TRY(sp_base32_parse(sp_buf_str(&text), &again, &e)) == SP_INVALID);
+        }
+    }
     if (sp_hex_parse(s, id, sizeof(id)))
         FUZZ_MUST(strcmp(sp_hex16(id).s, s) == 0);
     sp_buf_free(&b);

@@ -6,7 +6,7 @@ A switch file begins with lines `key: value`:
   suite    the cmocka program (a CMake target) or, with `program`, the script below tests/ that must turn red
   file     the source file that is changed
   program  stillpoint or stillpointd: which program the script gets in a broken form
-  args     arguments for the suite
+  args     arguments for the suite; @SOURCE@ is the folder of all sources
   hangs    yes: a suite that never ends counts as red too
 Then follow, any number of times, a line `from:`, lines of the source file as they stand there, a line `to:`, and
 the lines that replace them (none: they go). The lines of `from` must be found exactly once, spaces at both ends
