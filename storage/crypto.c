@@ -36,6 +36,9 @@ lib_fetch(void)
         OSSL_PARAM_construct_end(),
     };
 
+    /* OpenSSL 3.0 uses its default context without asking whether there was memory for it. */
+    if (OSSL_LIB_CTX_get0_global_default() == NULL)
+        return;
     lib.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     lib.gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
     lib.hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
@@ -472,13 +475,14 @@ sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log
     unsigned p, uint8_t ret[32], struct sp_err *e)
 {
     static const uint64_t memory_max = UINT64_C(1) << 30;
+    static const uint64_t work_max = UINT64_C(4) << 30; /* half a minute on a slow machine */
     EVP_KDF *kdf = NULL;
     EVP_KDF_CTX *ctx = NULL;
     uint8_t key[32];
     enum sp_code rc = SP_OK;
 
     if (log_n < 1 || log_n > 20 || r < 1 || r > 32 || p < 1 || p > 16 ||
-        ((uint64_t)r * 128) << log_n > memory_max)
+        ((uint64_t)r * 128) << log_n > memory_max || ((uint64_t)r * 128 * p) << log_n > work_max)
         return sp_fail(e, SP_REFUSED, SP_DOM_CRYPTO,
             "scrypt with N = 2^%u, r = %u, p = %u asks for more than this program grants", log_n, r,
             p);
