@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "storage/check_impl.h"
 
+#define SEGMENT_MAX (512u << 20) /* as in index_cache.c: larger ones are not taken */
 #define PIECE (1u << 20)
 
 struct object {
@@ -65,7 +66,7 @@ see(void *arg, const char *name, uint64_t size, struct sp_err *e)
     bool index = sp_index_object_parse(name, id);
     enum sp_code rc;
 
-    if ((rc = sp_repository_live(c->r, e)) != SP_OK)
+    if ((rc = sp_check_live(c, e)) != SP_OK)
         return rc;
     c->totals.objects++;
     if (below(name, "leases") || below(name, "marks") || below(name, "trash"))
@@ -148,12 +149,19 @@ check_segment(struct sp_check *c, const struct object *o, struct sp_err *e)
     (void)sp_index_object_parse(o->name, name);
     if (piece == NULL)
         return sp_fail_nomem(e);
+    /* A file of a terabyte costs who puts it there nothing. */
+    if (o->size > SEGMENT_MAX) {
+        rc = sp_check_tell(c, false, o->name, NULL, NULL, 0, e,
+            "it has %llu bytes, too many for an index segment, and is not used",
+            (unsigned long long)o->size);
+        goto out;
+    }
     if ((rc = sp_sha256_new(&h, e)) != SP_OK)
         goto out;
     for (at = 0; at < o->size;) {
         size_t n = o->size - at < PIECE ? (size_t)(o->size - at) : PIECE;
 
-        if ((rc = sp_repository_live(c->r, e)) != SP_OK)
+        if ((rc = sp_check_live(c, e)) != SP_OK)
             goto out;
         if ((rc = sp_backend_get(c->r->backend, o->name, at, piece, n, &why)) != SP_OK) {
             /* Merged and removed since it was listed? Then its going is no finding. */
