@@ -1791,7 +1791,7 @@ test_nothing_is_left(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames),
@@ -1817,8 +1817,8 @@ main(void)
     int64_t began = now_ms();
     int failed;
 
-    if (getenv("SP_ONLY") != NULL)
-        cmocka_set_test_filter(getenv("SP_ONLY"));
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     failed = cmocka_run_group_tests(tests, stage_setup, stage_teardown);
     hostile_closing("hostile client", cases, began);
     return failed;
