@@ -10,7 +10,8 @@
  *    at all; never over an existing one (SP_EXISTS).
  *  - After sp_backend_sync returned SP_OK all objects published and moved before it survive a power cut,
  *    unless the store cannot flush; caps say so. So do those that were listed before it through the same
- *    backend: another program may have been killed between naming them and its own barrier.
+ *    backend, or found to exist (SP_EXISTS): another program may have been killed between naming them
+ *    and its own barrier.
  *  - SP_ABSENT means that the store said so. An unreachable or unmounted store is SP_UNREACHABLE, all
  *    else SP_IO.
  *  - get gives exactly the bytes asked for; asking beyond the end is SP_CORRUPT ("shorter than expected").

@@ -209,7 +209,9 @@ sp_dir_name(struct sp_dir *d, const char *from, const char *to, struct sp_err *e
             goto out;
         rc = give_name(d, from, path, e);
     }
-    if (rc == SP_OK)
+    /* Also when it was there: who named it may have been killed before the barrier, and it is
+     * relied on now. */
+    if (rc == SP_OK || rc == SP_EXISTS)
         sp_dir_named(d, folder);
 out:
     free(path);

@@ -197,7 +197,7 @@ add_footer(struct sp_buf *trailer, struct sp_err *e)
     return sp_buf_ok(trailer, e);
 }
 
-/* Moves what has the pack's name but not its length to a free name that ends in ".bad" (R4): a
+/* Moves what has the pack's name but not its bytes to a free name that ends in ".bad" (R4): a
  * write-back mount that died leaves such, and it must not keep the good one out. */
 static enum sp_code
 set_aside(struct sp_backend *b, const char *object, struct sp_err *e)
@@ -214,23 +214,38 @@ set_aside(struct sp_backend *b, const char *object, struct sp_err *e)
     return rc == SP_ABSENT ? SP_OK : rc;
 }
 
+/* Whether the very pack is there already: an uploader that was cut off sends the same blocks again,
+ * and they become the same pack. Its length alone proves nothing: a store that does not flush may
+ * have kept the length and lost the bytes. SP_ABSENT: the name is free now. */
 static enum sp_code
-publish(struct sp_pack_writer *w, const char *object, struct sp_err *e)
+look_for(struct sp_pack_writer *w, const uint8_t name[32], const char *object, struct sp_err *e)
+{
+    uint64_t size = 0;
+    enum sp_code rc = sp_backend_size(w->b, object, &size, e);
+
+    if (rc != SP_OK)
+        return rc;
+    rc = size != w->size ? SP_CORRUPT : sp_pack_verify(w->b, w->kind, name, size, NULL, NULL, e);
+    if (rc != SP_CORRUPT)
+        return rc;
+    rc = set_aside(w->b, object, e);
+    return rc == SP_OK ? SP_ABSENT : rc;
+}
+
+static enum sp_code
+publish(struct sp_pack_writer *w, const uint8_t name[32], const char *object, struct sp_err *e)
 {
     struct sp_backend_writer *out = w->out;
     struct sp_err ignored;
     uint64_t size = 0;
-    enum sp_code rc = sp_backend_size(w->b, object, &size, e);
+    enum sp_code rc = look_for(w, name, object, e);
 
-    if (rc == SP_OK && size != w->size)
-        rc = set_aside(w->b, object, e);
-    else if (rc == SP_ABSENT)
-        rc = SP_OK;
-    if (rc != SP_OK)
+    if (rc != SP_OK && rc != SP_ABSENT)
         return rc;
+    /* Also when it is there: the next barrier has to cover it. */
     w->out = NULL;
     rc = sp_backend_publish(w->b, out, object, e);
-    /* The name is the hash of the bytes. */
+    /* The name is the hash of the bytes, and what came just now was flushed before. */
     if (rc == SP_EXISTS && sp_backend_size(w->b, object, &size, &ignored) == SP_OK &&
         size == w->size)
         return SP_OK;
@@ -264,7 +279,7 @@ sp_pack_writer_finish(struct sp_pack_writer *w, const void *conf, size_t conf_n,
     if ((rc = sp_sha256_end(w->hash, name, e)) != SP_OK)
         goto out;
     sp_pack_object_name(w->kind, name, object);
-    if ((rc = publish(w, object, e)) != SP_OK)
+    if ((rc = publish(w, name, object, e)) != SP_OK)
         goto out;
     memcpy(ret_name, name, sizeof(name));
     *ret_size = w->size;

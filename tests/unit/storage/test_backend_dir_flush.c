@@ -249,8 +249,10 @@ sync_flushes_the_folders_that_got_names(void **state)
     assert_flushed(&s, 1, FOLDERS("repo"));
     ok(sp_backend_move(s.b, "packs/ab/z", "trash/z", &err));
     assert_flushed(&s, 3, FOLDERS("repo/packs/ab", "repo/trash", "repo"));
-    /* What failed got no name. */
+    /* Nor may who made one that is there already: it is relied on from now on. */
     gives(SP_EXISTS, sp_backend_put(s.b, "packs/ab/x", "x", 1, &err));
+    assert_flushed(&s, 1, FOLDERS("repo/packs/ab"));
+    /* What failed got no name. */
     gives(SP_ABSENT, sp_backend_move(s.b, "packs/ab/none", "marks/none", &err));
     assert_flushed(&s, 0, FOLDERS(""));
     assert_false(there("repo/marks"));

@@ -390,18 +390,22 @@ the_same_pack_again_is_success(void **state)
     assert_int_equal(p.size, again.size);
     assert_int_equal(objects(b), 1);
 
-    /* One that was cut short keeps nobody out (R4, R6), twice. */
+    /* One that was cut short, or kept its length and lost bytes, keeps nobody out (R4, R6). */
     bytes = whole(b, &p);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
+        static const size_t sizes[] = {0, 100};
+
+        if (i == 2)
+            memset(bytes + p.size / 2, 0, 40);
         ok(sp_backend_remove(b, p.object, &err));
-        ok(sp_backend_put(b, p.object, bytes, i == 0 ? 0 : 100, &err));
+        ok(sp_backend_put(b, p.object, bytes, i == 2 ? p.size : sizes[i], &err));
         write_pack(b, SP_PACK_DATA, 3, 5, &again);
         ok(sp_pack_verify(b, SP_PACK_DATA, p.name, p.size, NULL, NULL, &err));
-        (void)snprintf(bad, sizeof(bad), i == 0 ? "%s.bad" : "%s.1.bad", p.object);
+        (void)snprintf(bad, sizeof(bad), i == 0 ? "%s.bad" : "%s.%d.bad", p.object, i);
         ok(sp_backend_size(b, bad, &size, &err));
-        assert_int_equal(size, i == 0 ? 0 : 100);
+        assert_int_equal(size, i == 2 ? p.size : sizes[i]);
     }
-    assert_int_equal(objects(b), 3);
+    assert_int_equal(objects(b), 4);
     free(bytes);
     sp_backend_free(b);
 }
