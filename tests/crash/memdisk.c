@@ -67,6 +67,7 @@ blob_own(struct blob **at, size_t n)
         blob_unref(b);
         b = *at;
     }
+    b->number = 0;
     if (n <= b->n)
         return;
     if (n > b->cap) {

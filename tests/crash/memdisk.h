@@ -69,6 +69,10 @@ void memdisk_free(struct memdisk *d); /* NULL is harmless */
 const struct sp_os *memdisk_os(struct memdisk *d);
 const char *memdisk_mode_of(const struct memdisk *d); /* its name */
 
+/* What is seen on it, as a number: equal for equal names and bytes. `but` ("/a/b"): what is in that
+ * folder is passed over. */
+uint64_t memdisk_state(const struct memdisk *d, const char *but);
+
 /* --- the log -----------------------------------------------------------------------------------
  */
 

@@ -12,6 +12,7 @@
 struct blob { /* bytes, shared until somebody writes */
     size_t refs, n, cap;
     uint8_t *p;
+    uint64_t number; /* of the bytes; 0: not known */
 };
 
 struct value { /* what a name led to, from operation `seq` on names onwards; 0: to nothing */

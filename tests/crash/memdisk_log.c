@@ -126,6 +126,53 @@ memdisk_free(struct memdisk *d)
     free(d);
 }
 
+static uint64_t
+mix(uint64_t number, const void *p, size_t n)
+{
+    const uint8_t *b = p;
+
+    for (size_t i = 0; i < n; i++)
+        number = (number ^ b[i]) * UINT64_C(0x100000001b3);
+    return number ^ number >> 29;
+}
+
+static uint64_t
+number_of(struct blob *b)
+{
+    if (b->number == 0)
+        b->number = mix(mix(1, &b->n, sizeof(b->n)), b->p, b->n) | 1;
+    return b->number;
+}
+
+static uint64_t
+state_of(
+    const struct memdisk *d, const struct inode *folder, const struct inode *but, uint64_t number)
+{
+    for (size_t i = 0; folder != but && i < folder->nslots; i++) {
+        const struct slot *s = &folder->slots[i];
+        const struct inode *f = d->inodes[s->values[s->n - 1].inode];
+        uint64_t bytes;
+
+        if (f == NULL)
+            continue;
+        number = mix(number, s->name, strlen(s->name) + 1);
+        bytes = f->folder ? 0 : number_of(f->data);
+        number =
+            f->folder ? state_of(d, f, but, number + 1) + 2 : mix(number, &bytes, sizeof(bytes));
+    }
+    return number;
+}
+
+uint64_t
+memdisk_state(const struct memdisk *d, const char *but)
+{
+    struct inode *skip = NULL;
+
+    if (memdisk_find(d, but, &skip) != 0)
+        skip = NULL;
+    return state_of(d, d->inodes[1], skip, 1);
+}
+
 /* --- the log -------------------------------------------------------------------------------------
  */
 

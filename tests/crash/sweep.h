@@ -22,9 +22,11 @@ struct sweep sweep_begin(size_t randoms, size_t randoms_long);
 typedef bool (*sweep_verify)(void *arg, struct memdisk *found, size_t k, char why[512]);
 /* Says what is wrong; false. */
 bool sweep_wrong(char why[512], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Cuts after k = from, from + 1, …; with `stride` > 1 only one in so many, and those at flushes. */
+/* Cuts after k = from, from + 1, …: one in `stride` of them with all residues; of the others those
+ * at one in `flushes` of the flushes: behind one with what it made durable and no more, before one
+ * with something at random. */
 void sweep_all(struct sweep *s, const struct memdisk *played, size_t from, size_t stride,
-    sweep_verify verify, void *arg);
+    size_t flushes, sweep_verify verify, void *arg);
 /* The closing line. */
 void sweep_end(const struct sweep *s, const char *what);
 
