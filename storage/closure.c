@@ -253,9 +253,11 @@ walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
 {
     enum sp_code rc = follow(w, root->b, true, e);
 
-    while (rc == SP_OK && w->n > 0)
-        if ((rc = sp_repository_live(w->r, e)) == SP_OK)
+    while (rc == SP_OK && w->n > 0) {
+        rc = w->view != NULL ? w->view->live(w->view->arg, e) : sp_repository_live(w->r, e);
+        if (rc == SP_OK)
             rc = read_batch(w, e);
+    }
     return rc;
 }
 
@@ -271,8 +273,11 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
 
     sp_lookup_begin(&w.lookup, r);
     sp_keyset_init(&w.seen, r->seed);
-    if (view == NULL)
-        mine = sp_known_of(r, scope);
+    if (view == NULL) {
+        mine = sp_known_of(r, scope); /* and when its packs were read */
+        if (r->write && scope->host != NULL && (rc = sp_prove_nodes(r, scope->host, e)) != SP_OK)
+            goto out;
+    }
     sp_mutex_lock(&r->lock);
     lost = r->lost;
     w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;

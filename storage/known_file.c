@@ -1,8 +1,9 @@
 /* What was proven whole, kept in the cache folder from run to run: see repository_impl.h. Without
  * it every run would walk all of its host's last set before it could reuse any of it.
  *
- *   "SPKNOWN1" ‖ repository id (16) ‖ i64 proved at ‖ u64 packs ‖ u64 nodes
- *   packs × (u8 kind ‖ name (32) ‖ u64 size)    every pack that the proof may rest on
+ *   "SPKNOWN2" ‖ repository id (16) ‖ i64 proved at ‖ u64 packs ‖ u64 nodes
+ *   packs × (u8 kind ‖ name (32) ‖ u64 size ‖ u32 minute in which it was read whole; 0: was not)
+ *                               every pack that the proof may rest on
  *   nodes × first 16 bytes of the id
  *   SHA-256 of everything before
  */
@@ -17,10 +18,10 @@
 #include "storage/crypto.h"
 #include "storage/repository_impl.h"
 
-#define MAGIC "SPKNOWN1"
+#define MAGIC "SPKNOWN2"
 #define HEAD (8 + 16 + 8 + 8 + 8)
 #define LIFE (7 * 24 * 3600 * SP_SECOND) /* then everything is walked again */
-#define PACK (1 + 32 + 8)
+#define PACK (1 + 32 + 8 + 4)
 #define FILE_MAX (64u << 20)
 #define PREFIX "known-"
 
@@ -34,26 +35,33 @@ path_of(const struct sp_repository *r, const struct sp_known_host *k)
     return sp_path_join(r->cache.folder, name);
 }
 
-/* Whether every pack is there and relied on. The lock is held. */
+/* Whether every pack is there and relied on; what is known of reading them counts in any case. The
+ * lock is held. */
 static bool
-packs_there(const struct sp_repository *r, struct sp_cur *c, uint64_t n)
+packs_there(struct sp_repository *r, struct sp_cur *c, uint64_t n)
 {
+    bool there = true;
     uint64_t i;
 
     for (i = 0; i < n; i++) {
-        const struct sp_pack_state *s;
+        struct sp_pack_state *s;
         uint8_t kind = sp_cur_u8(c), name[32];
-        uint32_t at;
+        uint64_t size;
+        uint32_t at, proved_min;
 
         sp_cur_copy(c, name, sizeof(name));
+        size = sp_cur_u64(c);
+        proved_min = sp_cur_u32(c);
         at = sp_presence_find(r->presence, (enum sp_pack_kind)kind, name);
-        if (at == SP_NO_PACK)
-            return false;
-        s = sp_presence_at(r->presence, at);
-        if (!sp_pack_relied(s) || s->size != sp_cur_u64(c))
-            return false;
+        s = at == SP_NO_PACK ? NULL : sp_presence_at(r->presence, at);
+        if (s == NULL || !sp_pack_relied(s) || s->size != size) {
+            there = false;
+            continue;
+        }
+        if (s->proved_min < proved_min)
+            s->proved_min = proved_min;
     }
-    return sp_cur_ok(c);
+    return there && sp_cur_ok(c);
 }
 
 static bool
@@ -136,6 +144,7 @@ put_packs(const struct sp_repository *r, const struct sp_known_host *k, struct s
         sp_buf_put_u8(b, s->kind);
         sp_buf_put(b, s->name, sizeof(s->name));
         sp_buf_put_u64(b, s->size);
+        sp_buf_put_u32(b, s->proved_min);
         n++;
     }
     return n;

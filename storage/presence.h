@@ -27,12 +27,14 @@ struct sp_pack_state {
     uint64_t size;
     uint32_t origin;    /* ordinal of uploader and group */
     uint32_t seen;      /* the listing that saw it last */
+    uint32_t proved_min; /* of node packs: when it was read whole, or written; minutes, 0: never */
     uint8_t kind;       /* enum sp_pack_kind */
     bool listed : 1;    /* in the last complete listing, or finished by us since */
     bool indexed : 1;   /* its entries are in a segment or the memtable; origin is known */
     bool fresh : 1;     /* finished by this process and in no listing yet: listings lag */
     bool bad : 1;       /* trailer or a block proved unreadable: not relied on (R6) */
     bool transient : 1; /* bad, but by a failed read: worth another look */
+    bool proved : 1;    /* proved_min was this process */
 };
 
 enum sp_code sp_presence_new(struct sp_presence **ret, struct sp_err *e);

@@ -148,6 +148,8 @@ struct sp_closure_view {
     struct sp_keyset known;     /* nodes proven whole, by it alone; grows */
     const struct sp_place *bad; /* blocks that are not to be relied on, sorted by sp_place_cmp */
     size_t nbad;
+    enum sp_code (*live)(void *arg, struct sp_err *e); /* asked now and then; other than SP_OK: ends */
+    void *arg;
 };
 int sp_place_cmp(const void *a, const void *b); /* by pack and offset */
 /* As sp_repository_closure; adds to `m`. *ret_whole: this root lacks nothing. What is proven whole
@@ -155,6 +157,14 @@ int sp_place_cmp(const void *a, const void *b); /* by pack and offset */
 enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e);
+
+/* --- prove.c ------------------------------------------------------------------------------- */
+
+/* Reads node packs of the host, those that were not read lately; bad ones are distrusted. */
+enum sp_code sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], struct sp_err *e);
+uint32_t sp_prove_now(const struct sp_repository *r); /* in minutes */
+/* It was just read, or written. The lock is held. */
+void sp_prove_note(struct sp_pack_state *s, uint32_t now_min);
 
 /* --- known.c, known_file.c: what is known whole -------------------------------------------- */
 

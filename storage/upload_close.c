@@ -120,6 +120,7 @@ enter(struct sp_upload *u, const struct sp_lane *l, const uint8_t name[32], uint
     if (rc != SP_OK)
         return rc;
     s = sp_presence_at(r->presence, ordinal);
+    sp_prove_note(s, sp_prove_now(r));
     if (s->indexed) /* the very same pack was there */
         return SP_OK;
     for (i = 0; i < c->nblocks; i++)

@@ -510,7 +510,10 @@ find_known(void *arg, const char *name, const struct sp_os_stat *st, struct sp_e
     return SP_OK;
 }
 
-/* What one run proved the next one need not read again, while nothing speaks against it. */
+/* Trailer and bytes: each process reads the node packs back before it relies on them. */
+#define READ_BACK 2
+
+/* What one run proved the next one need not walk again, while nothing speaks against it. */
 static void
 test_known_file(void **state)
 {
@@ -528,13 +531,13 @@ test_known_file(void **state)
     make_set(s, &host, "job", NULL, 2, ids, &r);
     sp_store_free(s);
     now_of_test_ns = sp_clock_wall(&sp_clock_system);
-    assert_int_equal(nodes_read_for_head(), 0);
+    assert_int_equal(nodes_read_for_head(), READ_BACK);
     now_of_test_ns -= 3600 * SP_SECOND; /* a clock that went back */
-    assert_int_equal(nodes_read_for_head(), 1);
-    assert_int_equal(nodes_read_for_head(), 0);  /* proven anew */
+    assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
+    assert_int_equal(nodes_read_for_head(), READ_BACK); /* proven anew */
     now_of_test_ns += 8 * 24 * 3600 * SP_SECOND; /* a week is over */
-    assert_int_equal(nodes_read_for_head(), 1);
-    assert_int_equal(nodes_read_for_head(), 0);
+    assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
+    assert_int_equal(nodes_read_for_head(), READ_BACK);
 
     /* A damaged file is none. */
     ok(place_open(&place, true, "cache", NULL, &repository));
@@ -549,11 +552,11 @@ test_known_file(void **state)
         p[i] ^= 1;
         ok(sp_os_write_file(&sp_os_system, path, p, n, &err));
         p[i] ^= 1;
-        assert_int_equal(nodes_read_for_head(), 1);
+        assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
     }
     ok(sp_os_write_file(&sp_os_system, path, p, n / 2, &err));
-    assert_int_equal(nodes_read_for_head(), 1);
-    assert_int_equal(nodes_read_for_head(), 0);
+    assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
+    assert_int_equal(nodes_read_for_head(), READ_BACK);
     free(p);
 
     /* A pack that the proof may rest on is gone. */
@@ -663,6 +666,44 @@ test_read_only(void **state)
     sp_buf_free(&r[1].object);
 }
 
+/* A node that rotted where it lies is not relied on, though name and size of its pack are as they
+ * were and all of it was known whole. */
+static void
+test_rotten_node(void **state)
+{
+    struct sp_store *s;
+    struct recorder *recorder;
+    struct made_record r;
+    struct sp_id ids[3];
+    struct sp_store_head h;
+    char name[192];
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    s = open_store(&recorder, "cache");
+    make_set(s, &host, "job", NULL, 2, ids, &r);
+    sp_store_free(s);
+    first_object(place.below, "nodes", name, NULL);
+    ok(sp_backend_get_all(place.below, name, 1u << 30, &p, &n, &err));
+    now_of_test_ns = sp_clock_wall(&sp_clock_system);
+    assert_int_equal(nodes_read_for_head(), READ_BACK); /* whole, and known */
+    p[8 + 64 + 3 * 32 + 20] ^= 1;                       /* behind the header: sealed */
+    overwrite(place.below, name, p, n);
+    assert_int_equal(nodes_read_for_head(), 1000); /* not whole */
+    s = open_store(&recorder, "cache");
+    memset(&h, 0, sizeof(h));
+    ok(sp_store_head(s, "job", &h, &err));
+    assert_false(h.set_whole);
+    assert_int_equal(h.nmissing, 1);
+    assert_memory_equal(h.missing[0].b, ids[2].b, 32);
+    assert_int_equal(have_one(s, true, &ids[2]), SP_HAVE_NO);
+    sp_store_head_clear(&h);
+    sp_store_free(s);
+    free(p);
+    sp_buf_free(&r.object);
+}
+
 int
 main(void)
 {
@@ -676,6 +717,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_bad_node, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_found_by_check, begin, end),
         cmocka_unit_test_setup_teardown(test_known_file, begin, end),
+        cmocka_unit_test_setup_teardown(test_rotten_node, begin, end),
         cmocka_unit_test_setup_teardown(test_read_only, begin, end),
     };
 

@@ -1,0 +1,162 @@
+/* Node packs are read back: see repository_impl.h.
+ *
+ * The walk of a closure reads headers only, and stops at nodes that are known whole; so bytes of a
+ * node that rotted where they lie would be relied on by set after set, and by then no machine may
+ * have what to write them from. Nodes are a hundredth of what they stand for, so a run reads its
+ * host's node packs whole before it relies on them, and a bad one counts as absent (R6).
+ *
+ * A pack that this machine neither wrote nor read is read in any case. Of the others, those of
+ * which that is longest ago, up to a budget: all of them in every run of some millions of files,
+ * each within a week beyond. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "storage/crypto.h"
+#include "storage/repository_impl.h"
+
+#define FRESH_MIN (6u * 60) /* in one process: a run relies on what it read at its beginning */
+#define LIFE_MIN (7u * 24 * 60)
+#define BUDGET (UINT64_C(128) << 20)
+#define SHARE 7 /* of all bytes at least, so that a week is enough */
+
+struct candidate {
+    struct sp_pack_state state;
+    uint32_t ordinal;
+};
+
+struct candidates {
+    struct candidate *v;
+    size_t n, cap;
+    uint64_t total; /* bytes of all packs of the host, fresh ones included */
+};
+
+uint32_t
+sp_prove_now(const struct sp_repository *r)
+{
+    return (uint32_t)(sp_clock_wall(r->env->clock) / (60 * SP_SECOND));
+}
+
+void
+sp_prove_note(struct sp_pack_state *s, uint32_t now_min)
+{
+    s->proved_min = now_min;
+    s->proved = true;
+}
+
+/* A time ahead of the clock says nothing. */
+static uint32_t
+age(const struct sp_pack_state *s, uint32_t now)
+{
+    return s->proved_min == 0 || s->proved_min > now ? UINT32_MAX : now - s->proved_min;
+}
+
+static int
+oldest_first(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->state.proved_min != y->state.proved_min)
+        return x->state.proved_min < y->state.proved_min ? -1 : 1;
+    return memcmp(x->state.name, y->state.name, sizeof(x->state.name));
+}
+
+static enum sp_code
+add(struct candidates *l, uint32_t ordinal, const struct sp_pack_state *s, struct sp_err *e)
+{
+    if (l->n == l->cap) {
+        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+        struct candidate *more = realloc(l->v, cap * sizeof(*more));
+
+        if (more == NULL)
+            return sp_fail_nomem(e);
+        l->v = more;
+        l->cap = cap;
+    }
+    l->v[l->n++] = (struct candidate){*s, ordinal};
+    return SP_OK;
+}
+
+static enum sp_code
+gather(struct sp_repository *r, const uint8_t *host, uint32_t now, struct candidates *l,
+    struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+    size_t i;
+
+    sp_mutex_lock(&r->lock);
+    for (i = 0; i < sp_presence_count(r->presence) && rc == SP_OK; i++) {
+        const struct sp_pack_state *s = sp_presence_at(r->presence, (uint32_t)i);
+
+        if (s->kind != SP_PACK_NODES || !sp_pack_relied(s) ||
+            memcmp(sp_presence_uploader(r->presence, s), host, 16) != 0)
+            continue;
+        l->total += s->size;
+        if (!s->proved || age(s, now) >= FRESH_MIN)
+            rc = add(l, (uint32_t)i, s, e);
+    }
+    sp_mutex_unlock(&r->lock);
+    if (l->n > 1)
+        qsort(l->v, l->n, sizeof(*l->v), oldest_first);
+    return rc;
+}
+
+static enum sp_code
+alive(void *arg, const struct sp_pack_block *place, const uint8_t *block, struct sp_err *e)
+{
+    (void)place;
+    (void)block;
+    return sp_repository_live(arg, e);
+}
+
+static enum sp_code
+prove(struct sp_repository *r, const struct candidate *c, uint32_t now, struct sp_err *e)
+{
+    const struct sp_pack_state *s = &c->state;
+    struct sp_err why = {0};
+    enum sp_code rc = sp_pack_verify(r->backend, SP_PACK_NODES, s->name, s->size, alive, r, &why);
+
+    if (rc == SP_IO) /* once more: a store far away has its moments */
+        rc = sp_pack_verify(r->backend, SP_PACK_NODES, s->name, s->size, alive, r, &why);
+    if (rc == SP_OK) {
+        sp_mutex_lock(&r->lock);
+        sp_prove_note(sp_presence_at(r->presence, c->ordinal), now);
+        sp_mutex_unlock(&r->lock);
+        return SP_OK;
+    }
+    if (sp_store_fatal(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc == SP_CORRUPT)
+        sp_distrust_keep(r, s);
+    sp_repository_distrust(r, c->ordinal);
+    return SP_OK;
+}
+
+enum sp_code
+sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], struct sp_err *e)
+{
+    struct candidates l = {NULL, 0, 0, 0};
+    uint32_t now = sp_prove_now(r);
+    uint64_t budget, bytes = 0;
+    size_t i;
+    enum sp_code rc;
+
+    if ((rc = gather(r, host, now, &l, e)) != SP_OK)
+        goto out;
+    budget = l.total / SHARE > BUDGET ? l.total / SHARE : BUDGET;
+    for (i = 0; i < l.n && rc == SP_OK; i++) {
+        const struct candidate *c = &l.v[i];
+
+        if (age(&c->state, now) < LIFE_MIN && bytes + c->state.size > budget)
+            continue;
+        bytes += c->state.size;
+        if ((rc = sp_repository_live(r, e)) == SP_OK)
+            rc = prove(r, c, now, e);
+    }
+out:
+    free(l.v);
+    return rc;
+}
