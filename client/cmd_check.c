@@ -142,7 +142,7 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
         (void)printf("%s%s%s\n", f->object, f->object[0] != '\0' ? ": " : "", sp_buf_str(&text));
         sp_buf_free(&text);
     }
-    return sp_lost_ids_add(&k->lost, f->ids, f->nids, e);
+    return sp_lost_ids_take(&k->lost, f, e);
 }
 
 /* --- the files concerned ---------------------------------------------------------------------- */

@@ -6,11 +6,12 @@
 #include "client/set_reader.h"
 #include "storage/chunklist.h"
 
-#define KEPT (1u << 20) /* 32 MiB of ids */
-#define NAMED 100       /* files of one set */
+#define KEPT (1u << 20)    /* 32 MiB of ids */
+#define NAMED 100          /* files of one set */
+#define FINDING_MOST 65536 /* a finding names no more */
 
-enum sp_code
-sp_lost_ids_add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct sp_err *e)
+static enum sp_code
+add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct sp_err *e)
 {
     struct sp_id *more;
     size_t cap = l->cap;
@@ -31,6 +32,18 @@ sp_lost_ids_add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct
         memcpy(l->ids + l->n, ids, n * sizeof(*ids));
     l->n += n;
     return SP_OK;
+}
+
+enum sp_code
+sp_lost_ids_take(struct sp_lost_ids *l, const struct sp_check_finding *f, struct sp_err *e)
+{
+    static const uint8_t none[16];
+
+    if (memcmp(f->set_id, none, sizeof(none)) == 0)
+        return SP_OK;
+    if (f->nids >= FINDING_MOST)
+        l->more = true;
+    return add(l, f->ids, f->nids, e);
 }
 
 void

@@ -11,8 +11,10 @@ struct sp_lost_ids {
     size_t n, cap;
     bool more; /* there are others, which were not kept */
 };
+/* What a finding of a check says that a set lacks. A bad copy is no loss yet: another may be good,
+ * or nobody may need it. */
 enum sp_code
-sp_lost_ids_add(struct sp_lost_ids *l, const struct sp_id *ids, size_t n, struct sp_err *e);
+sp_lost_ids_take(struct sp_lost_ids *l, const struct sp_check_finding *f, struct sp_err *e);
 void sp_lost_ids_sort(struct sp_lost_ids *l); /* after the last add */
 void sp_lost_ids_clear(struct sp_lost_ids *l);
 

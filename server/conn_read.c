@@ -242,11 +242,21 @@ enter_check(struct sp_conn *c, struct sp_err *e)
     return rc;
 }
 
+/* The client went, or the server stops. */
+static bool
+stop_check(void *arg)
+{
+    return sp_stream_cancelled(arg);
+}
+
 static enum sp_code
 check(struct streaming *s, struct conn_job *j, struct sp_err *e)
 {
-    const struct sp_check_options o = {
-        (enum sp_check_depth)j->msg.check.depth, j->msg.check.part, j->msg.check.parts};
+    const struct sp_check_options o = {.depth = (enum sp_check_depth)j->msg.check.depth,
+        .part = j->msg.check.part,
+        .parts = j->msg.check.parts,
+        .stop = stop_check,
+        .arg = s->c};
     struct sp_server *server = s->c->server;
     struct sp_check_totals t;
     enum sp_code rc;

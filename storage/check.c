@@ -8,6 +8,16 @@
 #include "storage/check_impl.h"
 
 enum sp_code
+sp_check_live(struct sp_check *c, struct sp_err *e)
+{
+    if (c->o->progress != NULL)
+        c->o->progress(c->o->arg, &c->progress);
+    if (c->o->stop != NULL && c->o->stop(c->o->arg))
+        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "interrupted");
+    return sp_repository_live(c->r, e);
+}
+
+enum sp_code
 sp_check_tell(struct sp_check *c, bool fault, const char *object, const uint8_t *set_id,
     const struct sp_id *ids, size_t nids, struct sp_err *e, const char *fmt, ...)
 {

@@ -13,10 +13,14 @@ struct sp_check {
     sp_check_fn each;
     void *arg;
     struct sp_check_totals totals;
+    struct sp_check_progress progress;
     struct sp_place *bad; /* blocks whose bytes proved bad, by pack and offset */
     size_t nbad, bad_cap;
 };
 
+/* Between any two things that take time: tells how far it is, and SP_CANCELLED when it shall end.
+ */
+enum sp_code sp_check_live(struct sp_check *c, struct sp_err *e);
 /* Tells of a finding: object NULL: none; set_id NULL: none; ids may be NULL, 0. */
 enum sp_code
 sp_check_tell(struct sp_check *c, bool fault, const char *object, const uint8_t *set_id,
@@ -39,7 +43,7 @@ enum sp_code sp_check_index_new(struct sp_check *c, struct sp_check_index **ret,
 void sp_check_index_free(struct sp_check_index *x);
 /* One pack's trailer against every segment that speaks of the pack. */
 enum sp_code sp_check_index_pack(struct sp_check_index *x, uint32_t ordinal, const char *object,
-    const struct sp_pack_trailer *t, struct sp_err *e);
+    const struct sp_pack_trailer *t, bool *ret_agrees, struct sp_err *e);
 /* After all packs: entries that no trailer accounts for. */
 enum sp_code sp_check_index_end(struct sp_check_index *x, struct sp_err *e);
 

@@ -104,7 +104,7 @@ disagree(struct sp_check_index *x, const struct segment *s, const char *object, 
 
 static enum sp_code
 pack_in_segment(struct sp_check_index *x, struct segment *s, uint32_t local, const char *object,
-    const struct sp_pack_trailer *t, struct sp_err *e)
+    const struct sp_pack_trailer *t, bool *agrees, struct sp_err *e)
 {
     size_t i, k;
     enum sp_code rc;
@@ -119,8 +119,10 @@ pack_in_segment(struct sp_check_index *x, struct segment *s, uint32_t local, con
             rc = sp_index_segment_find(s->use->segment, b.ids + k * SP_ID_SIZE, match, &q, e);
             if (rc != SP_OK)
                 return rc;
-            if (!q.found)
+            if (!q.found) {
+                *agrees = false;
                 return disagree(x, s, object, e);
+            }
             s->expected[local]++;
         }
     }
@@ -130,15 +132,18 @@ pack_in_segment(struct sp_check_index *x, struct segment *s, uint32_t local, con
 
 enum sp_code
 sp_check_index_pack(struct sp_check_index *x, uint32_t ordinal, const char *object,
-    const struct sp_pack_trailer *t, struct sp_err *e)
+    const struct sp_pack_trailer *t, bool *ret_agrees, struct sp_err *e)
 {
+    bool agrees = true;
     size_t i;
     enum sp_code rc;
 
     for (i = 0; i < x->n && ordinal < x->packs; i++)
         if (x->v[i].local[ordinal] != 0 &&
-            (rc = pack_in_segment(x, &x->v[i], x->v[i].local[ordinal] - 1, object, t, e)) != SP_OK)
+            (rc = pack_in_segment(
+                 x, &x->v[i], x->v[i].local[ordinal] - 1, object, t, &agrees, e)) != SP_OK)
             return rc;
+    *ret_agrees = agrees;
     return SP_OK;
 }
 
@@ -163,7 +168,7 @@ sp_check_index_end(struct sp_check_index *x, struct sp_err *e)
     for (i = 0; i < x->n; i++) {
         struct segment *s = &x->v[i];
 
-        if ((rc = sp_repository_live(x->c->r, e)) != SP_OK ||
+        if ((rc = sp_check_live(x->c, e)) != SP_OK ||
             (rc = sp_index_segment_each(s->use->segment, count_entry, s, e)) != SP_OK)
             return rc;
         for (k = 0; k < sp_index_segment_packs(s->use->segment); k++) {

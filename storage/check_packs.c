@@ -75,14 +75,14 @@ alive(void *arg, const struct sp_pack_block *place, const uint8_t *block, struct
 {
     struct sp_check *c = arg;
 
-    (void)place;
     (void)block;
-    return sp_repository_live(c->r, e);
+    c->progress.bytes += place->length;
+    return sp_check_live(c, e);
 }
 
 static enum sp_code
 check_bytes(struct sp_check *c, uint32_t ordinal, const struct sp_pack_state *s, const char *object,
-    const struct sp_pack_trailer *t, struct sp_err *e)
+    const struct sp_pack_trailer *t, bool agrees, struct sp_err *e)
 {
     struct sp_missing lost;
     struct sp_err why = {0};
@@ -92,6 +92,7 @@ check_bytes(struct sp_check *c, uint32_t ordinal, const struct sp_pack_state *s,
         sp_pack_verify(c->r->backend, (enum sp_pack_kind)s->kind, s->name, s->size, alive, c, &why);
     c->totals.packs_read++;
     c->totals.bytes_read += s->size;
+    c->progress.bytes = c->totals.bytes_read;
     if (rc == SP_OK) {
         sp_distrust_forget(c->r, s);
         return SP_OK;
@@ -104,6 +105,11 @@ check_bytes(struct sp_check *c, uint32_t ordinal, const struct sp_pack_state *s,
     if ((rc = find_bad(c, ordinal, object, t, &lost, e)) == SP_OK && lost.n > 0 &&
         why.code == SP_CORRUPT) /* not a read that failed: that may pass */
         sp_distrust_keep(c->r, s);
+    /* A whole pack, but another's: what the index says lies here does not. */
+    if (rc == SP_OK && why.code == SP_CORRUPT && !agrees) {
+        sp_repository_distrust(c->r, ordinal);
+        sp_distrust_keep(c->r, s);
+    }
     if (rc == SP_OK)
         rc = sp_check_tell(c, true, object, NULL, lost.ids, lost.n, e, "%.380s", why.text);
     sp_missing_free(&lost);
@@ -116,6 +122,7 @@ check_pack(struct sp_check *c, struct sp_check_index *x, uint32_t ordinal,
 {
     struct sp_pack_trailer *t = NULL;
     struct sp_err why = {0};
+    bool agrees = true;
     char object[96];
     size_t i;
     enum sp_code rc;
@@ -142,9 +149,9 @@ check_pack(struct sp_check *c, struct sp_check_index *x, uint32_t ordinal,
         rc = sp_check_tell(
             c, true, object, NULL, NULL, 0, e, "the pack belongs to another repository");
     else if (x != NULL)
-        rc = sp_check_index_pack(x, ordinal, object, t, e);
+        rc = sp_check_index_pack(x, ordinal, object, t, &agrees, e);
     if (rc == SP_OK && c->o->depth == SP_CHECK_DATA && in_part(c->o, s->name))
-        rc = check_bytes(c, ordinal, s, object, t, e);
+        rc = check_bytes(c, ordinal, s, object, t, agrees, e);
     sp_pack_trailer_free(t);
     return rc;
 }
@@ -180,9 +187,17 @@ sp_check_packs(struct sp_check *c, struct sp_err *e)
     sp_mutex_lock(&c->r->lock);
     n = sp_presence_count(c->r->presence);
     sp_mutex_unlock(&c->r->lock);
+    for (i = 0; i < n; i++)
+        if (wanted(c, i, &s)) {
+            c->progress.packs_total++;
+            if (c->o->depth == SP_CHECK_DATA && in_part(c->o, s.name))
+                c->progress.bytes_total += s.size;
+        }
     for (i = 0; i < n && rc == SP_OK; i++)
-        if (wanted(c, i, &s) && (rc = sp_repository_live(c->r, e)) == SP_OK)
+        if (wanted(c, i, &s) && (rc = sp_check_live(c, e)) == SP_OK) {
             rc = check_pack(c, x, i, &s, e);
+            c->progress.packs++;
+        }
     if (c->nbad > 0)
         qsort(c->bad, c->nbad, sizeof(*c->bad), sp_place_cmp);
     if (rc == SP_OK && x != NULL)

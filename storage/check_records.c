@@ -163,6 +163,12 @@ load_host(struct host_pass *h, const uint8_t host[16], struct sp_err *e)
 }
 
 static enum sp_code
+live(void *arg, struct sp_err *e)
+{
+    return sp_check_live(arg, e);
+}
+
+static enum sp_code
 check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct sp_err *e)
 {
     struct host_pass h;
@@ -171,6 +177,8 @@ check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct 
 
     memset(&h, 0, sizeof(h));
     h.c = c;
+    h.view.live = live;
+    h.view.arg = c;
     sp_keyset_init(&h.view.known, c->r->seed);
     h.view.bad = c->bad;
     h.view.nbad = c->nbad;
@@ -178,9 +186,10 @@ check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct 
         (rc = load_host(&h, v[0].host, e)) != SP_OK)
         goto out;
     for (i = 0; i < n; i++)
-        if ((rc = sp_repository_live(c->r, e)) != SP_OK ||
-            (rc = check_record(&h, &v[i], e)) != SP_OK)
+        if ((rc = sp_check_live(c, e)) != SP_OK || (rc = check_record(&h, &v[i], e)) != SP_OK)
             goto out;
+        else
+            c->progress.sets++;
     rc = sp_check_chain_end(h.chain, e);
 out:
     sp_check_chain_free(h.chain);
@@ -197,6 +206,7 @@ sp_check_records(struct sp_check *c, struct sp_err *e)
 
     if ((rc = sp_records_list(c->r, c->host, &names, e)) != SP_OK)
         return rc;
+    c->progress.sets_total = names.n;
     if (names.n > 0)
         qsort(names.v, names.n, sizeof(*names.v), by_host);
     for (i = 0; i < names.n && rc == SP_OK; i += n) {

@@ -83,9 +83,19 @@ enum sp_check_depth {
     SP_CHECK_STRUCTURE = 0, /* objects, trailers, index, closure of every set */
     SP_CHECK_DATA = 1       /* and every byte of (a part of) the packs */
 };
+struct sp_check_progress {
+    uint64_t packs, packs_total; /* looked at */
+    uint64_t bytes, bytes_total; /* of packs that are read */
+    uint64_t sets, sets_total;   /* walked */
+};
 struct sp_check_options {
     enum sp_check_depth depth;
     uint32_t part, parts; /* 1-based; parts 0: all. `auto` is resolved by the caller */
+    /* Asked now and then, in the check's own thread; true ends it with SP_CANCELLED. A server does not
+     * ask its client's: sp_store_cancel ends both. */
+    bool (*stop)(void *arg); /* NULL: never */
+    void (*progress)(void *arg, const struct sp_check_progress *so_far); /* NULL; not from a server */
+    void *arg;
 };
 struct sp_check_finding {
     enum { SP_FINDING_NOTE, SP_FINDING_FAULT } severity;

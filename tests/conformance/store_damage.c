@@ -273,7 +273,7 @@ test_check_parts(void **state)
     assert_true(packs >= 3);
     assert_int_equal(t.packs_read, packs);
     for (uint32_t part = 1; part <= 3; part++) {
-        struct sp_check_options o = {SP_CHECK_DATA, part, 3};
+        struct sp_check_options o = {.depth = SP_CHECK_DATA, .part = part, .parts = 3};
         struct findings c;
 
         memset(&c, 0, sizeof(c));
@@ -283,7 +283,7 @@ test_check_parts(void **state)
     }
     assert_int_equal(read, packs);
     {
-        struct sp_check_options o = {SP_CHECK_DATA, 4, 3};
+        struct sp_check_options o = {.depth = SP_CHECK_DATA, .part = 4, .parts = 3};
 
         gives(SP_INVALID, sp_store_check(x.s, &o, find, NULL, &t, &err));
     }

@@ -53,7 +53,7 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     memcpy(to->set_id, f->set_id, 16);
     (void)snprintf(to->object, sizeof to->object, "%s", f->object);
     (void)snprintf(to->text, sizeof to->text, "%s", f->text);
-    return sp_lost_ids_add(&found.lost, f->ids, f->nids, e);
+    return sp_lost_ids_take(&found.lost, f, e);
 }
 
 static void
