@@ -312,6 +312,64 @@ trees_that_fold(void **state)
     bounds_end();
 }
 
+/* Ordinals that are none of the node's, and refs that nothing uses: in an entry's piece, its list,
+ * its attribute, in a child, in a list. */
+static void
+ordinals_outside(void **state)
+{
+    (void)state;
+    static const uint64_t ordinals[] = {2, 3, 255, UINT32_MAX, UINT64_C(1) << 32, UINT64_MAX};
+    struct outcome *o = outcome();
+    struct set s;
+    struct place p;
+
+    bounds_begin("ordinals outside", 30, MEMORY);
+    set_new(&s);
+    place_new(&p);
+    const struct sp_id x = set_chunk(&s, "x", 1);
+    for (size_t i = 0; i < sizeof ordinals / sizeof *ordinals; i++) {
+        for (unsigned where = 0; where < 4; where++) {
+            struct sp_buf b = SP_BUF_INIT, item = SP_BUF_INIT, part = SP_BUF_INIT;
+
+            hostile_case();
+            sp_wire_put_uint(&b, 1, where == 3);
+            sp_wire_put_uint(&part, 1, where == 0);
+            if (where == 1)
+                sp_wire_put_bytes(&part, 1, "user.x", 6);
+            sp_wire_put_uint(&part, where == 1 ? 3 : 2, ordinals[i]);
+            if (where < 3) {
+                sp_wire_put_bytes(&item, 2, "e", 1);
+                sp_wire_put_uint(&item, 3, 1);
+                sp_wire_put_uint(&item, 5, where != 1);
+                if (where == 0)
+                    sp_wire_put_item(&item, 19, part.data, part.len);
+                if (where == 2)
+                    sp_wire_put_uint(&item, 20, ordinals[i]);
+                if (where == 1)
+                    sp_wire_put_item(&item, 21, part.data, part.len);
+            } else {
+                sp_wire_put_uint(&item, 2, ordinals[i]);
+                sp_wire_put_uint(&item, 3, 1);
+            }
+            sp_wire_put_item(&b, where < 3 ? 2 : 3, item.data, item.len);
+            s.root = raw_node(&s, SP_CHUNK_TREE, &x, 1, b.data, b.len);
+            assert_int_equal(restore_root(&s, &p, o), SP_CORRUPT);
+            assert_listing(&p, "");
+            sp_buf_free(&b);
+            sp_buf_free(&item);
+            sp_buf_free(&part);
+        }
+    }
+    const struct sp_id ids[] = {x, {{1}}}; /* the second is of nothing */
+    struct sp_buf b = SP_BUF_INIT;
+    s.root = raw_node(&s, SP_CHUNK_TREE, ids, 2, b.data, b.len);
+    assert_int_equal(restore_root(&s, &p, o), SP_CORRUPT);
+    place_free(&p);
+    set_free(&s);
+    free(o);
+    bounds_end();
+}
+
 /* What an id stands for is found out anew: a node cannot hold its own id, unless nobody looks. */
 static void
 nodes_that_lie(void **state)
@@ -381,7 +439,7 @@ static void
 depth(void **state)
 {
     (void)state;
-    size_t levels = hostile_long() ? 65535 : 8000;
+    size_t levels = hostile_long() ? 65535 : 5000;
     struct outcome *o = outcome();
     struct set s;
     struct place p;
@@ -451,6 +509,7 @@ main(int argc, char **argv)
         cmocka_unit_test(lists_that_fold),
         cmocka_unit_test(one_chunk_for_ever),
         cmocka_unit_test(trees_that_fold),
+        cmocka_unit_test(ordinals_outside),
         cmocka_unit_test(nodes_that_lie),
         cmocka_unit_test(depth),
     };
