@@ -36,6 +36,42 @@ same(const struct sp_node *n)
            (n->len == 0 || memcmp(coder.out.data, n->data, n->len) == 0);
 }
 
+/* The messages of a node: the highest number that is known, and which fields are messages. */
+enum { NODE, ENTRY, CHILD, SEGMENT, ATTRIBUTE, LIST };
+static const struct {
+    uint32_t last;
+    struct {
+        uint32_t number;
+        int message;
+    } inner[2];
+} messages[] = {[NODE] = {3, {{2, ENTRY}, {3, CHILD}}},
+    [ENTRY] = {21, {{19, SEGMENT}, {21, ATTRIBUTE}}},
+    [CHILD] = {4, {{0, 0}}},
+    [SEGMENT] = {2, {{0, 0}}},
+    [ATTRIBUTE] = {3, {{0, 0}}},
+    [LIST] = {3, {{2, SEGMENT}, {3, SEGMENT}}}};
+
+/* Nothing in it is unknown, zero or empty: then it has the one form that docs/format.md §10 knows.
+ */
+static bool
+plain(struct sp_cur c, int message)
+{
+    struct sp_wire_field f;
+
+    while (sp_wire_next(&c, &f)) {
+        int inner = -1;
+
+        for (size_t i = 0; i < 2; i++)
+            if (messages[message].inner[i].number == f.number)
+                inner = messages[message].inner[i].message;
+        if (f.number > messages[message].last ||
+            (inner < 0 && (f.type == SP_WIRE_BYTES ? f.bytes.left == 0 : f.value == 0)) ||
+            (inner >= 0 && !plain(f.bytes, inner)))
+            return false;
+    }
+    return true;
+}
+
 /* --- entries -----------------------------------------------------------------------------------
  */
 
@@ -88,6 +124,7 @@ entries(const struct sp_node *n)
     if (once.all && FUZZ_TRY(sp_tree_encode_entries(&coder, once.e, once.n, &e)) == SP_OK) {
         sp_buf_put(&first, coder.out.data, coder.out.len);
         FUZZ_MUST(!first.failed && coder.refs.n == n->nrefs);
+        FUZZ_MUST(same(n) || !plain(sp_cur_of(n->data, n->len), NODE));
         again = node_of(SP_CHUNK_TREE, n->nrefs, first.data, first.len);
         FUZZ_OK(sp_tree_reader_open(r, again, NULL, &e));
         take_entries(r, &twice);
@@ -128,6 +165,7 @@ children(const struct sp_node *n, unsigned level)
     FUZZ_MUST(count > 0 && count <= n->len);
     FUZZ_OK(sp_tree_encode_children(&coder, level, v, count, &e));
     FUZZ_MUST(coder.refs.n == n->nrefs);
+    FUZZ_MUST(same(n) || !plain(sp_cur_of(n->data, n->len), NODE));
     again = node_of(SP_CHUNK_TREE, n->nrefs, coder.out.data, coder.out.len);
     FUZZ_OK(sp_tree_children(again, NULL, &use, &w, &cap2, &count2, &e));
     FUZZ_MUST(count2 == count);
@@ -167,6 +205,7 @@ list(const struct sp_node *n)
     FUZZ_MUST(sum == total);
     FUZZ_OK(sp_list_encode(&coder, it.level, segments, count, &e));
     FUZZ_MUST(coder.refs.n == n->nrefs);
+    FUZZ_MUST(same(n) || !plain(sp_cur_of(n->data, n->len), LIST));
     again = node_of(SP_CHUNK_LIST, n->nrefs, coder.out.data, coder.out.len);
     FUZZ_OK(sp_list_open(again, &use, &it2, &total2, &e));
     FUZZ_MUST(total2 == total && it2.level == it.level);
