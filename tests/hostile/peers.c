@@ -238,8 +238,11 @@ read_plain(struct wire *w)
     size_t n;
 
     ERR_clear_error();
-    while (SSL_read_ex(w->ssl, bytes, sizeof(bytes), &n) == 1)
+    while (SSL_read_ex(w->ssl, bytes, sizeof(bytes), &n) == 1) {
         sp_buf_put(&w->got, bytes, n);
+        if (w->tape != NULL)
+            sp_buf_put(w->tape, bytes, n);
+    }
     switch (SSL_get_error(w->ssl, 0)) {
     case SSL_ERROR_ZERO_RETURN:
         w->notified = true;

@@ -28,6 +28,7 @@ struct wire {
     char error[200];   /* of TLS, on our side */
     struct sp_buf got; /* plaintext that came and was not looked at */
     struct sp_frame_decoder *decoder;
+    struct sp_buf *tape; /* plaintext that came is written down here; may be NULL */
 };
 
 struct wire_tls {            /* what to say */
