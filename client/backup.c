@@ -9,8 +9,6 @@
 
 #define LAG_TRIES 4u
 #define LAG_PAUSE_MS 250u
-#define LAG_TRIES 4u
-#define LAG_PAUSE_MS 250u
 #define PASSES                                                                                     \
     3 /* a commit that names missing chunks is followed by a pass that reads them again */
 
@@ -177,28 +175,6 @@ lacks(struct backup *b, struct sp_id *ids, size_t n)
         qsort(ids, n, sizeof(*ids), sp_id_cmp);
     b->missing = ids;
     b->nmissing = n;
-}
-
-/* Listings of a share may lag (§10 of the design): before a set that this machine made is taken for
- * lost, and its number given to another, the store is asked again for a while. */
-static enum sp_code
-ask_head(struct backup *b, struct sp_err *e)
-{
-    struct sp_err ignored = {0};
-    struct sp_set last;
-    enum sp_code rc;
-
-    for (unsigned i = 0;; i++) {
-        if ((rc = sp_store_head(b->store, b->o->job, &b->head, e)) != SP_OK ||
-            b->o->known_sequence == 0 || i == LAG_TRIES)
-            return rc;
-        if (b->head.has_set &&
-            (sp_set_record_decode(b->head.set, b->head.set_len, &last, &ignored) != SP_OK ||
-                last.sequence >= b->o->known_sequence))
-            return SP_OK;
-        sp_store_head_clear(&b->head);
-        sp_sleep_ms(LAG_PAUSE_MS << i); /* 3.75 s in all */
-    }
 }
 
 /* Listings of a share may lag (§10 of the design): before a set that this machine made is taken for
