@@ -282,7 +282,8 @@ publish_by_link(const char *from, const char *to, struct sp_err *e)
     if (link(from, to) != 0) {
         int why = errno;
 
-        if (why == EPERM || why == ENOTSUP || why == EMLINK || why == ENOSYS)
+        /* EIO is rclone's word for "no links"; where it is meant, the rename meets it as well. */
+        if (why == EPERM || why == ENOTSUP || why == EMLINK || why == ENOSYS || why == EIO)
             return publish_by_rename(from, to, e);
         if (why != EEXIST || !same_file(from, to))
             return fail_path(e, why, "publish", to);
