@@ -2,7 +2,8 @@
  *
  * A flush that failed proves nothing when it is asked again (R3; Linux reports a lost page once):
  * after one, no sync of this backend succeeds any more. Whoever needs one opens the repository anew
- * and writes again what was not covered. */
+ * and writes again what was not covered. Only a share that had gone was never asked: what it is to
+ * flush is asked of it when it is back. */
 
 #include "storage/backend_dir.h"
 
@@ -158,8 +159,9 @@ take_named(struct sp_dir *d, struct sp_dir_folder ***ret, size_t *ret_n, struct 
     return SP_OK;
 }
 
+/* *ret_asked: the folder was there to be flushed. */
 static enum sp_code
-flush_folder(struct sp_dir *d, const struct sp_dir_folder *f, struct sp_err *e)
+flush_folder(struct sp_dir *d, const struct sp_dir_folder *f, bool *ret_asked, struct sp_err *e)
 {
     struct sp_err why = {0};
     char *path;
@@ -173,9 +175,22 @@ flush_folder(struct sp_dir *d, const struct sp_dir_folder *f, struct sp_err *e)
         return SP_OK;
     *e = why;
     /* A folder that objects were put into is gone: that is no answer about an object. */
-    if (rc == SP_ABSENT && (rc = sp_dir_present(d, e)) == SP_OK)
+    if (rc != SP_ABSENT)
+        return rc;
+    rc = sp_dir_present(d, e);
+    *ret_asked = rc != SP_UNREACHABLE;
+    if (rc == SP_OK)
         rc = sp_fail(e, SP_IO, SP_DOM_STORE, "folder %s of %s has gone", f->path, d->root);
     return rc;
+}
+
+static void
+give_back(struct sp_dir *d, struct sp_dir_folder **folders, size_t n)
+{
+    sp_mutex_lock(&d->lock);
+    for (size_t i = 0; i < n; i++)
+        folders[i]->named = true;
+    sp_mutex_unlock(&d->lock);
 }
 
 enum sp_code
@@ -183,7 +198,8 @@ sp_dir_sync(struct sp_backend *b, struct sp_err *e)
 {
     struct sp_dir *d = (struct sp_dir *)b;
     struct sp_dir_folder **named = NULL;
-    size_t n = 0;
+    size_t n = 0, i;
+    bool asked = true;
     enum sp_code rc;
 
     /* Held to the end: a second caller's objects may be among those that the first is flushing. */
@@ -191,15 +207,19 @@ sp_dir_sync(struct sp_backend *b, struct sp_err *e)
     if (d->flush_lost) {
         rc = sp_fail(e, SP_IO, SP_DOM_STORE,
             "%s could not be flushed before; what was written since then is not proven to be "
-            "stored",
+            "stored. Only when it is opened anew is it asked again: run it again, or restart the "
+            "server",
             d->root);
         goto out;
     }
     if ((rc = take_named(d, &named, &n, e)) != SP_OK)
         goto out;
-    for (size_t i = 0; rc == SP_OK && i < n; i++)
-        rc = flush_folder(d, named[i], e);
-    d->flush_lost = rc != SP_OK;
+    for (i = 0; i < n; i++)
+        if ((rc = flush_folder(d, named[i], &asked, e)) != SP_OK)
+            break;
+    if (rc != SP_OK && !asked)
+        give_back(d, named + i, n - i);
+    d->flush_lost = rc != SP_OK && asked;
 out:
     sp_mutex_unlock(&d->sync_lock);
     free(named);

@@ -259,6 +259,25 @@ sync_flushes_the_folders_that_got_names(void **state)
     store_free(&s);
 }
 
+/* A share that had gone was not asked to flush: it is when it is back. */
+static void
+a_share_that_comes_back_is_flushed(void **state)
+{
+    struct store s;
+
+    (void)state;
+    make_repository();
+    store_init(&s);
+    store_open(&s);
+    ok(sp_backend_put(s.b, "packs/ab/x", "x", 1, &err));
+    assert_int_equal(rename(at("repo"), at("away")), 0);
+    gives(SP_UNREACHABLE, sp_backend_sync(s.b, &err));
+    gives(SP_UNREACHABLE, sp_backend_sync(s.b, &err));
+    assert_int_equal(rename(at("away"), at("repo")), 0);
+    assert_flushed(&s, 3, FOLDERS("repo/packs/ab", "repo/packs", "repo"));
+    store_free(&s);
+}
+
 static enum sp_code
 count_one(void *arg, const char *name, uint64_t size, struct sp_err *e)
 {
@@ -327,6 +346,7 @@ main(void)
         TEST(a_failed_step_leaves_nothing),
         TEST(what_was_written_after_a_fault_is_not_published),
         TEST(sync_flushes_the_folders_that_got_names),
+        TEST(a_share_that_comes_back_is_flushed),
         TEST(sync_flushes_the_folders_that_were_listed),
     };
 
