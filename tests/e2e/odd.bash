@@ -19,6 +19,7 @@ odd_mount() {
         kill -0 "${servers[-1]}" 2>/dev/null || skip "this machine does not let us mount: $(cat "$world/oddfs.log")"
         sleep 0.05
     done
+    mounts+=("$store")
 }
 
 # odd WORDS: renamed into place, so that nobody reads half of them.
@@ -70,6 +71,14 @@ the_first() {
 
 set_count() { "$stillpoint" list --json "$@" | "$python" -c 'import json, sys; print(json.load(sys.stdin)["count"])'; }
 
+unmount_all() {
+    local i
+    for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
+        ! mountpoint -q "${mounts[i]}" || umount "${mounts[i]}"
+    done
+    mounts=()
+}
+
 scenes() {
     local begun=$SECONDS name names=("$@")
     ((${#names[@]})) || mapfile -t names < <(compgen -A function scene_ | sed s/scene_//)
@@ -78,8 +87,7 @@ scenes() {
         mkdir "$world"
         as one
         "scene_$name"
-        [[ -z ${store-} ]] || umount "$store"
-        store=
+        unmount_all
     done
     world=$old_world
     echo "$(basename "$0" .sh): ${#names[@]} scenes (${names[*]}), $((SECONDS - begun)) s: ok"

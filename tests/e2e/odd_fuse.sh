@@ -110,10 +110,10 @@ scene_scanner() {
 scene_plain() {
     odd_mount
     plant
-    odd inodes no-type seconds fold no-flags no-link
+    odd inodes no-type seconds fold no-flags link=EPERM
     quiet "$stillpoint" init -r "$store/r" --sheet "$world/sheet"
     the_first
-    odd inodes no-type seconds fold no-flags no-link
+    odd inodes no-type seconds fold no-flags link=EIO # which is how rclone says it
     alter
     quiet "$stillpoint" backup "$tree"
     comes_back

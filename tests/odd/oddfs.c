@@ -4,7 +4,7 @@
  *
  *   fsync=ERR fsyncdir=ERR     flushing a file, a folder answers that (EINVAL EIO ENOTSUP ...)
  *   flush=ERR                  closing a file that was written answers that
- *   write=ERR read=ERR         and so on: open create rename mkdir readdir stat unlink
+ *   write=ERR read=ERR         and so on: open create rename link mkdir readdir stat unlink
  *   stale                      everything answers ESTALE
  *   quota=BYTES:ERR            once so much was written since the word was set, writing answers
  * that busy=N:ERR                 the first N tries to rename to a name answer that no-flags
@@ -133,7 +133,8 @@ error_of(const char *name)
         int number;
     } known[] = {{"EINVAL", EINVAL}, {"EIO", EIO}, {"ENOTSUP", ENOTSUP}, {"ENOSPC", ENOSPC},
         {"EDQUOT", EDQUOT}, {"EROFS", EROFS}, {"ESTALE", ESTALE}, {"EBUSY", EBUSY},
-        {"EACCES", EACCES}, {"ETXTBSY", ETXTBSY}, {"ENOTCONN", ENOTCONN}, {"ENOENT", ENOENT}};
+        {"EACCES", EACCES}, {"ETXTBSY", ETXTBSY}, {"ENOTCONN", ENOTCONN}, {"ENOENT", ENOENT},
+        {"EPERM", EPERM}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strcmp(known[i].name, name) == 0)
@@ -407,8 +408,7 @@ o_link(const char *from, const char *to)
     char p[PATH_MAX], q[PATH_MAX];
     int rc;
 
-    if (is("no-link"))
-        return -EPERM;
+    ANSWER("link");
     if ((rc = said(link(real(from, p), real(to, q)))) == 0)
         given(to);
     return rc;
