@@ -4,18 +4,22 @@
  * all after it; KIND:0:0 only counts SP_FAULT_BELOW=PATH[:PATH…]  files: only what is opened, made
  * or named below these counts SP_FAULT_REPORT=FILE         at the end: "KIND COUNT FIRED\n"
  *
- * Kinds: memory, open, read, write, fsync, close, rename, mkdir, unlink, stat, list, socket
- * (connect, accept, send, recv and reads and writes of sockets), random, thread. A failing close
- * does close; a failing write of ENOSPC has first written half. Programs that a program starts are
- * let alone. */
+ * Kinds: memory, open, read, write, fsync, close, rename, mkdir, unlink, stat, attr (rights, times,
+ * owners), list, socket (connect, accept, send, recv and reads and writes of sockets), random,
+ * thread. A failing close does close; a failing write of ENOSPC has first written half. Programs
+ * that a program starts are let alone. */
 
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <pwd.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -39,6 +43,7 @@ enum kind {
     MKDIR,
     UNLINK,
     STAT,
+    ATTR,
     LIST,
     SOCKET,
     RANDOM,
@@ -46,7 +51,7 @@ enum kind {
     KINDS
 };
 static const char *const names[KINDS] = {"memory", "open", "read", "write", "fsync", "close",
-    "rename", "mkdir", "unlink", "stat", "list", "socket", "random", "thread"};
+    "rename", "mkdir", "unlink", "stat", "attr", "list", "socket", "random", "thread"};
 
 static enum kind wanted = KINDS;
 static long nth;
@@ -92,11 +97,28 @@ begin(void)
     unsetenv("LD_PRELOAD");
 }
 
+/* Where it crashed, and then it ends as it would have. */
+static void
+crashed(int sig)
+{
+    void *frames[40];
+
+    inside++;
+    backtrace_symbols_fd(frames, backtrace(frames, 40), 2);
+    (void)signal(sig, SIG_DFL);
+    (void)raise(sig);
+}
+
 __attribute__((constructor)) static void
 start(void)
 {
+    void *first[2];
+
     inside++;
     begin();
+    (void)backtrace(first, 2); /* loads what it needs */
+    (void)signal(SIGSEGV, crashed);
+    (void)signal(SIGABRT, crashed);
     inside--;
     atomic_store(&ready, true);
 }
@@ -487,6 +509,110 @@ readdir64(DIR *d)
     return FD(LIST, dirfd(d)) ? NULL : real_readdir64(d);
 }
 
+int __openat64_2(int dir, const char *path, int flags);
+
+int
+__openat64_2(int dir, const char *path, int flags)
+{
+    return openat64(dir, path, flags);
+}
+
+int
+fchmod(int fd, mode_t mode)
+{
+    REAL(int, fchmod, int, mode_t)
+    return FD(ATTR, fd) ? -1 : real_fchmod(fd, mode);
+}
+
+int
+futimens(int fd, const struct timespec t[2])
+{
+    REAL(int, futimens, int, const struct timespec *)
+    return FD(ATTR, fd) ? -1 : real_futimens(fd, t);
+}
+
+int
+utimensat(int dir, const char *path, const struct timespec t[2], int flags)
+{
+    REAL(int, utimensat, int, const char *, const struct timespec *, int)
+    return AT(ATTR, dir, path) ? -1 : real_utimensat(dir, path, t, flags);
+}
+
+int
+fchownat(int dir, const char *path, uid_t u, gid_t g, int flags)
+{
+    REAL(int, fchownat, int, const char *, uid_t, gid_t, int)
+    return AT(ATTR, dir, path) ? -1 : real_fchownat(dir, path, u, g, flags);
+}
+
+int
+ftruncate64(int fd, off64_t n)
+{
+    REAL(int, ftruncate64, int, off64_t)
+    return FD(WRITE, fd) ? -1 : real_ftruncate64(fd, n);
+}
+
+/* --- the C library's own -------------------------------------------------------------------------
+ *
+ * glibc's name service aborts or crashes when there is no memory for its configuration; that is not
+ * ours to test. */
+
+int
+getpwuid_r(uid_t id, struct passwd *p, char *buf, size_t n, struct passwd **ret)
+{
+    REAL(int, getpwuid_r, uid_t, struct passwd *, char *, size_t, struct passwd **)
+    inside++;
+    int rc = real_getpwuid_r(id, p, buf, n, ret);
+
+    inside--;
+    return rc;
+}
+
+int
+getgrgid_r(gid_t id, struct group *g, char *buf, size_t n, struct group **ret)
+{
+    REAL(int, getgrgid_r, gid_t, struct group *, char *, size_t, struct group **)
+    inside++;
+    int rc = real_getgrgid_r(id, g, buf, n, ret);
+
+    inside--;
+    return rc;
+}
+
+int
+getpwnam_r(const char *name, struct passwd *p, char *buf, size_t n, struct passwd **ret)
+{
+    REAL(int, getpwnam_r, const char *, struct passwd *, char *, size_t, struct passwd **)
+    inside++;
+    int rc = real_getpwnam_r(name, p, buf, n, ret);
+
+    inside--;
+    return rc;
+}
+
+int
+getgrnam_r(const char *name, struct group *g, char *buf, size_t n, struct group **ret)
+{
+    REAL(int, getgrnam_r, const char *, struct group *, char *, size_t, struct group **)
+    inside++;
+    int rc = real_getgrnam_r(name, g, buf, n, ret);
+
+    inside--;
+    return rc;
+}
+
+int
+getaddrinfo(
+    const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **ret)
+{
+    REAL(int, getaddrinfo, const char *, const char *, const struct addrinfo *, struct addrinfo **)
+    inside++;
+    int rc = real_getaddrinfo(host, service, hints, ret);
+
+    inside--;
+    return rc;
+}
+
 /* --- sockets, random bytes, threads --------------------------------------------------------------
  */
 
@@ -550,5 +676,11 @@ int
 pthread_create(pthread_t *ret, const pthread_attr_t *attr, void *(*run)(void *), void *arg)
 {
     REAL(int, pthread_create, pthread_t *, const pthread_attr_t *, void *(*)(void *), void *)
+    Dl_info caller;
+
+    /* libuv ends the program when it cannot make its pool; it knows no other answer. */
+    if (dladdr(__builtin_return_address(0), &caller) != 0 && caller.dli_fname != NULL &&
+        strstr(caller.dli_fname, "libuv") != NULL)
+        return real_pthread_create(ret, attr, run, arg);
     return turn(THREAD) ? number : real_pthread_create(ret, attr, run, arg);
 }
