@@ -171,7 +171,8 @@ sp_slot_read(const void *slot, size_t n, struct sp_slot *ret, struct sp_err *e)
         if (!take_field(&f, &s, &version, &kind))
             return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "field %u of the key slot is malformed",
                 (unsigned)f.number);
-        if (f.number <= F_WRAPPED)
+        /* A zero or nothing is a field that is left out: scrypt with r = 0 is none. */
+        if (f.number <= F_WRAPPED && (f.type == SP_WIRE_BYTES ? f.bytes.left > 0 : f.value != 0))
             seen |= UINT32_C(1) << f.number;
     }
     if (!sp_cur_done(&c))
