@@ -240,11 +240,25 @@ first_cut(const struct history *h, enum memdisk_mode mode)
     return h->server && mode > MEMDISK_POSIX ? (size_t)h->idles[0] + 1 : 2;
 }
 
+/* What makes a repository is short: every cut of it, with more residues. */
+static void
+cut_making(struct sweep *all, const struct memdisk *d, struct subject *subject, size_t from)
+{
+    struct memdisk *making = memdisk_at(d, (size_t)subject->h->made);
+    size_t randoms = all->randoms;
+
+    all->randoms = all->lasting ? 200 : 10;
+    if (from < memdisk_ops(making))
+        sweep_all(all, making, from, 1, 1, verify, subject);
+    all->randoms = randoms;
+    memdisk_free(making);
+}
+
 static void
 test_every_cut(void **state)
 {
     /* One in so many cuts; the last history is long, and does the same again. */
-    static const size_t strides[HISTORY_SCENARIOS] = {11, 23, 23, 211};
+    static const size_t strides[HISTORY_SCENARIOS] = {13, 31, 31, 307};
     struct sweep s = sweep_begin(1, 40);
     uint64_t again = 0, verified = 0;
 
@@ -266,7 +280,8 @@ test_every_cut(void **state)
             assert_true(history_ended(h));
             /* Where a flush proves, each one; elsewhere some, as in a history that repeats itself.
              */
-            flushes = s.lasting ? 1 : i == HISTORY_MERGE ? 23 : mode > MEMDISK_POSIX ? 3 : 1;
+            flushes = s.lasting ? 1 : i == HISTORY_MERGE ? 43 : mode > MEMDISK_POSIX ? 7 : 1;
+            cut_making(&s, d, &subject, first_cut(h, subject.mode));
             sweep_all(&s, d, first_cut(h, subject.mode), s.lasting ? 1 : strides[i], flushes,
                 verify, &subject);
             again += subject.again;

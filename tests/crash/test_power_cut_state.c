@@ -441,7 +441,7 @@ made_verify(const struct making *m, struct memdisk *found, char why[512])
 
     if (!opens(found, why))
         return false;
-    must(sp_os_read_file(memdisk_os(found), "/home/sheet", 1u << 16, &p, &n, &err) == SP_OK,
+    must(sp_os_read_file(memdisk_os(found), "/papers/sheet", 1u << 16, &p, &n, &err) == SP_OK,
         "the recovery sheet is lost: %s", err.text);
     same = n == m->sheet_n && memcmp(p, m->sheet, n) == 0;
     free(p);
@@ -459,7 +459,7 @@ making_verify(void *arg, struct memdisk *found, size_t k, char why[512])
 
     if (k >= m->done && !made_verify(m, found, why))
         return false;
-    code = run_init(found, "/home/sheet-2", text);
+    code = run_init(found, "/papers/sheet-2", text);
     if (code == SP_EXIT_DONE) {
         must(k < m->done, "a repository was made over one that was there");
         return opens(found, why);
@@ -468,7 +468,7 @@ making_verify(void *arg, struct memdisk *found, size_t k, char why[512])
     must(strstr(text, "/disk/repo") != NULL && strstr(text, "init") != NULL,
         "no word of how to go on: %.300s", text);
     must(sp_os_remove_tree(memdisk_os(found), "/disk/repo", &err) == SP_OK, "%s", err.text);
-    code = run_init(found, "/home/sheet-3", text);
+    code = run_init(found, "/papers/sheet-3", text);
     must(code == SP_EXIT_DONE, "it was removed, and still: %.300s", text);
     return opens(found, why);
 }
@@ -483,14 +483,15 @@ making_play(struct sweep *s, enum memdisk_mode mode, bool folder_there)
 
     folder(d, "/disk");
     folder(d, "/home");
+    folder(d, "/papers");
     memdisk_settle(d);
     from = memdisk_ops(d);
-    if (folder_there)
-        folder(d, "/disk/repo"); /* by its owner, just before */
-    if (run_init(d, "/home/sheet", text) != SP_EXIT_DONE)
+    if (folder_there) /* by its owner, just before */
+        assert_ok(memdisk_os(d)->mkdir(d, "/disk/repo", e));
+    if (run_init(d, "/papers/sheet", text) != SP_EXIT_DONE)
         fail_msg("init: %s", text);
     m.done = memdisk_ops(d);
-    assert_ok(sp_os_read_file(memdisk_os(d), "/home/sheet", 1u << 16, &m.sheet, &m.sheet_n, e));
+    assert_ok(sp_os_read_file(memdisk_os(d), "/papers/sheet", 1u << 16, &m.sheet, &m.sheet_n, e));
     sweep_all(s, d, from, s->lasting ? 1 : 3, 1, making_verify, &m);
     free(m.sheet);
     memdisk_free(d);
