@@ -80,6 +80,8 @@ enum sp_code sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_b
 /* SIGINT/SIGTERM: the first asks the run to stop, the second cancels the store's waiting calls, the third
  * ends the process. */
 void sp_signals_install(void);
+/* For commands that make nothing: the first signal cancels the store's waiting calls already. */
+void sp_signals_at_once(void);
 bool sp_signals_stop(void *unused);    /* for sp_backup_run's `cancelled` */
 int sp_signals_which(void);            /* 0, SIGINT or SIGTERM */
 int sp_signals_times(void);            /* how many came */
@@ -142,6 +144,9 @@ struct sp_progress;
 struct sp_progress *sp_progress_new(struct sp_cli *c, const char *what); /* NULL is harmless */
 void sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t total_bytes,
     const void *key, size_t key_len);
+/* The same of anything else that takes time: `done` of `total` (0: unknown), and in words. */
+void sp_progress_tell(struct sp_progress *p, uint64_t done, uint64_t total, const char *fmt, ...)
+    SP_PRINTF(4, 5);
 void sp_progress_free(struct sp_progress *p); /* clears the line */
 
 #endif

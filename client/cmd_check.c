@@ -7,6 +7,7 @@
 #include "client/commands.h"
 #include "client/lost_paths.h"
 #include "client/present.h"
+#include "client/recall.h"
 #include "client/report.h"
 
 static const char usage[] =
@@ -16,7 +17,10 @@ static const char usage[] =
     "that\n"
     "every set has all that it refers to. Needs no key for a folder; with one it names the files "
     "that\n"
-    "a damage concerns. Exit code 3 when there is damage.\n\n"
+    "a damage concerns, and on a machine that backs up there it knows which sets and key slots "
+    "have "
+    "to\n"
+    "be there. Exit code 3 when there is damage.\n\n"
     "      --read-data                read every byte of every pack as well\n"
     "      --read-data-subset N/M     read the N-th of M parts\n"
     "      --read-data-subset auto    read the next of 30 parts, and remember it: run daily, it "
@@ -33,6 +37,9 @@ struct check {
     struct sp_check_totals totals;
     struct sp_lost_ids lost;
     uint64_t notes;
+    struct sp_progress *progress;
+    bool headed; /* the set whose paths are being named was named itself */
+    const struct sp_listed *set;
 };
 
 /* --- parts ------------------------------------------------------------------------------------ */
@@ -147,11 +154,37 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
 
 /* --- the files concerned ---------------------------------------------------------------------- */
 
+/* A set is named when something of it is: one that is none the worse for the damage is not. */
+static void
+head(struct check *k)
+{
+    const struct sp_listed *l = k->set;
+
+    if (k->headed)
+        return;
+    k->headed = true;
+    if (k->r.j != NULL) {
+        sp_json_object(k->r.j);
+        sp_json_kstr(k->r.j, "set", sp_hex16(l->set.set_id).s);
+        sp_json_kstr(k->r.j, "job", l->set.job);
+        sp_json_kstr(k->r.j, "host", l->host_name);
+        sp_json_key(k->r.j, "paths");
+        sp_json_array(k->r.j);
+    } else {
+        (void)printf("set %s (", sp_present_id(l->set.set_id).s);
+        sp_present_print_text(l->set.job);
+        (void)fputs(" of ", stdout);
+        sp_present_print_text(l->host_name);
+        (void)fputs("):\n", stdout);
+    }
+}
+
 static void
 on_path(void *arg, const void *key, size_t n, const char *text)
 {
     struct check *k = arg;
 
+    head(k);
     if (k->r.j != NULL) {
         sp_json_object(k->r.j);
         if (n > 0)
@@ -175,21 +208,11 @@ name_in_set(struct check *k, struct sp_opened_store *o, const struct sp_listed *
     uint64_t total = 0, parts = 0;
     enum sp_code rc;
 
-    if (k->r.j != NULL) {
-        sp_json_object(k->r.j);
-        sp_json_kstr(k->r.j, "set", sp_hex16(l->set.set_id).s);
-        sp_json_kstr(k->r.j, "job", l->set.job);
-        sp_json_kstr(k->r.j, "host", l->host_name);
-        sp_json_key(k->r.j, "paths");
-        sp_json_array(k->r.j);
-    } else {
-        (void)printf("set %s (", sp_present_id(l->set.set_id).s);
-        sp_present_print_text(l->set.job);
-        (void)fputs(" of ", stdout);
-        sp_present_print_text(l->host_name);
-        (void)fputs("):\n", stdout);
-    }
+    k->set = l;
+    k->headed = false;
     rc = sp_lost_paths(k->r.c, o, &l->set, &k->lost, on_path, k, &total, &parts, e);
+    if (!k->headed)
+        return rc;
     if (k->r.j != NULL) {
         sp_json_array_end(k->r.j);
         sp_json_ku64(k->r.j, "files_damaged", total);
@@ -268,6 +291,57 @@ end(struct check *k)
         read);
 }
 
+static void
+on_recall(void *arg, const struct sp_check_finding *f)
+{
+    struct check *k = arg;
+    struct sp_err ignored = {0};
+
+    k->totals.faults++;
+    (void)on_finding(k, f, &ignored); /* it names no chunks, so it needs no memory */
+}
+
+/* What only this machine can miss. */
+static enum sp_code
+recall(struct check *k, struct sp_opened_store *o, struct sp_err *e)
+{
+    struct sp_sets sets;
+    enum sp_code rc;
+
+    if (o->keys == NULL)
+        return SP_OK;
+    if ((rc = sp_sets_list(o, true, false, NULL, &sets, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_recall_hosts(o, &sets, on_recall, k, e)) == SP_OK &&
+        (rc = sp_recall_heads(k->r.c, o, &sets, on_recall, k, e)) == SP_OK)
+        rc = sp_recall_slots(k->r.c, o, on_recall, k, e);
+    sp_sets_clear(&sets);
+    return rc;
+}
+
+static void
+on_progress(void *arg, const struct sp_check_progress *s)
+{
+    struct check *k = arg;
+
+    if (s->sets_total > 0)
+        sp_progress_tell(k->progress, s->sets, s->sets_total, "%s of %s records",
+            sp_text_count(s->sets).s, sp_text_count(s->sets_total).s);
+    else if (s->bytes_total > 0)
+        sp_progress_tell(k->progress, s->bytes, s->bytes_total, "%s of %s packs, %s read",
+            sp_text_count(s->packs).s, sp_text_count(s->packs_total).s, sp_text_bytes(s->bytes).s);
+    else
+        sp_progress_tell(k->progress, s->packs, s->packs_total, "%s of %s packs",
+            sp_text_count(s->packs).s, sp_text_count(s->packs_total).s);
+}
+
+static bool
+stop(void *arg)
+{
+    (void)arg;
+    return sp_signals_stop(NULL);
+}
+
 static enum sp_code
 check(struct check *k, struct sp_err *e)
 {
@@ -284,7 +358,14 @@ check(struct check *k, struct sp_err *e)
         sp_json_key(k->r.j, "findings");
         sp_json_array(k->r.j);
     }
+    k->o.stop = stop;
+    k->o.progress = on_progress;
+    k->o.arg = k;
+    k->progress = sp_progress_new(k->r.c, "check");
     rc = sp_store_check(o.store, &k->o, on_finding, k, &k->totals, e);
+    if (rc == SP_OK)
+        rc = recall(k, &o, e);
+    sp_progress_free(k->progress);
     if (k->r.j != NULL)
         sp_json_array_end(k->r.j);
     if (rc == SP_OK && k->automatic)
@@ -333,6 +414,8 @@ run(struct sp_cli *c)
             c->argv[optind]);
     if (all || subset)
         k.o.depth = SP_CHECK_DATA;
+    sp_signals_install();
+    sp_signals_at_once();
     sp_report_begin(&k.r, c);
     rc = check(&k, &e);
     code = k.totals.faults > 0 ? SP_EXIT_DAMAGE : SP_EXIT_DONE;

@@ -8,6 +8,7 @@
 #include "client/commands.h"
 #include "client/present.h"
 #include "client/report.h"
+#include "client/recall.h"
 #include "client/sets.h"
 #include "client/table.h"
 
@@ -117,6 +118,12 @@ say_totals(struct sp_cli *c, const struct totals *t, const char *address)
         sp_text_bytes(t->stored).s, ratio);
 }
 
+static void
+on_missing(void *arg, const struct sp_check_finding *f)
+{
+    sp_cli_warn(arg, "%s", f->text);
+}
+
 static enum sp_code
 list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp_err *e)
 {
@@ -141,6 +148,9 @@ list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp
     } else if ((rc = text_sets(r->c, &sets, e)) == SP_OK) {
         say_totals(r->c, &t, o.address);
     }
+    /* Of one job, or of no host of this machine's, it would miss what was not asked for. */
+    if (rc == SP_OK && job == NULL)
+        rc = sp_recall_heads(r->c, &o, &sets, on_missing, r->c, e);
     if (t.unsigned_sets > 0)
         sp_cli_warn(r->c,
             "%s signed by the host it names: forged, damaged, or the host's record is missing; "

@@ -6,6 +6,7 @@
 #include "client/doctor.h"
 #include "client/key_cmds.h"
 #include "client/present.h"
+#include "client/recall.h"
 #include "client/sets.h"
 #include "proto/cert.h"
 #include "storage/backend.h"
@@ -240,6 +241,35 @@ tell_sets(struct sp_doctor *d, struct sp_opened_store *o, bool is_default)
     sp_sets_clear(&sets);
 }
 
+static void
+on_recall(void *arg, const struct sp_check_finding *f)
+{
+    struct sp_doctor *d = arg;
+
+    d->worst = d->bad == 0 ? SP_EXIT_DAMAGE : d->worst;
+    sp_doctor_tell(d, SP_HEALTH_BAD, strncmp(f->object, "keys/", 5) == 0 ? "keys" : "sets",
+        "run 'stillpoint check'; what is lost may lie in an older copy of the store", "%s%s%s",
+        f->object, f->object[0] != '\0' ? ": " : "", f->text);
+}
+
+/* What this machine made and the store does not have any more. */
+static void
+tell_missing(struct sp_doctor *d, struct sp_opened_store *o)
+{
+    struct sp_sets sets;
+    struct sp_err e = {0};
+    enum sp_code rc;
+
+    if ((rc = sp_sets_list(o, false, false, NULL, &sets, &e)) == SP_OK) {
+        if ((rc = sp_recall_hosts(o, &sets, on_recall, d, &e)) == SP_OK &&
+            (rc = sp_recall_heads(d->c, o, &sets, on_recall, d, &e)) == SP_OK)
+            rc = sp_recall_slots(d->c, o, on_recall, d, &e);
+        sp_sets_clear(&sets);
+    }
+    if (rc != SP_OK)
+        sp_doctor_bad(d, "sets", NULL, &e);
+}
+
 struct sum {
     const struct sp_os *os;
     const char *folder;
@@ -315,6 +345,7 @@ sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_default
             "the server takes no backups from here: %s", info.why_not);
     tell_keys(d, &o);
     tell_sets(d, &o, is_default);
+    tell_missing(d, &o);
     tell_cache(d, p);
     sp_cli_close(&o);
 }

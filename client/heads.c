@@ -99,3 +99,25 @@ sp_profile_set_head(const struct sp_env *env, const struct sp_profile *p, const 
     free(path);
     return rc;
 }
+
+enum sp_code
+sp_profile_heads(const struct sp_env *env, const struct sp_profile *p,
+    void (*each)(void *arg, const char *job, uint64_t sequence, const uint8_t hash[32]), void *arg,
+    struct sp_err *e)
+{
+    char *text = NULL, *path = NULL, *line, *save = NULL, hex[65];
+    const char *job;
+    uint8_t hash[32];
+    uint64_t sequence;
+    enum sp_code rc;
+
+    if ((rc = read_heads(env, p, &text, &path, e)) == SP_OK) {
+        for (line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+            if (parse(line, &sequence, hex, &job) && sp_hex_parse(hex, hash, 32))
+                each(arg, job, sequence, hash);
+        }
+    }
+    free(text);
+    free(path);
+    return rc;
+}

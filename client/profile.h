@@ -58,6 +58,11 @@ enum sp_code sp_profile_head(const struct sp_env *env, const struct sp_profile *
 enum sp_code sp_profile_set_head(const struct sp_env *env, const struct sp_profile *p,
     const char *job, uint64_t sequence, const uint8_t hash[32], struct sp_err *e);
 
+/* All that are remembered. */
+enum sp_code sp_profile_heads(const struct sp_env *env, const struct sp_profile *p,
+    void (*each)(void *arg, const char *job, uint64_t sequence, const uint8_t hash[32]), void *arg,
+    struct sp_err *e);
+
 /* Cache folders: "<cache>/<repository id>" and, for nodes, "<cache>/<repository id>/jobs/<hash of job>". */
 enum sp_code sp_profile_cache(const struct sp_env *env, const uint8_t repository[16], const char *job,
     char **ret, struct sp_err *e);

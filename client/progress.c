@@ -31,13 +31,33 @@ sp_progress_new(struct sp_cli *c, const char *what)
     return p;
 }
 
+/* How much of the whole is done, and how long the rest takes. */
+static void
+put_share(struct sp_buf *line, uint64_t done, uint64_t total, double seconds)
+{
+    if (total == 0 || done >= total || done == 0)
+        return;
+    sp_buf_printf(line, ", %u %%, %s left", (unsigned)(100.0 * (double)done / (double)total),
+        sp_text_duration((int64_t)(seconds * (double)(total - done) / (double)done * 1e9)).s);
+}
+
+/* Frees the line. */
+static void
+put_line(struct sp_buf *line)
+{
+    if (sp_buf_str(line)[0] != '\0')
+        (void)fprintf(stderr, "\r%-*.*s", WIDTH, WIDTH, sp_buf_str(line));
+    (void)fflush(stderr);
+    sp_buf_free(line);
+}
+
 void
 sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t total_bytes,
     const void *key, size_t key_len)
 {
     struct sp_buf line = SP_BUF_INIT, path = SP_BUF_INIT;
     int64_t now, elapsed;
-    double seconds, left;
+    double seconds;
 
     if (p == NULL || (now = sp_clock_mono(p->clock)) - p->shown < EVERY_NS)
         return;
@@ -47,12 +67,7 @@ sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t
     sp_buf_printf(&line, "%s %s files, %s", p->what, sp_text_count(files).s, sp_text_bytes(bytes).s);
     if (seconds > 0.5)
         sp_buf_printf(&line, ", %s/s", sp_text_bytes((uint64_t)((double)bytes / seconds)).s);
-    if (total_bytes > 0 && bytes < total_bytes && bytes > 0) {
-        left = seconds * (double)(total_bytes - bytes) / (double)bytes;
-        sp_buf_printf(&line, ", %u %%, %s left",
-            (unsigned)(100.0 * (double)bytes / (double)total_bytes),
-            sp_text_duration((int64_t)(left * 1e9)).s);
-    }
+    put_share(&line, bytes, total_bytes, seconds);
     if (key_len > 0) {
         size_t name_len;
         const char *name = sp_key_name(key, key_len, &name_len);
@@ -61,11 +76,27 @@ sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t
         sp_path_show(name, name_len, &path);
         sp_buf_put(&line, path.data, path.len);
     }
-    if (sp_buf_str(&line)[0] != '\0')
-        (void)fprintf(stderr, "\r%-*.*s", WIDTH, WIDTH, sp_buf_str(&line));
-    (void)fflush(stderr);
-    sp_buf_free(&line);
+    put_line(&line);
     sp_buf_free(&path);
+}
+
+void
+sp_progress_tell(struct sp_progress *p, uint64_t done, uint64_t total, const char *fmt, ...)
+{
+    struct sp_buf line = SP_BUF_INIT;
+    char words[160];
+    int64_t now;
+    va_list ap;
+
+    if (p == NULL || (now = sp_clock_mono(p->clock)) - p->shown < EVERY_NS)
+        return;
+    p->shown = now;
+    va_start(ap, fmt);
+    (void)vsnprintf(words, sizeof(words), fmt, ap);
+    va_end(ap);
+    sp_buf_printf(&line, "%s %s", p->what, words);
+    put_share(&line, done, total, (double)(now - p->started) / (double)SP_SECOND);
+    put_line(&line);
 }
 
 void

@@ -126,6 +126,8 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
     to->set = set;
     to->published_ns = i->published_ns;
     to->sign = SP_SIGNED_NOT;
+    if ((rc = sp_record_hash(i->record, i->record_len, to->hash, e)) != SP_OK)
+        return rc;
     if (!h->found)
         return SP_OK;
     memcpy(to->host_name, h->host.name, sizeof(to->host_name));

@@ -17,6 +17,7 @@ struct sp_listed {
     enum sp_record_type type; /* SET or CHECKPOINT */
     struct sp_set set;
     int64_t published_ns;
+    uint8_t hash[32]; /* of its record: what a chain's head is */
     enum sp_signed sign;
     char host_name[256]; /* "" when its record is missing */
 };

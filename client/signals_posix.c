@@ -13,6 +13,7 @@
 
 static atomic_int received;
 static atomic_int times;
+static atomic_bool at_once;
 static struct sp_mutex lock;
 static struct sp_store *store;
 
@@ -27,7 +28,7 @@ wait_for_signals(void *arg)
             continue;
         atomic_store(&received, which);
         n = atomic_fetch_add(&times, 1) + 1;
-        if (n == 2) {
+        if (n == (atomic_load(&at_once) ? 1 : 2)) {
             sp_mutex_lock(&lock);
             if (store != NULL)
                 sp_store_cancel(store);
@@ -53,6 +54,12 @@ sp_signals_install(void)
         return;
     if (pthread_create(&thread, NULL, wait_for_signals, &set) == 0)
         (void)pthread_detach(thread);
+}
+
+void
+sp_signals_at_once(void)
+{
+    atomic_store(&at_once, true);
 }
 
 bool
