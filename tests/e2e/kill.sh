@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Four hosts, one server behind a proxy, one folder: programs killed and suspended, connections cut, several at once.
 # What was reported as done restores equal. kill.sh [promise] [resume] [history]: all three unless some are named.
+# SP_SEED: the history of that seed. SP_SECONDS: for about so long.
 . "$(dirname "$0")/lib.bash"
 
 new_server --proxied

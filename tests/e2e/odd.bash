@@ -1,8 +1,9 @@
 # Sourced by odd_*.sh after lib.bash: scenes over odd stores. A suite is a list of functions scene_NAME; its arguments
-# choose some of them, and every one begins with a client that knows nothing and a world of its own.
+# choose some of them (without: those in the array `slice`, all with STILLPOINT_LONG=1), and every one begins with a client that knows nothing and a world of its own.
 
 oddfs=$SP_BUILD/tests/odd/oddfs
 old_world=$world
+slice=()
 
 # odd_mount: a folder $store that does what `odd WORDS` says from then on; see tests/odd/oddfs.c. Its files lie in $real.
 odd_mount() {
@@ -81,6 +82,7 @@ unmount_all() {
 
 scenes() {
     local begun=$SECONDS name names=("$@")
+    ((${#names[@]} || ${STILLPOINT_LONG:-0})) || names=("${slice[@]}")
     ((${#names[@]})) || mapfile -t names < <(compgen -A function scene_ | sed s/scene_//)
     for name in "${names[@]}"; do
         world=$old_world/$name

@@ -4,6 +4,7 @@
 # its cache: the run after that sends it again.
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/odd.bash"
+slice=(sshfs rclone_writes)
 
 [[ -w /dev/fuse ]] || skip "needs /dev/fuse"
 for program in sshfs rclone fusermount3 ssh-keygen; do

@@ -4,6 +4,7 @@
 # whole.
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/odd.bash"
+slice=(ext4 quota client server served target)
 
 [[ $EUID == 0 ]] || skip "needs root to mount"
 

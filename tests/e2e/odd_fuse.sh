@@ -24,7 +24,6 @@ fails_with() {
     odd
     [[ $(set_count) == "$before" ]] || fail "$1: a failed run left a set"
     quiet "$stillpoint" backup "$tree"
-    comes_back
 }
 
 # EINVAL from the beginning is what such a store does, and is tolerated; it is said by doctor.
@@ -53,6 +52,7 @@ scene_fsyncdir() {
     fails_with fsyncdir=EIO 2 'cannot flush folder'
     fails_with fsyncdir=EINVAL 2 'cannot flush folder' # the probe saw that it can be done
     fails_with fsyncdir=ESTALE 6 'Stale'
+    comes_back
     old_comes_back
     expect 0 '' "$stillpoint" check --read-data
 }
@@ -62,6 +62,7 @@ scene_fsync() {
     fails_with fsync=EIO 2 'cannot flush'
     fails_with fsync=EINVAL 2 'cannot flush'
     fails_with flush=EIO 2 'cannot close'
+    comes_back
     old_comes_back
     expect 0 '' "$stillpoint" check --read-data
 }
@@ -73,6 +74,7 @@ scene_quota() {
     fails_with flush=EDQUOT 2 'quota' # as NFS tells it: when the file is closed
     fails_with fsync=ENOSPC 2 'space'
     fails_with create=EDQUOT 2 'quota'
+    comes_back
     old_comes_back
     expect 0 '' "$stillpoint" check --read-data
 }
@@ -87,6 +89,7 @@ scene_errors() {
     fails_with readdir=EIO 2 'cannot list'
     fails_with stale 6 'Stale'
     fails_with readdir=ESTALE 6 'Stale'
+    comes_back
     old_comes_back
     expect 0 '' "$stillpoint" check --read-data
 }

@@ -4,6 +4,7 @@
 # what is missing and no more.
 . "$(dirname "$0")/lib.bash"
 . "$(dirname "$0")/odd.bash"
+slice=(unmounted read_only server)
 
 [[ $EUID == 0 ]] || skip "needs root to mount"
 
