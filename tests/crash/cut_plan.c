@@ -254,6 +254,20 @@ cut_plan_names(const struct cut_plan *p)
     return p->n;
 }
 
+const char *
+cut_plan_name(const struct cut_plan *p, size_t name)
+{
+    return p->names[name].name->s;
+}
+
+bool
+cut_plan_newborn(const struct cut_plan *p, size_t name)
+{
+    const struct unsure *u = &p->names[name];
+
+    return u->steps[0].bytes == NULL && u->steps[u->n - 1].bytes != NULL;
+}
+
 size_t
 cut_plan_steps(const struct cut_plan *p, size_t name)
 {

@@ -62,6 +62,9 @@ enum cut_tear { CUT_WHOLE, CUT_EMPTY, CUT_HALF, CUT_SHORT, CUT_ZERO_TAIL, CUT_ZE
 struct cut_plan *cut_plan_new(const struct cutstore *c, uint64_t after);
 void cut_plan_free(struct cut_plan *p);
 size_t cut_plan_names(const struct cut_plan *p); /* whose last steps are not sure */
+const char *cut_plan_name(const struct cut_plan *p, size_t name);
+/* Its publishing is what is not sure, nothing that followed. */
+bool cut_plan_newborn(const struct cut_plan *p, size_t name);
 size_t cut_plan_steps(const struct cut_plan *p, size_t name); /* 0…this many may have survived */
 size_t cut_plan_tearable(const struct cut_plan *p); /* objects whose bytes are not sure */
 

@@ -17,6 +17,8 @@ struct verify {
     struct sp_env env;
     struct said made[CAST_HOSTS]; /* by the next runs */
     struct tree next[CAST_HOSTS];
+    struct sp_repository *losing; /* loses a pack before the next commit; NULL: nothing */
+    bool lost;
     const char *when;
     char *why;
 };
@@ -148,7 +150,7 @@ look_at(struct verify *v, struct sp_repository *r, const struct listed *l, struc
     if (memcmp(s->root.b, l->set.root.b, sizeof(s->root.b)) != 0 ||
         s->sequence != l->set.sequence || s->type != l->type)
         return wrong(v, "record %llu is not what was committed", (unsigned long long)s->sequence);
-    must = holds(v, s->done) && s->done != NEVER;
+    must = !v->lost && holds(v, s->done) && s->done != NEVER;
     if (sp_repository_closure(r, &scope, &l->set.root, &missing, &nmissing, &more, &e) != SP_OK)
         return wrong(v, "the closure of set %llu: %.300s", (unsigned long long)s->sequence, e.text);
     free(missing);
@@ -197,35 +199,65 @@ look(struct verify *v, struct sp_repository *r)
     return good;
 }
 
-/* The newest checkpoint that was said to be done is the resume point until a set follows: it, or
- * one that replaced it, is there. */
+/* What the next run would go on from is whole when it is called so. */
 static bool
-look_at_checkpoint(struct verify *v, struct sp_repository *r)
+judged(struct verify *v, struct sp_repository *r, unsigned host, const uint8_t *record, size_t n,
+    bool whole)
+{
+    struct read_memory m = {NULL, 0, 0};
+    struct sp_set set;
+    struct sp_err e = {0};
+    bool is = false, good = true;
+
+    if (!whole)
+        return true;
+    if (sp_set_record_decode(record, n, &set, &e) != SP_OK ||
+        read_set(v->mine->cast, host, r, &set.root, &m, &is, &e) != SP_OK)
+        good = wrong(v, "reading a parent: %.300s", e.text);
+    else if (!is)
+        good = wrong(v, "a parent is called whole, and is not");
+    read_memory_clear(&m);
+    return good;
+}
+
+/* A checkpoint that was said to be done is the resume point until a set follows: it, or one that
+ * replaced it, is there. */
+static bool
+look_at_head(struct verify *v, struct sp_repository *r, unsigned host)
 {
     const struct history *h = v->h;
+    const struct party *p = &h->cast->hosts[host];
     const struct said *newest = NULL;
     struct sp_store_head head;
     struct sp_err e = {0};
     bool good = true;
 
-    if (h->server)
-        return true;
     for (size_t i = 0; i < h->nsaid; i++)
-        if (h->said[i].done != NEVER && holds(v, h->said[i].done))
+        if (h->said[i].host == host && h->said[i].done != NEVER && holds(v, h->said[i].done))
             newest = &h->said[i];
-    /* One that follows may have been published: it replaces it, or the set did. */
-    if (newest == NULL || newest->type != SP_RECORD_CHECKPOINT)
-        return true;
     memset(&head, 0, sizeof(head));
-    if (sp_repository_head(r, h->cast->hosts[0].host, party_group(&h->cast->hosts[0]),
-            history_job(0), &head, &e) != SP_OK)
+    if (sp_repository_head(r, p->host, party_group(p), history_job(host), &head, &e) != SP_OK)
         return wrong(v, "the head: %.300s", e.text);
-    if (!head.has_checkpoint &&
-        !(head.has_set && head.set_whole)) /* the set that it led to, unsaid */
+    if (newest != NULL && newest->type == SP_RECORD_CHECKPOINT && !head.has_checkpoint &&
+        !(head.has_set && head.set_whole)) /* the set that it led to, not said to be done */
         good = wrong(v, "a checkpoint was said to be done, and there is none");
-    if (good && head.has_checkpoint && !head.checkpoint_whole)
+    if (newest != NULL && newest->type == SP_RECORD_CHECKPOINT && head.has_checkpoint &&
+        !head.checkpoint_whole)
         good = wrong(v, "the checkpoint to go on from is not whole");
+    good = good && (!head.has_set || judged(v, r, host, head.set, head.set_len, head.set_whole)) &&
+           (!head.has_checkpoint ||
+               judged(v, r, host, head.checkpoint, head.checkpoint_len, head.checkpoint_whole));
     sp_store_head_clear(&head);
+    return good;
+}
+
+static bool
+look_at_heads(struct verify *v, struct sp_repository *r)
+{
+    bool good = true;
+
+    for (unsigned i = 0; i < v->h->hosts && good; i++)
+        good = look_at_head(v, r, i);
     return good;
 }
 
@@ -305,7 +337,7 @@ check_clean(struct verify *v, struct sp_repository *r)
 
     if (!check(v, r, &c))
         return false;
-    if (promised(v) && c.faults > 0)
+    if (promised(v) && !v->lost && c.faults > 0)
         return wrong(v, "check finds %zu faults: %s", c.faults, c.first);
     if (c.of_new > 0)
         return wrong(v, "check finds faults of the new set: %s", c.first);
@@ -330,6 +362,39 @@ check_first(struct verify *v)
 
 /* --- the next runs ------------------------------------------------------------------------- */
 
+struct choice {
+    uint64_t n, wanted;
+    char name[192];
+};
+
+static enum sp_code
+choose(void *arg, const char *name, uint64_t size, struct sp_err *e)
+{
+    struct choice *c = arg;
+
+    (void)size;
+    (void)e;
+    if (c->n++ == c->wanted || c->name[0] == '\0')
+        (void)snprintf(c->name, sizeof(c->name), "%s", name);
+    return SP_OK;
+}
+
+/* The store comes back under a run that goes on, as below a hard mount, and has lost a pack that
+ * the run relied on when it asked. */
+static void
+lose_one(struct verify *v)
+{
+    struct sp_backend *b = sp_repository_backend(v->losing);
+    uint64_t r = cut_mix(v->cut->after + 77);
+    struct choice c = {.wanted = r / 2 % 4};
+    struct sp_err e = {0};
+
+    v->losing = NULL;
+    if (sp_backend_list(b, r % 2 == 0 ? "packs" : "nodes", choose, &c, &e) == SP_OK &&
+        c.name[0] != '\0' && sp_backend_remove(b, c.name, &e) == SP_OK)
+        v->lost = true;
+}
+
 static void
 on_making(void *arg, unsigned host, enum sp_record_type type, const struct made_record *record,
     const struct sp_id *root)
@@ -340,6 +405,8 @@ on_making(void *arg, unsigned host, enum sp_record_type type, const struct made_
     *s = (struct said){.host = host, .type = type, .root = *root, .sequence = record->sequence};
     s->done = 0;
     memcpy(s->set_id, record->set_id, sizeof(s->set_id));
+    if (v->losing != NULL)
+        lose_one(v);
 }
 
 static bool
@@ -351,6 +418,8 @@ run_next(struct verify *v, struct sp_repository *r)
     bool good = true;
 
     v->when = "the next run";
+    if (cut_mix(v->cut->after + 5) % 4 == 0)
+        v->losing = r;
     for (unsigned i = 0; i < v->h->hosts && good; i++) {
         const struct party *p = &cast->hosts[i];
         struct sp_store *s = NULL;
@@ -427,7 +496,7 @@ owned(struct verify *v, struct sp_repository *r)
     uint64_t size;
     struct sp_err e = {0};
 
-    if (!v->h->server)
+    if (!v->h->server || (v->cut->promises & HISTORY_NAMES) == 0)
         return true;
     if (sp_backend_size(sp_repository_backend(r), "owner", &size, &e) != SP_OK)
         return wrong(v, "a server's repository opens without its owner: others might write to it");
@@ -448,7 +517,7 @@ verify(struct verify *v)
         return refused(v, rc, &e);
     good = owned(v, r) && look(v, r);
     if (good)
-        good = look_for_lasting(v, r) && look_at_checkpoint(v, r);
+        good = look_for_lasting(v, r) && look_at_heads(v, r);
     /* What the next run would tidy away; all else is found behind it. */
     if (good && promised(v) && cut_mix(v->cut->after) % 3 == 0)
         good = check_clean(v, r);

@@ -20,7 +20,6 @@
 
 #include "cutstore_impl.h"
 
-#define SLICE_CASES 24000u
 #define LONG_CASES 1000000u
 
 struct kind {
@@ -284,8 +283,28 @@ cut_here(struct subject *s, unsigned randoms, bool with_singles)
     return on;
 }
 
-/* Every operation of one history on one kind of store. In the slice the singles are for every
- * fourth operation, and for what stands before and behind a sync. */
+/* How much of what may be left is tried after one operation. */
+struct effort {
+    bool any, singles;
+    unsigned randoms;
+};
+
+/* The slice has every operation on a store that flushes, and what stands around a sync on the
+ * others; singles where something is not sure yet, in turns. */
+static struct effort
+effort(const struct subject *s, bool thorough)
+{
+    bool around = cutstore_is_sync(s->store, s->after) || cutstore_is_sync(s->store, s->after + 1);
+    uint64_t turn = cut_mix(s->h->seed + s->after / 2);
+
+    if (thorough)
+        return (struct effort){true, true, 24};
+    if (s->kind == &kinds[0])
+        return (struct effort){true, around && turn % 4 == 0, around};
+    return (struct effort){around, around && turn % 24 == 0, 0};
+}
+
+/* Every operation of one history on one kind of store. */
 static bool
 every_cut(struct campaign *all, enum history_scenario scenario, const struct kind *kind,
     uint64_t seed, bool thorough)
@@ -299,12 +318,13 @@ every_cut(struct campaign *all, enum history_scenario scenario, const struct kin
     s.h = history_play(scenario, seed, &world);
     assert_true(history_ended(s.h));
     for (s.after = 0; s.after <= cutstore_operations(s.store) && on; s.after++) {
-        bool sync = cutstore_is_sync(s.store, s.after),
-             before = cutstore_is_sync(s.store, s.after + 1);
+        struct effort much = effort(&s, thorough);
 
-        on = cut_here(&s, thorough ? 24 : 1, thorough || sync || before || s.after % 4 == 0);
+        if (!much.any)
+            continue;
+        on = cut_here(&s, much.randoms, much.singles);
         all->ops++;
-        all->syncs_cut += sync && on;
+        all->syncs_cut += cutstore_is_sync(s.store, s.after) && on;
     }
     for (uint64_t k = 1; k <= cutstore_operations(s.store); k++)
         all->syncs += cutstore_is_sync(s.store, k);
@@ -324,7 +344,7 @@ test_every_cut(void **state)
     uint64_t seed;
 
     (void)state;
-    all.cases = number("SP_CASES", lengthy ? LONG_CASES : SLICE_CASES);
+    all.cases = number("SP_CASES", lengthy ? LONG_CASES : UINT64_MAX);
     for (seed = all.seed; on && (lengthy || seed == all.seed || getenv("SP_CASES") != NULL);
          seed++) {
         for (int i = 0; i < HISTORY_SCENARIOS && on; i++)
@@ -343,19 +363,65 @@ test_every_cut(void **state)
     free(all.verdicts.v);
 }
 
+static bool
+begins(const char *s, const char *with)
+{
+    return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* R2, read from the log: when a record is published, or something is removed, all that was
+ * published before it is on the disk. */
+static void
+test_order(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HISTORY_SCENARIOS; i++) {
+        struct cutstore *store = cutstore_new(true, true);
+        struct history_world world = world_of(store);
+        struct history *h;
+
+        if (!wanted(history_names, HISTORY_SCENARIOS, history_names[i])) {
+            cutstore_free(store);
+            continue;
+        }
+        h = history_play((enum history_scenario)i, number("SP_SEED", 1), &world);
+        for (uint64_t k = 1; k <= cutstore_operations(store); k++) {
+            bool record = begins(cutstore_operation(store, k), "publish sets/"),
+                 removal = begins(cutstore_operation(store, k), "remove ");
+            struct cut_plan *p;
+
+            if (!record && !removal)
+                continue;
+            p = cut_plan_new(store, k - 1);
+            for (size_t n = 0; n < cut_plan_names(p); n++) {
+                const char *name = cut_plan_name(p, n);
+
+                if (cut_plan_newborn(p, n) &&
+                    (begins(name, "packs/") || begins(name, "nodes/") || begins(name, "index/") ||
+                        (removal && begins(name, "sets/"))))
+                    fail_msg("%s: operation %" PRIu64 " (%s) before %s is on the disk",
+                        history_names[i], k, cutstore_operation(store, k), name);
+            }
+            cut_plan_free(p);
+        }
+        history_free(h);
+        cutstore_free(store);
+    }
+}
+
 /* The store dies under the run: what was said by then holds when all that was not sure is lost. */
 static void
 test_dying(void **state)
 {
     uint64_t seed = number("SP_SEED", 1), after, runs = 0;
-    bool ended;
+    bool ended, lengthy = getenv("STILLPOINT_LONG") != NULL;
 
     (void)state;
     for (int i = 0; i < HISTORY_SCENARIOS; i++) {
         if (!wanted(history_names, HISTORY_SCENARIOS, history_names[i]))
             continue;
         ended = false;
-        for (after = 1; !ended; after += i == HISTORY_MERGE ? 9 : 2) {
+        for (after = 1; !ended; after += (i == HISTORY_MERGE ? 9u : 2u) * (lengthy ? 1u : 3u)) {
             struct campaign all = {.cases = UINT64_MAX};
             struct subject s = {.all = &all,
                 .scenario = (enum history_scenario)i,
@@ -386,6 +452,7 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order),
         cmocka_unit_test(test_dying),
         cmocka_unit_test(test_every_cut),
     };
