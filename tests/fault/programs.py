@@ -24,7 +24,7 @@ COMPARE = str(BUILD / "tests/compare/compare")
 PRELOAD = str(BUILD / "tests/fault/libfault_preload.so")
 LONG = bool(os.environ.get("STILLPOINT_LONG"))
 SEED = int(os.environ.get("SP_SEED", time.time_ns() % 1000000007))
-ONLY = sys.argv[1] if len(sys.argv) > 1 else ""
+ONLY, SCENARIO, KIND = (sys.argv[1:] + ["", "", ""])[:3]
 DEADLINE = 30
 
 NUMBERS = {
@@ -186,6 +186,8 @@ def judge_backup(w, c, code, err, before):
 def judge_restore(w, c, code, err):
     out = f"{w.path('live/out')}{w.files}"
     whole_or_named(out, w.was, err if c["where"] != "live/out" else "")
+    if code == 0 and c["fired"] and c["where"] == "live/out" and c["kind"] in ("write", "fsync", "close", "rename"):
+        raise Wrong("exit 0, and not all was written (R16)")
     if code == 0:
         w.same(w.was, out)
     else:
@@ -266,6 +268,8 @@ def folder(w, rng, tally):
     cases = []
     for name, begin, argv, kinds in scenarios:
         for kind, where in kinds:
+            if SCENARIO not in ("", name) or KIND not in ("", kind):
+                continue
             total = count(w, argv, kind, where, lambda: w.reset(begin))
             most = (60 if kind == "memory" else 24) if LONG else (8 if kind == "memory" else 3)
             for nth in choose(rng, total, most):
@@ -278,6 +282,7 @@ def folder(w, rng, tally):
         code, out, err = -1, "", ""
         try:
             code, out, err = w.run(*c["argv"], fault=fault(w, c["kind"], c["nth"], c["number"], c["on"], c["where"]))
+            c["fired"] = int(pathlib.Path(w.path("report")).read_text().split()[2])
             said(code, err)
             if "backup" in c["name"]:
                 judge_backup(w, c, code, err, before)

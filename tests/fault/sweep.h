@@ -21,6 +21,7 @@ struct sweep {
     uint64_t seed; /* advances */
     size_t cases, failures, fired, survived;
     const struct scenario *now;
+    const char *op; /* only sites of this operation; NULL: all */
     struct ending unfaulted;
 };
 
@@ -34,8 +35,9 @@ extern const struct scenario scenarios[];
 extern const size_t nscenarios;
 
 uint64_t sweep_random(struct sweep *s);
-/* As the environment says: SP_SEED, SP_ONLY (a scenario), SP_CASES, STILLPOINT_LONG. Runs all;
- * `cases`: how many of each in a slice. Prints the closing line; how many cases were wrong. */
-size_t sweep_all(const char *name, bool memory, size_t cases);
+/* As the environment says: SP_SEED, STILLPOINT_LONG. `argv`: SCENARIO [CASES [OPERATION]] chooses.
+ * Runs all; `cases`: how many of each in a slice. Prints the closing line; how many cases were
+ * wrong. */
+size_t sweep_all(const char *name, bool memory, size_t cases, char **argv);
 
 #endif

@@ -4,6 +4,8 @@
 #include "storage/crypto.h"
 #include "tests/fault/sweep.h"
 
+static char *none[4], **arguments = none;
+
 /* --- crypto --------------------------------------------------------------------------------------
  */
 
@@ -95,11 +97,11 @@ static void
 test_memory(void **state)
 {
     (void)state;
-    assert_int_equal(sweep_all("memory", true, 3), 0);
+    assert_int_equal(sweep_all("memory", true, 3, arguments), 0);
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crypto), cmocka_unit_test(test_memory)};
@@ -113,5 +115,6 @@ main(void)
     if (sp_sha256("", 0, hash, &e) != SP_OK)
         return 1;
     trap_init(4);
+    arguments = argc > 0 ? argv : arguments;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

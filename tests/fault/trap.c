@@ -233,6 +233,26 @@ trap_call(const char *op, const char *path, bool writes)
 void __sanitizer_symbolize_pc(void *pc, const char *fmt, char *to, size_t n);
 #endif
 
+bool
+trap_within(size_t i, const char *function)
+{
+    bool found = false;
+#if defined(__SANITIZE_ADDRESS__)
+    const struct trap_site *s = &shared->sites[i];
+
+    for (size_t k = 0; k < TRAP_FRAMES && s->pc[k] != NULL && !found; k++) {
+        char name[200] = "";
+
+        __sanitizer_symbolize_pc((char *)s->pc[k] - 1, "%f", name, sizeof name);
+        found = strcmp(name, function) == 0;
+    }
+#else
+    (void)i;
+    (void)function;
+#endif
+    return found;
+}
+
 void
 trap_print(size_t i)
 {

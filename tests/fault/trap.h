@@ -44,6 +44,8 @@ void trap_off(void);
 uint64_t trap_fired(const char **ret_op, const char **ret_path);
 size_t trap_nsites(void);
 const struct trap_site *trap_site(size_t i);
+/* Whether one of the functions above a site has this name. */
+bool trap_within(size_t i, const char *function);
 /* The functions above a site, for people. */
 void trap_print(size_t i);
 
