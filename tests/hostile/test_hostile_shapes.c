@@ -12,6 +12,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "storage/record.h"
 #include "storage/tree_node.h"
 #include "tests/unit/base/support.h"
 
@@ -439,7 +441,7 @@ static void
 depth(void **state)
 {
     (void)state;
-    size_t levels = hostile_long() ? 65535 : 5000;
+    size_t levels = hostile_long() ? 30000 : 5000;
     struct outcome *o = outcome();
     struct set s;
     struct place p;
@@ -500,6 +502,122 @@ depth(void **state)
     bounds_end();
 }
 
+/* --- as the set before
+ * ---------------------------------------------------------------------------- */
+
+struct newest {
+    struct sp_set set;
+    uint8_t hash[32];
+};
+
+static enum sp_code
+take_newest(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    struct newest *n = arg;
+    struct sp_set set;
+
+    if (sp_set_record_decode(i->record, i->record_len, &set, e) == SP_OK &&
+        set.sequence > n->set.sequence) {
+        n->set = set;
+        assert_int_equal(sp_record_hash(i->record, i->record_len, n->hash, e), SP_OK);
+    }
+    return SP_OK;
+}
+
+/* The set that a backup goes on from is the attacker's, well chained and signed: every file is said
+ * to be unchanged, or to have content that folds, or to be something else. */
+static void
+evil_parent(struct shop *s, const char *source, unsigned kind)
+{
+    struct sp_cli c = {.env = &sp_env_system, .repository = s->repository};
+    struct newest newest = {.set = {.sequence = 0}};
+    struct sp_set_sealed sealed = {.host_name = (char *)(uintptr_t) "victim"};
+    const struct sp_id gone = {{9}};
+    const struct raw_piece hole = {1, NULL}, lost = {3000000, &gone};
+    struct sp_opened_store o;
+    struct raw all[16];
+    struct sp_buf key = SP_BUF_INIT;
+    uint64_t size;
+    size_t n = 0;
+    char id[9];
+
+    assert_ok(sp_cli_open(&c, NULL, SP_OPEN_READ, &o, e));
+    assert_ok(sp_store_list(o.store, false, false, take_newest, &newest, e));
+    sp_cli_close(&o);
+    assert_true(newest.set.sequence > 0);
+    const struct sp_id list = folded(&s->set, &hole, 1, 8, 64, &size);
+    sp_buf_put_str(&key, source + 1);
+    all[n++] = (struct raw){.key = "", .type = SP_ENTRY_DIR, .flags = SP_ENTRY_IMPLIED};
+    for (size_t i = 0; i < key.len; i++)
+        if (key.data[i] == '/') {
+            key.data[i] = 0;
+            all[n++] = (struct raw){
+                .key = key.data, .key_len = i, .type = SP_ENTRY_DIR, .flags = SP_ENTRY_IMPLIED};
+        }
+    size_t top = key.len;
+    all[n++] = (struct raw){.key = key.data, .key_len = top, .type = SP_ENTRY_DIR, .mode = 0700};
+    sp_buf_put(&key, "\0big", 4);
+    struct raw big = {.key = key.data,
+        .key_len = key.len,
+        .type = SP_ENTRY_FILE,
+        .mode = 0600,
+        .size = kind == 0 ? size : 3000000};
+    if (kind == 0)
+        big.list = &list;
+    else if (kind == 1)
+        big.pieces = &lost, big.npieces = 1;
+    else
+        big.type = SP_ENTRY_DIR, big.size = 0;
+    all[n++] = big;
+    /* Views into the key: it must not move any more. */
+    for (size_t i = 0; i < n; i++)
+        all[i].key = key.data;
+    raw_root(&s->set, all, n);
+    shop_blocks(s);
+    struct sp_set set = newest.set;
+    set.sequence++;
+    set.has_previous = true;
+    memcpy(set.previous, newest.hash, 32);
+    s->published_ns = sp_clock_wall(&sp_clock_system);
+    shop_record(s, &set, &sealed, id);
+    sp_buf_free(&key);
+}
+
+static void
+as_the_parent(void **state)
+{
+    (void)state;
+    static uint8_t content[3000000];
+
+    for (unsigned kind = 0; kind < 3; kind++) {
+        struct said said = {0};
+        struct shop s;
+        char source[128], big[512];
+
+        shop_new(&s);
+        fill(content, sizeof content, kind);
+        tree_file(&s.home, "source/big", content, sizeof content);
+        tree_text(&s.home, "source/small", "small");
+        (void)snprintf(source, sizeof source, "%s/source", s.home.path);
+        shop_run(&said, 30, (size_t)512 << 20, "backup", source, NULL);
+        assert_said(&said, 0, NULL);
+        evil_parent(&s, source, kind);
+        content[1500000] ^= 1;
+        tree_file(&s.home, "source/big", content, sizeof content);
+        shop_run(&said, 30, (size_t)512 << 20, "backup", source, NULL);
+        if (said.code != 0 && said.code != 1)
+            assert_said(&said, 0, NULL);
+        shop_run(&said, 30, MEMORY, "show", "latest", NULL);
+        assert_said(&said, 0, "number 3 after"); /* it went on from the attacker's */
+        shop_run(&said, 30, MEMORY, "restore", "latest", "--target", s.place.target, NULL);
+        assert_said(&said, 0, NULL);
+        (void)snprintf(big, sizeof big, "%s/big", source + 1);
+        assert_bytes(s.place.target, big, content, sizeof content);
+        said_clear(&said);
+        shop_free(&s);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -512,6 +630,7 @@ main(int argc, char **argv)
         cmocka_unit_test(ordinals_outside),
         cmocka_unit_test(nodes_that_lie),
         cmocka_unit_test(depth),
+        cmocka_unit_test(as_the_parent),
     };
     int rc;
 
