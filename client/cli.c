@@ -115,6 +115,15 @@ sp_cli_fail(struct sp_cli *c, const struct sp_err *e)
     return sp_cli_exit_code(e);
 }
 
+/* The line, or, when there was no memory to write it, something that needs none. */
+static const char *
+said(struct sp_buf *line)
+{
+    const char *text = sp_buf_str(line);
+
+    return line->failed ? "out of memory, and none to say more" : text;
+}
+
 /* One line in which nothing is obeyed by a terminal, whoever wrote the names in it. */
 static void
 put_line(FILE *to, const char *before, const char *fmt, va_list ap, const char *behind)
@@ -124,7 +133,7 @@ put_line(FILE *to, const char *before, const char *fmt, va_list ap, const char *
 
     (void)vsnprintf(text, sizeof(text), fmt, ap);
     sp_text_show(text, &line);
-    (void)fprintf(to, "%s%s%s\n", before, sp_buf_str(&line), behind);
+    (void)fprintf(to, "%s%s%s\n", before, said(&line), behind);
     sp_buf_free(&line);
 }
 
@@ -139,7 +148,7 @@ sp_cli_tell_error(const char *what, const struct sp_err *e)
         sp_buf_put_str(&line, ": ");
     }
     sp_text_show(e->text, &line);
-    (void)fprintf(stderr, "stillpoint: %s\n", sp_buf_str(&line));
+    (void)fprintf(stderr, "stillpoint: %s\n", said(&line));
     if (way_out != NULL)
         (void)fprintf(stderr, "  -> %s\n", way_out);
     sp_buf_free(&line);
