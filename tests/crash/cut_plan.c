@@ -413,6 +413,24 @@ cut_plan_state(struct cut_plan *p)
     return cut_mix(h);
 }
 
+bool
+cut_plan_silent(struct cut_plan *p)
+{
+    bool silent = false;
+
+    fit(p);
+    for (size_t i = 0; i < p->n && !silent; i++) {
+        const struct step *s = &p->names[i].steps[p->names[i].kept];
+        size_t n, zeros;
+
+        if (s->bytes == NULL)
+            continue;
+        left(p, s, &n, &zeros);
+        silent = n == s->bytes->n && zeros < n;
+    }
+    return silent;
+}
+
 struct cutstore *
 cut_plan_survivor(struct cut_plan *p)
 {

@@ -77,6 +77,8 @@ void cut_plan_tear(struct cut_plan *p, size_t tearable, enum cut_tear how, uint6
 void cut_plan_random(struct cut_plan *p, uint64_t seed);
 /* What the choice leaves, as a number: equal for equal objects. Makes the choice one that may be. */
 uint64_t cut_plan_state(struct cut_plan *p);
+/* Whether an object of the right length has other bytes: nobody sees that by looking at sizes. */
+bool cut_plan_silent(struct cut_plan *p);
 /* A store with that in it, operations counted from 0, everything on the disk. Outlived by the plan's
  * store. */
 struct cutstore *cut_plan_survivor(struct cut_plan *p);

@@ -327,7 +327,7 @@ play_members(struct history *h)
     for (uint64_t turn = 0; on && turn < 3; turn++) {
         for (unsigned i = 0; turn > 0 && i < h->hosts; i++)
             history_change(&h->trees[i], h->seed + turn + 100 * i, 6);
-        on = both(h, r, turn == 0 ? 3 : 1, h->seed + turn);
+        on = both(h, r, turn == 0 ? 0 : 4 - (unsigned)turn, h->seed + turn);
     }
     sp_repository_free(r);
     return on;

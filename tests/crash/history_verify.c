@@ -448,7 +448,7 @@ look_anew(struct verify *v)
     struct sp_repository *r = NULL;
     struct sp_err e = {0};
     struct shape shape;
-    bool good = true, silent = (v->cut->promises & HISTORY_BYTES) == 0;
+    bool good = true, silent = (v->cut->promises & HISTORY_SILENT) != 0;
 
     v->when = "another machine after the next run";
     localdisk_free(v->disk);
@@ -511,7 +511,7 @@ verify(struct verify *v)
     enum sp_code rc;
     bool good;
 
-    if ((v->cut->promises & HISTORY_BYTES) == 0 && !check_first(v))
+    if ((v->cut->promises & HISTORY_SILENT) != 0 && !check_first(v))
         return false;
     if ((rc = open_with(v, true, &r, &e)) != SP_OK)
         return refused(v, rc, &e);

@@ -7,7 +7,8 @@
  *   SP_SEED=n     the first seed; one seed is four histories on four kinds of store
  *   SP_CASES=n    so many different pairs (with STILLPOINT_LONG=1: a million)
  *   SP_FROM=n     go on with the n-th pair of the first seed
- *   arguments     names of scenarios and stores: only these
+ *   arguments     names of scenarios and stores: only these; "thorough": everything after each
+ *                 operation, as with STILLPOINT_LONG, of one seed
  */
 
 #include "history_impl.h"
@@ -218,6 +219,8 @@ one(struct subject *s)
         return true;
     all->pairs++;
     cut.no_cache = cut_mix(pair) % 3 == 0;
+    if (!cut_plan_silent(s->plan))
+        cut.promises &= ~(unsigned)HISTORY_SILENT;
     verdict = cut_mix(state ^ s->told_state ^ (cut.no_cache ? 1 : s->cache_state) ^
                       cut_mix((uint64_t)(s->kind - kinds)));
     if (numbers_add(&all->verdicts, verdict)) {
@@ -301,7 +304,7 @@ effort(const struct subject *s, bool thorough)
         return (struct effort){true, true, 24};
     if (s->kind == &kinds[0])
         return (struct effort){true, around && turn % 4 == 0, around};
-    return (struct effort){around, around && turn % 24 == 0, 0};
+    return (struct effort){around, around && turn % 24 == 0, turn % 3 == 0 ? 2 : 0};
 }
 
 /* Every operation of one history on one kind of store. */
@@ -338,12 +341,14 @@ every_cut(struct campaign *all, enum history_scenario scenario, const struct kin
 static void
 test_every_cut(void **state)
 {
-    bool lengthy = getenv("STILLPOINT_LONG") != NULL, on = true;
+    bool lengthy = getenv("STILLPOINT_LONG") != NULL, on = true, thorough = lengthy;
     struct campaign all = {.seed = number("SP_SEED", 1), .from = number("SP_FROM", 0)};
     int64_t began_ns = sp_clock_mono(&sp_clock_system);
     uint64_t seed;
 
     (void)state;
+    for (int i = 0; i < nonly; i++)
+        thorough = thorough || strcmp(only[i], "thorough") == 0;
     all.cases = number("SP_CASES", lengthy ? LONG_CASES : UINT64_MAX);
     for (seed = all.seed; on && (lengthy || seed == all.seed || getenv("SP_CASES") != NULL);
          seed++) {
@@ -351,7 +356,7 @@ test_every_cut(void **state)
             for (size_t k = 0; k < KINDS && on; k++)
                 if (wanted(history_names, HISTORY_SCENARIOS, history_names[i]) &&
                     kind_wanted(&kinds[k]))
-                    on = every_cut(&all, (enum history_scenario)i, &kinds[k], seed, lengthy);
+                    on = every_cut(&all, (enum history_scenario)i, &kinds[k], seed, thorough);
         all.from = 0;
     }
     print_message("power cut: %" PRIu64 " different pairs (%" PRIu64 " verified), %" PRIu64
@@ -369,8 +374,8 @@ begins(const char *s, const char *with)
     return strncmp(s, with, strlen(with)) == 0;
 }
 
-/* R2, read from the log: when a record is published, or something is removed, all that was
- * published before it is on the disk. */
+/* R2, read from the log: packs are on the disk when their index is published, and all that was
+ * published before it when a record is, or something is removed. */
 static void
 test_order(void **state)
 {
@@ -387,18 +392,22 @@ test_order(void **state)
         h = history_play((enum history_scenario)i, number("SP_SEED", 1), &world);
         for (uint64_t k = 1; k <= cutstore_operations(store); k++) {
             bool record = begins(cutstore_operation(store, k), "publish sets/"),
-                 removal = begins(cutstore_operation(store, k), "remove ");
+                 removal = begins(cutstore_operation(store, k), "remove "),
+                 index = begins(cutstore_operation(store, k), "publish index/");
             struct cut_plan *p;
 
-            if (!record && !removal)
+            if (!record && !removal && !index)
                 continue;
             p = cut_plan_new(store, k - 1);
             for (size_t n = 0; n < cut_plan_names(p); n++) {
                 const char *name = cut_plan_name(p, n);
 
+                /* What a killed program left may be told of before it is on the disk: a hint. */
+                if (index && i == HISTORY_CHECKPOINTS)
+                    continue;
                 if (cut_plan_newborn(p, n) &&
-                    (begins(name, "packs/") || begins(name, "nodes/") || begins(name, "index/") ||
-                        (removal && begins(name, "sets/"))))
+                    (begins(name, "packs/") || begins(name, "nodes/") ||
+                        (!index && begins(name, "index/")) || (removal && begins(name, "sets/"))))
                     fail_msg("%s: operation %" PRIu64 " (%s) before %s is on the disk",
                         history_names[i], k, cutstore_operation(store, k), name);
             }
