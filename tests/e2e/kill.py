@@ -242,7 +242,7 @@ class History:
             self.reported += 1
             if self.rng.random() < 0.3:
                 self.prove(host, result["set"], p.tree)
-        elif p.returncode in (130, 143) and p.killed:
+        elif p.returncode in (143, -signal.SIGTERM) and p.killed:  # the latter: before it had a handler
             host.doubtful.append(p.tree)
         elif p.returncode == 6 and disturbed and "cannot reach" in err:
             host.doubtful.append(p.tree)  # it met a dead server at its very first word
@@ -478,7 +478,7 @@ def main():
             for host in h.hosts:
                 h.grow(host)
             # a busy machine does fewer rounds
-            until = begun + int(os.environ.get("SP_SECONDS") or (1800 if long else 16))
+            until = time.monotonic() + int(os.environ.get("SP_SECONDS") or (1800 if long else 14))
             while rounds < (250 if long else 14) and time.monotonic() < until:
                 h.round()
                 rounds += 1

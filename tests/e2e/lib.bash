@@ -80,7 +80,7 @@ start_server() {
     server=$!
     servers+=("$server")
     for ((i = 0; i < 100; i++)); do
-        ! (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
+        ! (: <"/dev/tcp/127.0.0.1/$port" && : <"/dev/tcp/127.0.0.1/${front:-$port}") 2>/dev/null || return 0
         kill -0 "$server" 2>/dev/null || fail "the server ended at once"
         sleep 0.1
     done
@@ -91,8 +91,8 @@ start_server() {
 new_server() {
     local through=()
     port=$(free_port)
+    front=
     if [[ ${1-} == --proxied ]]; then
-        local front
         front=$(free_port)
         "$python" "$(dirname "${BASH_SOURCE[0]}")/proxy.py" "$front" "$port" &
         proxy=$!

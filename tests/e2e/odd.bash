@@ -4,6 +4,8 @@
 oddfs=$SP_BUILD/tests/odd/oddfs
 old_world=$world
 slice=()
+# A scene that fails leaves with its own world in $world.
+trap 'code=$?; set +e; unmount_all; world=$old_world; (exit $code); finish' EXIT
 
 # odd_mount: a folder $store that does what `odd WORDS` says from then on; see tests/odd/oddfs.c. Its files lie in $real.
 odd_mount() {
@@ -75,7 +77,7 @@ set_count() { "$stillpoint" list --json "$@" | "$python" -c 'import json, sys; p
 unmount_all() {
     local i
     for ((i = ${#mounts[@]} - 1; i >= 0; i--)); do
-        ! mountpoint -q "${mounts[i]}" || umount "${mounts[i]}"
+        ! mountpoint -q "${mounts[i]}" || umount "${mounts[i]}" 2>/dev/null || umount -l "${mounts[i]}"
     done
     mounts=()
 }
