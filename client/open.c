@@ -233,12 +233,19 @@ open_server(struct sp_cli *c, struct sp_opened_store *o, struct sp_err *e)
 /* --- with a secret
  * ------------------------------------------------------------------------------------- */
 
+/* A stranger may have put many slots into the store, each as dear as one slot may be: this many
+ * bytes of scrypt's work are granted to all together (256 slots as this program makes them; about a
+ * minute). */
+#define UNLOCK_WORK (UINT64_C(16) << 30)
+
 struct unlock {
     const char *passphrase; /* or */
     uint8_t recovery[32];
     struct sp_keys *keys;
     struct sp_err last;
     size_t tried;
+    uint64_t work;
+    bool too_many;
 };
 
 /* The slot with the highest epoch that opens wins. */
@@ -262,6 +269,11 @@ try_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
         if (memcmp(public_key, info.recipient, 32) != 0)
             return SP_OK;
     }
+    if (info.work > UNLOCK_WORK - u->work) {
+        u->too_many = true;
+        return SP_OK;
+    }
+    u->work += info.work;
     u->tried++;
     rc = kind == SP_SLOT_PASSPHRASE
              ? sp_slot_open_passphrase(slot, n, u->passphrase, &keys, &u->last)
@@ -336,9 +348,11 @@ unlock(struct sp_cli *c, const struct slot_source *from, const char *address, st
     if (rc == SP_OK && u.keys == NULL)
         rc = sp_fail(e, SP_AUTH, SP_DOM_STORE,
             u.passphrase == NULL ? "no key of %s is for this recovery key"
-            : u.tried == 0       ? "%s has no passphrase; open it with its recovery key "
-                                   "(--recovery-key-file)"
-                                 : "the passphrase does not open %s",
+            : u.too_many   ? "%s holds more passphrase slots than can be tried; open it with its "
+                             "recovery key (--recovery-key-file)"
+            : u.tried == 0 ? "%s has no passphrase; open it with its recovery key "
+                             "(--recovery-key-file)"
+                           : "the passphrase does not open %s",
             address);
     if (rc == SP_OK)
         *ret = u.keys;

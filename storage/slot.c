@@ -167,9 +167,14 @@ sp_slot_parse(const void *slot, size_t n, struct sp_slot_info *ret, struct sp_er
     struct sp_slot s;
     enum sp_code rc = sp_slot_read(slot, n, &s, e);
 
-    if (rc == SP_OK)
-        *ret = s.info;
-    return rc;
+    if (rc != SP_OK)
+        return rc;
+    *ret = s.info;
+    /* Beyond what sp_scrypt grants it costs nothing: it is refused. */
+    ret->work = s.info.kind == SP_SLOT_PASSPHRASE && s.log_n <= 20 && s.r <= 32 && s.p <= 16
+                    ? ((uint64_t)s.r * s.p * 128) << s.log_n
+                    : 0;
+    return SP_OK;
 }
 
 static enum sp_code
