@@ -311,6 +311,45 @@ slots_that_cost(void **state)
     shop_free(&s);
 }
 
+/* Each is within what one slot may cost; together they would take an hour. */
+static void
+slots_without_end(void **state)
+{
+    (void)state;
+    struct said said = {0};
+    struct shop s;
+    char file[128], name[160];
+    uint8_t wrapped[96] = {0};
+
+    if (!hostile_long())
+        skip();
+    shop_new(&s);
+    for (int i = 0; i < 200; i++) {
+        struct sp_slot slot = {
+            .info = {.kind = SP_SLOT_PASSPHRASE, .epoch = UINT32_MAX}, .log_n = 20, .r = 8, .p = 4};
+        struct sp_buf b = SP_BUF_INIT;
+
+        hostile_case();
+        memcpy(slot.info.group, sp_keys_group(s.set.keys), 16);
+        memset(slot.info.id, i, 16);
+        sp_slot_put_clear(&b, &slot);
+        sp_slot_put_wrapped(&b, wrapped, sizeof wrapped);
+        (void)snprintf(name, sizeof name, "keys/%.32s/%.32s", sp_hex16(slot.info.group).s,
+            sp_hex16(slot.info.id).s);
+        shop_file(&s, name, b.data, b.len);
+        sp_buf_free(&b);
+    }
+    tree_text(&s.home, "passphrase", "guess\n");
+    (void)snprintf(file, sizeof file, "%s/passphrase", s.home.path);
+    tree_remove(&s.home, "state");
+    tree_dir(&s.home, "state");
+    shop_run(
+        &said, 240, (size_t)3 << 30, "list", "-r", s.repository, "--passphrase-file", file, NULL);
+    assert_said(&said, 6, "more passphrase slots than can be tried");
+    said_clear(&said);
+    shop_free(&s);
+}
+
 /* --- index --------------------------------------------------------------------------------------
  */
 
@@ -446,6 +485,7 @@ main(int argc, char **argv)
         cmocka_unit_test(records_that_unfold),
         cmocka_unit_test(records_without_number),
         cmocka_unit_test(slots_that_cost),
+        cmocka_unit_test(slots_without_end),
         cmocka_unit_test(segments_that_lie),
         cmocka_unit_test(objects_of_a_terabyte),
     };
