@@ -187,17 +187,17 @@ look(struct slow_peer *p)
     }
 }
 
-/* The deaf one is not silent: it says something each 20 s. */
+/* The deaf one and the squatter are not silent: they say something each 20 s. */
 static void
 chatter(struct slow_peer *p, unsigned turn)
 {
-    struct sp_msg cancel = of_type(SP_MSG_CANCEL);
+    struct sp_msg m = of_type(p->deaf ? SP_MSG_CANCEL : SP_MSG_PING);
     struct sp_buf b = SP_BUF_INIT;
 
-    if (!p->deaf || turn % 25 != 0)
+    if (p->over || (!p->deaf && p != &peers[SQUATTER]) || turn % 25 != 0)
         return;
-    cancel.tag = 99;
-    frame_put(&b, &cancel, NULL, 0);
+    m.tag = p->deaf ? 99 : 0;
+    frame_put(&b, &m, NULL, 0);
     (void)wire_send(&p->w, b.data, b.len, 0);
     sp_buf_free(&b);
 }
