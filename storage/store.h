@@ -155,7 +155,9 @@ enum sp_code sp_store_host(struct sp_store *s, const uint8_t host[16], uint8_t *
 /* Of the calling host's job. */
 enum sp_code sp_store_head(struct sp_store *s, const char *job, struct sp_store_head *ret,
     struct sp_err *e);
-/* n at most 65536. ret_answers[i] is an enum sp_have. */
+/* n at most 65536. ret_answers[i] is an enum sp_have, by the listing that the last head() or commit()
+ * made: what vanished since is still said to be there. That costs a round and no set: commit lists anew
+ * and names it. */
 enum sp_code sp_store_have(struct sp_store *s, bool nodes, const struct sp_id *ids, size_t n,
     uint8_t *ret_answers, struct sp_err *e);
 /* Takes ownership of `block` (malloc'd), also on failure. Waits for credit. */

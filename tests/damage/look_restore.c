@@ -19,6 +19,7 @@
 struct told {
     uint8_t *keys[FAULTS_MOST];
     size_t lens[FAULTS_MOST], n;
+    char first[SP_ERR_TEXT]; /* sentence */
 };
 
 static void
@@ -28,6 +29,8 @@ on_fault(void *arg, const void *key, size_t n, const struct sp_err *why)
 
     assert_true(why->code != SP_OK && why->text[0] != '\0');
     assert_true(t->n < FAULTS_MOST);
+    if (t->n == 0)
+        (void)snprintf(t->first, sizeof t->first, "%s", why->text);
     assert_non_null(t->keys[t->n] = malloc(n + 1));
     if (n > 0)
         memcpy(t->keys[t->n], key, n);
@@ -120,7 +123,7 @@ restore(const struct look *l, size_t site, struct sp_store *store, const struct 
             fail_msg("%s: the oracle is wrong: %s came back", l->what, f->path);
         if (!there && (v == CLEAN || whole))
             fail_msg("%s: %s of %s did not come back (%s)", l->what, f->path, k->object,
-                rc != SP_OK ? err.text : "told as a fault");
+                rc != SP_OK ? err.text : told.first);
         if (!there && rc == SP_OK && !was_told(&told, f) &&
             (o == NULL || oracle_file(o, f) != CLEAN) && stats.faults == 0)
             fail_msg("%s: %s is missing and nobody was told", l->what, f->path);

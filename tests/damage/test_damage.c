@@ -4,7 +4,8 @@
  *
  * A seeded slice of all cases; STILLPOINT_LONG=1 runs all. SP_SEED sets the seed, SP_CASE=n runs
  * one, SP_KIND=k the cases of one kind of object (see state.h), SP_OP=o those of one damage (see
- * harm.h). SP_FORK=1 runs each case in a process of its own and tells of all that fail. */
+ * harm.h), SP_REGION=r those where it is done. SP_FORK=1 runs each case in a process of its own and
+ * tells of all that fail. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,10 @@ time_is_up(const struct plan *p)
 static bool
 taken(const struct plan *p, size_t i)
 {
+    const char *region = getenv("SP_REGION");
+
+    if (region != NULL && (harms.v[i].region == NULL || strstr(harms.v[i].region, region) == NULL))
+        return false;
     return (p->only < 0 || (size_t)p->only == i) && (p->op < 0 || p->op == (long)harms.v[i].op) &&
            (p->kind < 0 || (size_t)p->kind == (size_t)w.whole.v[harms.v[i].object].kind);
 }
@@ -231,14 +236,34 @@ end(void **state)
     return 0;
 }
 
-int
-main(void)
+/* `kind=K op=O region=R`: as the environment variables, all cases of them and nothing else. */
+static void
+take_arguments(int argc, char **argv)
 {
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "kind=", 5) == 0)
+            (void)setenv("SP_KIND", argv[i] + 5, 1);
+        else if (strncmp(argv[i], "op=", 3) == 0)
+            (void)setenv("SP_OP", argv[i] + 3, 1);
+        else if (strncmp(argv[i], "region=", 7) == 0)
+            (void)setenv("SP_REGION", argv[i] + 7, 1);
+    }
+    (void)setenv("STILLPOINT_LONG", "1", 1);
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct CMUnitTest some[] = {cmocka_unit_test(test_one)};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_one),
         cmocka_unit_test(test_two),
     };
 
+    if (argc > 1) {
+        take_arguments(argc, argv);
+        return cmocka_run_group_tests(some, begin, end);
+    }
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -576,6 +576,27 @@ stop(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     return sp_fail(e, SP_BUSY, SP_DOM_SELF, "enough");
 }
 
+struct questions {
+    size_t asked, most;
+    struct sp_check_progress last;
+};
+
+static bool
+enough(void *arg)
+{
+    struct questions *q = arg;
+
+    return q->asked++ >= q->most;
+}
+
+static void
+seen(void *arg, const struct sp_check_progress *so_far)
+{
+    struct questions *q = arg;
+
+    q->last = *so_far;
+}
+
 static void
 test_stop(void **state)
 {
@@ -585,6 +606,31 @@ test_stop(void **state)
     (void)state;
     put_object("stray/thing", "x");
     gives(SP_BUSY, sp_store_check(store, &o, stop, NULL, &t, &err));
+    {
+        struct questions q = {.most = SIZE_MAX};
+        const struct sp_check_options p = {
+            .depth = SP_CHECK_DATA, .stop = enough, .progress = seen, .arg = &q};
+        struct made_record r[2];
+        struct found f;
+
+        make_sets(r, 2);
+        memset(&f, 0, sizeof(f));
+        ok(sp_store_check(store, &p, take, &f, &t, &err));
+        assert_int_equal(q.last.packs, q.last.packs_total);
+        assert_int_equal(q.last.packs, t.packs);
+        assert_int_equal(q.last.bytes, q.last.bytes_total);
+        assert_int_equal(q.last.bytes, t.bytes_read);
+        assert_int_equal(q.last.sets_total, 2);
+        /* Wherever it is asked to end, it does. */
+        for (size_t n = q.asked; n-- > 0;) {
+            struct questions again = {.most = n};
+
+            q = again;
+            gives(SP_CANCELLED, sp_store_check(store, &p, take, &f, &t, &err));
+            assert_int_equal(q.asked, n + 1);
+        }
+        free_sets(r, 2);
+    }
     sp_store_cancel(store);
     gives(SP_CANCELLED, sp_store_check(store, &o, stop, NULL, &t, &err));
 }
