@@ -157,6 +157,32 @@ slots_of(struct sp_repository *r, const uint8_t *group)
     return n;
 }
 
+/* The very same being there is success only behind a barrier: who named it may have been killed
+ * before its own. */
+static void
+test_there_already(void **state)
+{
+    struct recorder *recorder;
+    struct sp_repository *r = NULL;
+    struct party a;
+
+    (void)state;
+    party_init(&a, "a", NULL);
+    ok(place_open(&place, true, "cache", &recorder, &r));
+    ok(sp_repository_put_slot(r, a.slot.data, a.slot.len, &err));
+    ok(sp_repository_put_host(r, a.encoded.data, a.encoded.len, &err));
+    recorder->reads = true;
+    recorder_reset(recorder);
+    ok(sp_repository_put_slot(r, a.slot.data, a.slot.len, &err));
+    assert_non_null(strstr(recorder_log(recorder), "list keys\nsync\n"));
+    recorder_reset(recorder);
+    ok(sp_repository_put_host(r, a.encoded.data, a.encoded.len, &err));
+    assert_non_null(strstr(recorder_log(recorder), "list hosts\n"));
+    assert_non_null(strstr(recorder_log(recorder), "sync\n"));
+    sp_repository_free(r);
+    party_free(&a);
+}
+
 static void
 test_slots(void **state)
 {
@@ -276,6 +302,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_owner, begin, end),
         cmocka_unit_test_setup_teardown(test_unmounted, begin, end),
         cmocka_unit_test_setup_teardown(test_slots, begin, end),
+        cmocka_unit_test_setup_teardown(test_there_already, begin, end),
         cmocka_unit_test_setup_teardown(test_hosts, begin, end),
         cmocka_unit_test_setup_teardown(test_host_unreadable, begin, end),
     };
