@@ -127,6 +127,81 @@ open_repository(struct history *h, struct sp_repository **ret)
     return true;
 }
 
+struct killing { /* a program that is killed when it would sync for the n-th time */
+    struct recorder *recorder;
+    unsigned syncs;
+};
+
+static void
+count_syncs(void *arg, const char *op, const char *name)
+{
+    struct killing *k = arg;
+
+    (void)name;
+    if (strcmp(op, "sync") == 0 && --k->syncs == 0) {
+        k->recorder->fail_at = k->recorder->calls + 1;
+        k->recorder->fail_on = true;
+    }
+}
+
+/* As open_repository, but killed when it would sync for the n-th time. `k` outlives it, and
+ * *ret_below is freed after it. */
+static bool
+open_killed(
+    struct history *h, struct killing *k, struct sp_backend **ret_below, struct sp_repository **ret)
+{
+    const struct sp_repository_options o = {
+        .cache_dir = HISTORY_CACHE, .write = true, .server_id = h->server ? h->server_id : NULL};
+    struct sp_err e = {0};
+    enum sp_code rc;
+
+    need(h->world.open(h->world.arg, false, ret_below, &e));
+    k->recorder = recorder_new(*ret_below);
+    k->recorder->before = count_syncs;
+    k->recorder->arg = k;
+    k->recorder->code = SP_CANCELLED;
+    if ((rc = sp_repository_open(&k->recorder->head, &h->env, &o, ret, &e)) != SP_OK) {
+        sp_backend_free(*ret_below);
+        *ret_below = NULL;
+    }
+    need(rc);
+    return true;
+}
+
+/* Slot and record of a host; the very same being there is success. */
+static enum sp_code
+admit(struct history *h, struct sp_repository *r, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    for (unsigned i = 0; i < h->hosts && rc == SP_OK; i++) {
+        const struct party *p = &h->cast->hosts[i];
+
+        if ((rc = sp_repository_put_slot(r, p->slot.data, p->slot.len, e)) == SP_OK)
+            rc = sp_repository_put_host(r, p->encoded.data, p->encoded.len, e);
+    }
+    return rc;
+}
+
+static bool
+admit_killed(struct history *h, unsigned syncs)
+{
+    struct killing k = {.syncs = syncs};
+    struct sp_backend *below = NULL;
+    struct sp_repository *r = NULL;
+    struct sp_err e = {0};
+    enum sp_code rc;
+
+    if (!open_killed(h, &k, &below, &r))
+        return false;
+    rc = admit(h, r, &e);
+    sp_repository_free(r);
+    sp_backend_free(below);
+    if (rc != SP_CANCELLED)
+        need(rc);
+    return true;
+}
+
 static void
 idle(struct history *h)
 {
@@ -149,14 +224,11 @@ init(struct history *h)
     rc = sp_repository_create(b, &h->env, &conf, h->server ? h->server_id : NULL, &e);
     sp_backend_free(b);
     need(rc);
-    if (!open_repository(h, &r))
+    /* Killed with the slot named, then with the record; then done. */
+    if (!admit_killed(h, 1) || !admit_killed(h, 1 + (unsigned)(h->seed % 2)) ||
+        !open_repository(h, &r))
         return false;
-    for (unsigned i = 0; i < h->hosts && rc == SP_OK; i++) {
-        const struct party *p = &h->cast->hosts[i];
-
-        if ((rc = sp_repository_put_slot(r, p->slot.data, p->slot.len, &e)) == SP_OK)
-            rc = sp_repository_put_host(r, p->encoded.data, p->encoded.len, &e);
-    }
+    rc = admit(h, r, &e);
     sp_repository_free(r);
     need(rc);
     h->made = operations(h);
@@ -192,45 +264,20 @@ run_once(struct history *h, unsigned checkpoint, unsigned flush)
     return open_repository(h, &r) && run_in(h, r, checkpoint, flush);
 }
 
-struct killing { /* a program that is killed when it would sync for the n-th time */
-    struct recorder *recorder;
-    unsigned syncs;
-};
-
-static void
-count_syncs(void *arg, const char *op, const char *name)
-{
-    struct killing *k = arg;
-
-    (void)name;
-    if (strcmp(op, "sync") == 0 && --k->syncs == 0) {
-        k->recorder->fail_at = k->recorder->calls + 1;
-        k->recorder->fail_on = true;
-    }
-}
-
 /* It dies where it would have waited for a barrier: what it named is there, and nobody knows
  * whether it is on the disk. */
 static bool
 run_killed(struct history *h, unsigned checkpoint, unsigned flush, unsigned syncs)
 {
-    const struct sp_repository_options o = {.cache_dir = HISTORY_CACHE, .write = true};
-    struct sp_backend *b = NULL;
-    struct sp_repository *r = NULL;
     struct killing k = {.syncs = syncs};
-    struct sp_err e = {0};
+    struct sp_backend *below = NULL;
+    struct sp_repository *r = NULL;
     bool on;
-    enum sp_code rc;
 
-    need(h->world.open(h->world.arg, false, &b, &e));
-    k.recorder = recorder_new(b);
-    k.recorder->before = count_syncs;
-    k.recorder->arg = &k;
-    k.recorder->code = SP_CANCELLED;
-    rc = sp_repository_open(&k.recorder->head, &h->env, &o, &r, &e);
-    on = rc == SP_OK && run_in(h, r, checkpoint, flush);
-    sp_backend_free(b);
-    need(rc);
+    if (!open_killed(h, &k, &below, &r))
+        return false;
+    on = run_in(h, r, checkpoint, flush);
+    sp_backend_free(below);
     return on;
 }
 

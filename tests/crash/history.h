@@ -65,6 +65,7 @@ struct history_cut {
     uint64_t after;    /* operations that happened */
     unsigned promises; /* HISTORY_… */
     bool no_cache;     /* another machine goes on: the local cache folders are empty */
+    bool lose_one;     /* the store loses a pack under the next run, just before it commits */
 };
 /* Whether what must hold does:
  *  - the repository opens; it may refuse only when init had not said that it is done

@@ -307,6 +307,9 @@ see_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     (void)e;
     if (f->severity != SP_FINDING_FAULT)
         return SP_OK;
+    /* Sets before it that the store lost are told at the set that follows (R21): so they should. */
+    if (!promised(c->v) && strstr(f->text, "lacks the set") != NULL)
+        return SP_OK;
     for (unsigned i = 0; i < c->v->h->hosts; i++)
         of_new = of_new ||
                  (c->v->made[i].sequence != 0 && memcmp(f->set_id, c->v->made[i].set_id, 16) == 0);
@@ -418,7 +421,7 @@ run_next(struct verify *v, struct sp_repository *r)
     bool good = true;
 
     v->when = "the next run";
-    if (cut_mix(v->cut->after + 5) % 4 == 0)
+    if (v->cut->lose_one)
         v->losing = r;
     for (unsigned i = 0; i < v->h->hosts && good; i++) {
         const struct party *p = &cast->hosts[i];
@@ -503,6 +506,30 @@ owned(struct verify *v, struct sp_repository *r)
     return true;
 }
 
+static enum sp_code
+count_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
+{
+    (void)slot;
+    (void)n;
+    (void)e;
+    ++*(size_t *)arg;
+    return SP_OK;
+}
+
+/* Without its slots a repository is lost with the machine. */
+static bool
+slotted(struct verify *v, struct sp_repository *r)
+{
+    struct sp_err e = {0};
+    size_t n = 0;
+
+    if (!holds(v, v->h->made))
+        return true;
+    if (sp_repository_slots(r, NULL, count_slot, &n, &e) != SP_OK)
+        return wrong(v, "slots: %.300s", e.text);
+    return n == v->h->hosts ? true : wrong(v, "of %u key slots %zu are there", v->h->hosts, n);
+}
+
 static bool
 verify(struct verify *v)
 {
@@ -515,7 +542,7 @@ verify(struct verify *v)
         return false;
     if ((rc = open_with(v, true, &r, &e)) != SP_OK)
         return refused(v, rc, &e);
-    good = owned(v, r) && look(v, r);
+    good = owned(v, r) && slotted(v, r) && look(v, r);
     if (good)
         good = look_for_lasting(v, r) && look_at_heads(v, r);
     /* What the next run would tidy away; all else is found behind it. */

@@ -219,6 +219,7 @@ one(struct subject *s)
         return true;
     all->pairs++;
     cut.no_cache = cut_mix(pair) % 3 == 0;
+    cut.lose_one = cut_mix(pair + 1) % 4 == 0;
     if (!cut_plan_silent(s->plan))
         cut.promises &= ~(unsigned)HISTORY_SILENT;
     verdict = cut_mix(state ^ s->told_state ^ (cut.no_cache ? 1 : s->cache_state) ^
