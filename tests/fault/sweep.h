@@ -21,7 +21,9 @@ struct sweep {
     uint64_t seed; /* advances */
     size_t cases, failures, fired, survived;
     const struct scenario *now;
-    const char *op; /* only sites of this operation; NULL: all */
+    const char *op;     /* only sites of this operation, */
+    const char *within; /* below this function; NULL: all */
+    bool first;         /* one wrong case is enough */
     struct ending unfaulted;
 };
 
@@ -35,7 +37,8 @@ extern const struct scenario scenarios[];
 extern const size_t nscenarios;
 
 uint64_t sweep_random(struct sweep *s);
-/* As the environment says: SP_SEED, STILLPOINT_LONG. `argv`: SCENARIO [CASES [OPERATION]] chooses.
+/* As the environment says: SP_SEED, STILLPOINT_LONG. `argv`: SCENARIO [CASES [OPERATION
+ * [FUNCTION]]] chooses, and then the first wrong case ends it.
  * Runs all; `cases`: how many of each in a slice. Prints the closing line; how many cases were
  * wrong. */
 size_t sweep_all(const char *name, bool memory, size_t cases, char **argv);
