@@ -2,6 +2,7 @@
 
 #include "tests/unit/base/support.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <unistd.h>
 
