@@ -13,6 +13,7 @@ packages_build=(pkg-config cmake ninja-build gcc libc6-dev libssl-dev libzstd-de
 packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev openssh-client
     openssh-server openssl procps python3 python3-cryptography rclone sshfs strace systemd util-linux
     zstd)
+packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server qemu-system-x86 samba)
 packages_clang=(clang libclang-rt-14-dev)
 packages_lint=(clang-tidy cppcheck)
 packages_format=(clang-format-14 git)
