@@ -64,4 +64,30 @@ void history_change(struct tree *t, uint64_t turn, unsigned files);
 const char *history_job(unsigned host);
 struct sp_env history_env(struct history *h, struct localdisk *d);
 
+struct verify {
+    const struct history *h;
+    struct history *mine; /* clock and cast, which a verification uses up */
+    const struct history_world *w;
+    const struct history_cut *cut;
+    struct localdisk *disk;
+    struct sp_env env;
+    struct said made[CAST_HOSTS]; /* by the next runs */
+    struct tree next[CAST_HOSTS];
+    struct sp_repository *losing; /* loses a pack before the next commit; NULL: nothing */
+    bool lost;
+    const char *when;
+    char *why;
+};
+
+/* Says what is wrong; false. */
+bool verify_wrong(struct verify *v, const char *fmt, ...) SP_PRINTF(2, 3);
+/* A store that keeps what a barrier covered, whole. */
+bool verify_promised(const struct verify *v);
+/* Whether what was said after `done` operations must hold now. */
+bool verify_holds(const struct verify *v, uint64_t done);
+/* All that is listed, and that all that must be is. */
+bool verify_look(struct verify *v, struct sp_repository *r);
+bool verify_heads(struct verify *v, struct sp_repository *r);
+bool verify_lasting(struct verify *v, struct sp_repository *r);
+
 #endif

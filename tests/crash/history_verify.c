@@ -8,54 +8,6 @@
 
 #include "cutstore_impl.h"
 
-struct verify {
-    const struct history *h;
-    struct history *mine; /* clock and cast, which a verification uses up */
-    const struct history_world *w;
-    const struct history_cut *cut;
-    struct localdisk *disk;
-    struct sp_env env;
-    struct said made[CAST_HOSTS]; /* by the next runs */
-    struct tree next[CAST_HOSTS];
-    struct sp_repository *losing; /* loses a pack before the next commit; NULL: nothing */
-    bool lost;
-    const char *when;
-    char *why;
-};
-
-static bool wrong(struct verify *v, const char *fmt, ...) SP_PRINTF(2, 3);
-
-static bool
-wrong(struct verify *v, const char *fmt, ...)
-{
-    va_list ap;
-
-    int n = snprintf(v->why, 512, "%s: ", v->when);
-
-    va_start(ap, fmt);
-    (void)vsnprintf(v->why + n, 512 - (size_t)n, fmt, ap);
-    va_end(ap);
-    return false;
-}
-
-static bool
-promised(const struct verify *v)
-{
-    return (v->cut->promises & HISTORY_SURE) == HISTORY_SURE;
-}
-
-/* Whether what was said after `done` operations must hold now. */
-static bool
-holds(const struct verify *v, uint64_t done)
-{
-    if (done > v->cut->after)
-        return false;
-    for (unsigned i = 0; i < v->h->nidles; i++)
-        if (done <= v->h->idles[i] && v->h->idles[i] < v->cut->after)
-            return true;
-    return promised(v);
-}
-
 /* --- programs ------------------------------------------------------------------------------ */
 
 static enum sp_code
@@ -81,10 +33,10 @@ refused(struct verify *v, enum sp_code rc, const struct sp_err *why)
     struct sp_backend *b = NULL;
     struct sp_err e = {0};
 
-    if (holds(v, v->h->made))
-        return wrong(v, "it does not open: %.300s", why->text);
+    if (verify_holds(v, v->h->made))
+        return verify_wrong(v, "it does not open: %.300s", why->text);
     if (rc != SP_ABSENT && rc != SP_CORRUPT && rc != SP_UNSUPPORTED && rc != SP_REFUSED)
-        return wrong(
+        return verify_wrong(
             v, "init was cut, and it is refused as if the store failed: %.300s", why->text);
     rc = v->w->open(v->w->arg, true, &b, &e);
     if (rc == SP_OK) {
@@ -92,202 +44,8 @@ refused(struct verify *v, enum sp_code rc, const struct sp_err *why)
         sp_backend_free(b);
     }
     if (rc != SP_OK && rc != SP_EXISTS)
-        return wrong(v, "init was cut, and cannot be repeated: %.300s", e.text);
+        return verify_wrong(v, "init was cut, and cannot be repeated: %.300s", e.text);
     return true;
-}
-
-/* --- looking ------------------------------------------------------------------------------- */
-
-struct listed {
-    struct sp_set set;
-    enum sp_record_type type;
-};
-
-struct listing {
-    struct listed v[64];
-    size_t n;
-};
-
-static enum sp_code
-see_set(void *arg, const struct sp_set_info *i, struct sp_err *e)
-{
-    struct listing *l = arg;
-    struct sp_err why = {0};
-
-    (void)e;
-    if (l->n == 64 ||
-        sp_set_record_decode(i->record, i->record_len, &l->v[l->n].set, &why) != SP_OK)
-        return SP_OK; /* a torn one: it is no set, and check tells it */
-    l->v[l->n++].type = i->type;
-    return SP_OK;
-}
-
-static const struct said *
-said_of(const struct verify *v, const uint8_t set_id[16])
-{
-    for (size_t i = 0; i < v->h->nsaid; i++)
-        if (memcmp(v->h->said[i].set_id, set_id, 16) == 0)
-            return &v->h->said[i];
-    for (unsigned i = 0; i < v->h->hosts; i++)
-        if (memcmp(v->made[i].set_id, set_id, 16) == 0)
-            return &v->made[i];
-    return NULL;
-}
-
-/* One record: what it is, and whether the store and its content agree. */
-static bool
-look_at(struct verify *v, struct sp_repository *r, const struct listed *l, struct read_memory *m)
-{
-    const struct said *s = said_of(v, l->set.set_id);
-    struct sp_reader_scope scope = {l->set.host, l->set.group};
-    struct sp_id *missing = NULL;
-    struct sp_err e = {0};
-    size_t nmissing = 0;
-    bool more = false, whole = false, must;
-
-    if (s == NULL)
-        return wrong(v, "a record is listed that nobody made");
-    if (memcmp(s->root.b, l->set.root.b, sizeof(s->root.b)) != 0 ||
-        s->sequence != l->set.sequence || s->type != l->type)
-        return wrong(v, "record %llu is not what was committed", (unsigned long long)s->sequence);
-    must = !v->lost && holds(v, s->done) && s->done != NEVER;
-    if (sp_repository_closure(r, &scope, &l->set.root, &missing, &nmissing, &more, &e) != SP_OK)
-        return wrong(v, "the closure of set %llu: %.300s", (unsigned long long)s->sequence, e.text);
-    free(missing);
-    if (nmissing > 0)
-        return must ? wrong(v, "set %llu was said to be done, and lacks %zu chunks",
-                          (unsigned long long)s->sequence, nmissing)
-                    : true;
-    if (read_set(v->mine->cast, s->host, r, &s->root, m, &whole, &e) != SP_OK)
-        return wrong(v, "reading set %llu: %.300s", (unsigned long long)s->sequence, e.text);
-    if (!whole)
-        return wrong(v, "%s %llu is called whole, and is not",
-            s->type == SP_RECORD_SET ? "set" : "checkpoint", (unsigned long long)s->sequence);
-    return true;
-}
-
-/* All that is listed, and that all that must be is. */
-static bool
-look(struct verify *v, struct sp_repository *r)
-{
-    struct listing *l = calloc(1, sizeof(*l));
-    struct read_memory m = {NULL, 0, 0};
-    struct sp_err e = {0};
-    bool good = true, there;
-
-    if (l == NULL)
-        abort();
-    if (sp_repository_list(r, NULL, true, see_set, l, &e) != SP_OK)
-        good = wrong(v, "listing: %.300s", e.text);
-    for (size_t i = 0; i < l->n && good; i++)
-        good = look_at(v, r, &l->v[i], &m);
-    for (size_t i = 0; i < v->h->nsaid && good; i++) {
-        const struct said *s = &v->h->said[i];
-
-        if (s->type != SP_RECORD_SET || s->done == NEVER || !holds(v, s->done))
-            continue;
-        there = false;
-        for (size_t k = 0; k < l->n; k++)
-            there = there || memcmp(l->v[k].set.set_id, s->set_id, 16) == 0;
-        if (!there)
-            good =
-                wrong(v, "set %llu of host %u was said to be done (after %llu), and is not there",
-                    (unsigned long long)s->sequence, s->host, (unsigned long long)s->done);
-    }
-    read_memory_clear(&m);
-    free(l);
-    return good;
-}
-
-/* What the next run would go on from is whole when it is called so. */
-static bool
-judged(struct verify *v, struct sp_repository *r, unsigned host, const uint8_t *record, size_t n,
-    bool whole)
-{
-    struct read_memory m = {NULL, 0, 0};
-    struct sp_set set;
-    struct sp_err e = {0};
-    bool is = false, good = true;
-
-    if (!whole)
-        return true;
-    if (sp_set_record_decode(record, n, &set, &e) != SP_OK ||
-        read_set(v->mine->cast, host, r, &set.root, &m, &is, &e) != SP_OK)
-        good = wrong(v, "reading a parent: %.300s", e.text);
-    else if (!is)
-        good = wrong(v, "a parent is called whole, and is not");
-    read_memory_clear(&m);
-    return good;
-}
-
-/* A checkpoint that was said to be done is the resume point until a set follows: it, or one that
- * replaced it, is there. */
-static bool
-look_at_head(struct verify *v, struct sp_repository *r, unsigned host)
-{
-    const struct history *h = v->h;
-    const struct party *p = &h->cast->hosts[host];
-    const struct said *newest = NULL;
-    struct sp_store_head head;
-    struct sp_err e = {0};
-    bool good = true;
-
-    for (size_t i = 0; i < h->nsaid; i++)
-        if (h->said[i].host == host && h->said[i].done != NEVER && holds(v, h->said[i].done))
-            newest = &h->said[i];
-    memset(&head, 0, sizeof(head));
-    if (sp_repository_head(r, p->host, party_group(p), history_job(host), &head, &e) != SP_OK)
-        return wrong(v, "the head: %.300s", e.text);
-    if (newest != NULL && newest->type == SP_RECORD_CHECKPOINT && !head.has_checkpoint &&
-        !(head.has_set && head.set_whole)) /* the set that it led to, not said to be done */
-        good = wrong(v, "a checkpoint was said to be done, and there is none");
-    if (newest != NULL && newest->type == SP_RECORD_CHECKPOINT && head.has_checkpoint &&
-        !head.checkpoint_whole)
-        good = wrong(v, "the checkpoint to go on from is not whole");
-    good = good && (!head.has_set || judged(v, r, host, head.set, head.set_len, head.set_whole)) &&
-           (!head.has_checkpoint ||
-               judged(v, r, host, head.checkpoint, head.checkpoint_len, head.checkpoint_whole));
-    sp_store_head_clear(&head);
-    return good;
-}
-
-static bool
-look_at_heads(struct verify *v, struct sp_repository *r)
-{
-    bool good = true;
-
-    for (unsigned i = 0; i < v->h->hosts && good; i++)
-        good = look_at_head(v, r, i);
-    return good;
-}
-
-static bool
-look_for_lasting(struct verify *v, struct sp_repository *r)
-{
-    const struct history *h = v->h;
-    struct sp_upload *u[CAST_HOSTS] = {NULL, NULL};
-    struct sp_err e = {0};
-    uint8_t answer;
-    bool good = true;
-
-    for (size_t i = 0; i < h->nlasting && good; i++) {
-        const struct lasting *l = &h->lasting[i];
-        const struct party *p = &h->cast->hosts[l->host];
-
-        if (!holds(v, l->since))
-            continue;
-        if (u[l->host] == NULL &&
-            sp_upload_new(r, p->host, party_group(p), &u[l->host], &e) != SP_OK)
-            good = wrong(v, "an upload: %.300s", e.text);
-        else if (sp_upload_have(u[l->host], l->node, &l->id, 1, &answer, &e) != SP_OK)
-            good = wrong(v, "have: %.300s", e.text);
-        else if (answer != SP_HAVE_MINE)
-            good = wrong(v, "a %s was said to be durable (after %llu), and is not there",
-                l->node ? "node" : "chunk", (unsigned long long)l->since);
-    }
-    for (unsigned i = 0; i < CAST_HOSTS; i++)
-        sp_upload_free(u[i]);
-    return good;
 }
 
 /* --- checking ------------------------------------------------------------------------------ */
@@ -308,7 +66,7 @@ see_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     if (f->severity != SP_FINDING_FAULT)
         return SP_OK;
     /* Sets before it that the store lost are told at the set that follows (R21): so they should. */
-    if (!promised(c->v) && strstr(f->text, "lacks the set") != NULL)
+    if (!verify_promised(c->v) && strstr(f->text, "lacks the set") != NULL)
         return SP_OK;
     for (unsigned i = 0; i < c->v->h->hosts; i++)
         of_new = of_new ||
@@ -329,7 +87,7 @@ check(struct verify *v, struct sp_repository *r, struct checking *ret)
 
     *ret = (struct checking){.v = v};
     if (sp_repository_check(r, NULL, &o, see_finding, ret, &totals, &e) != SP_OK)
-        return wrong(v, "check: %.300s", e.text);
+        return verify_wrong(v, "check: %.300s", e.text);
     return true;
 }
 
@@ -340,10 +98,10 @@ check_clean(struct verify *v, struct sp_repository *r)
 
     if (!check(v, r, &c))
         return false;
-    if (promised(v) && !v->lost && c.faults > 0)
-        return wrong(v, "check finds %zu faults: %s", c.faults, c.first);
+    if (verify_promised(v) && !v->lost && c.faults > 0)
+        return verify_wrong(v, "check finds %zu faults: %s", c.faults, c.first);
     if (c.of_new > 0)
-        return wrong(v, "check finds faults of the new set: %s", c.first);
+        return verify_wrong(v, "check finds faults of the new set: %s", c.first);
     return true;
 }
 
@@ -428,16 +186,16 @@ run_next(struct verify *v, struct sp_repository *r)
         struct sp_store *s = NULL;
 
         /* Cut init leaves it to be done again; the very same being there is success. */
-        if (v->h->made > v->cut->after || !promised(v)) {
+        if (v->h->made > v->cut->after || !verify_promised(v)) {
             if (sp_repository_put_slot(r, p->slot.data, p->slot.len, &e) != SP_OK &&
                 e.code != SP_EXISTS)
-                return wrong(v, "a slot cannot be put again: %.300s", e.text);
+                return verify_wrong(v, "a slot cannot be put again: %.300s", e.text);
             if (sp_repository_put_host(r, p->encoded.data, p->encoded.len, &e) != SP_OK)
-                return wrong(v, "the host cannot be put again: %.300s", e.text);
+                return verify_wrong(v, "the host cannot be put again: %.300s", e.text);
         }
         if (session_new(r, cast, i, &events, &s, &e) != SP_OK ||
             run_all(cast, i, history_job(i), s, &v->next[i], 0, 0, &events, &e) != SP_OK)
-            good = wrong(v, "host %u: %.300s", i, e.text);
+            good = verify_wrong(v, "host %u: %.300s", i, e.text);
         if (s != NULL)
             sp_store_free(s);
     }
@@ -462,8 +220,8 @@ look_anew(struct verify *v)
     if (silent && !check_first(v))
         return false;
     if (open_with(v, silent, &r, &e) != SP_OK)
-        return wrong(v, "it does not open: %.300s", e.text);
-    good = look(v, r);
+        return verify_wrong(v, "it does not open: %.300s", e.text);
+    good = verify_look(v, r);
     for (unsigned i = 0; i < v->h->hosts && good; i++) {
         struct sp_reader_scope scope = {
             v->h->cast->hosts[i].host, party_group(&v->h->cast->hosts[i])};
@@ -474,15 +232,15 @@ look_anew(struct verify *v)
 
         cast_shape(v->mine->cast, i, &v->next[i], &shape);
         if (memcmp(shape.root.b, v->made[i].root.b, 32) != 0)
-            good = wrong(v, "the next set is not of the tree that it was made from");
+            good = verify_wrong(v, "the next set is not of the tree that it was made from");
         else if (sp_repository_closure(r, &scope, &shape.root, &missing, &n, &more, &e) != SP_OK)
-            good = wrong(v, "the closure of the next set: %.300s", e.text);
+            good = verify_wrong(v, "the closure of the next set: %.300s", e.text);
         else if (n > 0)
-            good = wrong(v, "the next set of host %u lacks %zu chunks", i, n);
+            good = verify_wrong(v, "the next set of host %u lacks %zu chunks", i, n);
         else if (read_set(v->mine->cast, i, r, &shape.root, &m, &whole, &e) != SP_OK)
-            good = wrong(v, "reading the next set: %.300s", e.text);
+            good = verify_wrong(v, "reading the next set: %.300s", e.text);
         else if (!whole)
-            good = wrong(v, "the next set of host %u does not restore", i);
+            good = verify_wrong(v, "the next set of host %u does not restore", i);
         free(missing);
         read_memory_clear(&m);
     }
@@ -502,7 +260,8 @@ owned(struct verify *v, struct sp_repository *r)
     if (!v->h->server || (v->cut->promises & HISTORY_NAMES) == 0)
         return true;
     if (sp_backend_size(sp_repository_backend(r), "owner", &size, &e) != SP_OK)
-        return wrong(v, "a server's repository opens without its owner: others might write to it");
+        return verify_wrong(
+            v, "a server's repository opens without its owner: others might write to it");
     return true;
 }
 
@@ -523,11 +282,12 @@ slotted(struct verify *v, struct sp_repository *r)
     struct sp_err e = {0};
     size_t n = 0;
 
-    if (!holds(v, v->h->made))
+    if (!verify_holds(v, v->h->made))
         return true;
     if (sp_repository_slots(r, NULL, count_slot, &n, &e) != SP_OK)
-        return wrong(v, "slots: %.300s", e.text);
-    return n == v->h->hosts ? true : wrong(v, "of %u key slots %zu are there", v->h->hosts, n);
+        return verify_wrong(v, "slots: %.300s", e.text);
+    return n == v->h->hosts ? true
+                            : verify_wrong(v, "of %u key slots %zu are there", v->h->hosts, n);
 }
 
 static bool
@@ -542,11 +302,11 @@ verify(struct verify *v)
         return false;
     if ((rc = open_with(v, true, &r, &e)) != SP_OK)
         return refused(v, rc, &e);
-    good = owned(v, r) && slotted(v, r) && look(v, r);
+    good = owned(v, r) && slotted(v, r) && verify_look(v, r);
     if (good)
-        good = look_for_lasting(v, r) && look_at_heads(v, r);
+        good = verify_lasting(v, r) && verify_heads(v, r);
     /* What the next run would tidy away; all else is found behind it. */
-    if (good && promised(v) && cut_mix(v->cut->after) % 3 == 0)
+    if (good && verify_promised(v) && cut_mix(v->cut->after) % 3 == 0)
         good = check_clean(v, r);
     good = good && run_next(v, r);
     sp_repository_free(r);

@@ -1,17 +1,7 @@
-/* What hosts back up, and how they do it: see machine.h. */
+/* What hosts do: see machine.h. */
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include "machine_impl.h"
 
-#include <cmocka.h>
-
-#include "cutstore_impl.h"
-#include "machine.h"
-
-#define BLOCK_FILES 4u
-#define COPIES 6u
 #define PASSES 3
 
 struct ids { /* sorted when it is looked into */
@@ -36,204 +26,11 @@ struct run {
     bool self_telling;               /* the store tells what is durable */
 };
 
-/* --- content ------------------------------------------------------------------------------- */
-
-static size_t
-content(const struct cast *c, unsigned host, unsigned file, uint8_t version, uint8_t to[4096])
-{
-    struct sp_random_seeded seed = {(uint64_t)file << 16 | version};
-    struct sp_random random;
-    struct sp_err e = {0};
-    size_t n;
-
-    (void)c;
-    if (file % 2 == 1)
-        seed.state |= (uint64_t)(host + 1) << 32;
-    n = 200 + (seed.state * 2654435761u) % 3000;
-    random = sp_random_seeded_of(&seed);
-    if (sp_random_fill(&random, to, n, &e) != SP_OK)
-        abort();
-    return n;
-}
-
-static const struct sp_id *
-chunk_id(struct cast *c, unsigned host, unsigned file, uint8_t version)
-{
-    unsigned whose = file % 2 == 1 ? host : CAST_HOSTS;
-    struct sp_id *id = &c->ids[whose][file][version];
-    uint8_t bytes[4096];
-    struct sp_err e = {0};
-    size_t n;
-
-    if (!c->known[whose][file][version]) {
-        n = content(c, host, file, version, bytes);
-        if (sp_hasher_id(c->hosts[host].hasher, SP_CHUNK_DATA, NULL, 0, bytes, n, id, &e) != SP_OK)
-            abort();
-        c->known[whose][file][version] = true;
-    }
-    return id;
-}
-
-struct cast *
-cast_new(uint64_t seed)
-{
-    struct cast *c = calloc(1, sizeof(*c));
-
-    if (c == NULL)
-        abort();
-    c->seed.state = seed;
-    c->random = sp_random_seeded_of(&c->seed);
-    party_init_from(&c->hosts[0], "one", NULL, &c->random);
-    party_init_from(&c->hosts[1], "two", &c->hosts[0], &c->random);
-    return c;
-}
-
-void
-cast_free(struct cast *c)
-{
-    if (c == NULL)
-        return;
-    for (unsigned i = 0; i < CAST_HOSTS; i++)
-        party_free(&c->hosts[i]);
-    free(c);
-}
-
-void
-cast_reseed(struct cast *c, uint64_t seed)
-{
-    c->seed.state = seed;
-    for (unsigned i = 0; i < CAST_HOSTS; i++)
-        party_new_run(&c->hosts[i]);
-}
-
-static void
-node_id(struct cast *c, unsigned host, uint8_t level, const struct sp_id *refs, size_t n,
-    struct sp_id *ret)
-{
-    struct sp_err e = {0};
-
-    if (sp_hasher_id(c->hosts[host].hasher, SP_CHUNK_TREE, refs, n, &level, 1, ret, &e) != SP_OK)
-        abort();
-}
-
-void
-cast_shape(struct cast *c, unsigned host, const struct tree *t, struct shape *ret)
-{
-    memset(ret, 0, sizeof(*ret));
-    for (unsigned i = 0; i < TREE_LEAVES; i++) {
-        size_t n = 0;
-
-        for (unsigned k = i * TREE_LEAF; k < (i + 1) * TREE_LEAF; k++) {
-            if (t->version[k] == 0)
-                continue;
-            ret->chunk[k] = *chunk_id(c, host, k, t->version[k]);
-            ret->refs[i][n++] = ret->chunk[k];
-        }
-        ret->nrefs[i] = n;
-        if (n == 0)
-            continue;
-        qsort(ret->refs[i], n, sizeof(struct sp_id), sp_id_cmp);
-        node_id(c, host, 1, ret->refs[i], n, &ret->leaf[i]);
-        ret->root_refs[ret->nroot++] = ret->leaf[i];
-    }
-    qsort(ret->root_refs, ret->nroot, sizeof(struct sp_id), sp_id_cmp);
-    node_id(c, host, 2, ret->root_refs, ret->nroot, &ret->root);
-}
-
-/* --- sets of ids --------------------------------------------------------------------------- */
-
 static void
 ids_add(struct ids *s, const struct sp_id *id)
 {
     if (s->n < sizeof(s->v) / sizeof(s->v[0]))
         s->v[s->n++] = *id;
-}
-
-static bool
-among_ids(const struct sp_id *v, size_t n, const struct sp_id *id)
-{
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(v[i].b, id->b, sizeof(id->b)) == 0)
-            return true;
-    return false;
-}
-
-/* --- opening ------------------------------------------------------------------------------- */
-
-struct opening {
-    struct cast *c;
-    unsigned host;
-    const struct sp_id *ids;
-    size_t n;
-    bool *found;
-    struct sp_id refs[256];
-    size_t nrefs;
-};
-
-/* Whether these very bytes open; asked once, for the same blocks come in case after case. */
-static bool
-block_opens(struct cast *c, unsigned host, const uint8_t *block, size_t n)
-{
-    struct sp_opened *opened = NULL;
-    struct sp_err why = {0};
-    uint64_t h = cut_hash(block, n), *at = &c->opened[h % CAST_OPENED];
-
-    if (*at == h)
-        return true;
-    if (sp_block_open(c->hosts[host].opener, block, n, &opened, &why) != SP_OK)
-        return false;
-    sp_opened_free(opened);
-    *at = h;
-    return true;
-}
-
-static enum sp_code
-open_block(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, size_t nwanted,
-    struct sp_err *e)
-{
-    struct opening *o = arg;
-    struct sp_block_header h;
-    struct sp_err why = {0};
-
-    (void)e;
-    if (!block_opens(o->c, o->host, block, n) || sp_block_header_parse(block, n, &h, &why) != SP_OK)
-        return SP_OK; /* a bad copy: there may be another */
-    for (size_t i = 0; i < nwanted; i++) {
-        const struct sp_id *id = &o->ids[wanted[i]];
-        const uint8_t *at = bsearch(id->b, h.ids, h.nids, SP_ID_SIZE, sp_id_cmp), *refs;
-        size_t nrefs = 0;
-
-        if (o->found[wanted[i]] || at == NULL)
-            continue;
-        o->found[wanted[i]] = true;
-        if (h.kind != SP_BLOCK_NODES)
-            continue;
-        refs = sp_block_refs(&h, (size_t)(at - h.ids) / SP_ID_SIZE, &nrefs);
-        for (size_t k = 0; k < nrefs && o->nrefs < 256; k++)
-            memcpy(o->refs[o->nrefs++].b, refs + k * SP_ID_SIZE, SP_ID_SIZE);
-    }
-    return SP_OK;
-}
-
-typedef enum sp_code (*getter)(void *from, const struct sp_id *ids, size_t n, unsigned copy,
-    sp_store_block_fn each, void *arg, struct sp_err *e);
-
-/* All copies until each was opened; *ret_all: each was. */
-static enum sp_code
-open_all(struct opening *o, getter get, void *from, bool *ret_all, struct sp_err *e)
-{
-    bool all = o->n == 0;
-    enum sp_code rc;
-
-    for (unsigned copy = 0; copy < COPIES && !all; copy++) {
-        if ((rc = get(from, o->ids, o->n, copy, open_block, o, e)) != SP_OK)
-            return rc;
-        all = true;
-        for (size_t i = 0; i < o->n; i++)
-            all = all && o->found[i];
-    }
-    *ret_all = all;
-    return SP_OK;
 }
 
 static enum sp_code
@@ -256,10 +53,10 @@ read_nodes(struct run *r, const struct sp_id *ids, size_t n, const struct sp_sto
     memset(found, 0, sizeof(found));
     *o = (struct opening){.c = r->c, .host = r->host, .ids = wanted, .found = found};
     for (size_t i = 0; i < n && o->n < 64; i++)
-        if (!among_ids(h->missing, h->nmissing, &ids[i]))
+        if (!machine_among(h->missing, h->nmissing, &ids[i]))
             wanted[o->n++] = ids[i];
     /* What cannot be read is passed over: what lies below is asked for. */
-    return open_all(o, get_from_store, r->s, &all, e);
+    return machine_open_all(o, get_from_store, r->s, &all, e);
 }
 
 static enum sp_code
@@ -282,7 +79,7 @@ take_parent(struct run *r, const uint8_t *record, size_t n, bool whole,
     if ((rc = read_nodes(r, leaves, nleaves, h, o, e)) != SP_OK)
         goto out;
     for (size_t i = 0; i < o->nrefs; i++)
-        if (!among_ids(h->missing, h->nmissing, &o->refs[i]))
+        if (!machine_among(h->missing, h->nmissing, &o->refs[i]))
             ids_add(&r->claimed, &o->refs[i]);
     if (whole) {
         ids_add(&r->whole_nodes, &set.root);
@@ -354,7 +151,7 @@ put_files(struct run *r, const unsigned *files, size_t n, struct sp_err *e)
         return rc;
     for (size_t i = 0; i < n; i++) {
         unsigned f = files[i];
-        size_t len = content(r->c, r->host, f, r->tree.version[f], bytes);
+        size_t len = machine_content(r->host, f, r->tree.version[f], bytes);
 
         rc = sp_block_builder_add(b, SP_CHUNK_DATA, &r->shape.chunk[f], NULL, 0, bytes, len, e);
         if (rc != SP_OK) {
@@ -409,7 +206,7 @@ member_has(struct run *r, const struct sp_id *id, bool *ret, struct sp_err *e)
     if (o == NULL)
         abort();
     *o = (struct opening){.c = r->c, .host = r->host, .ids = id, .n = 1, .found = found};
-    rc = open_all(o, get_from_store, r->s, ret, e);
+    rc = machine_open_all(o, get_from_store, r->s, ret, e);
     free(o);
     return rc;
 }
@@ -426,7 +223,7 @@ some_files(struct run *r, struct sp_err *e)
     for (; r->next < TREE_FILES && n < BLOCK_FILES; r->next++) {
         const struct sp_id *id = &r->shape.chunk[r->next];
 
-        if (r->tree.version[r->next] == 0 || among_ids(r->claimed.v, r->claimed.n, id))
+        if (r->tree.version[r->next] == 0 || machine_among(r->claimed.v, r->claimed.n, id))
             continue;
         ask[n] = r->next;
         ids[n++] = *id;
@@ -459,7 +256,7 @@ new_nodes(struct run *r, const struct shape *s, struct sp_err *e)
         const struct sp_id *id = i < TREE_LEAVES ? &s->leaf[i] : &s->root;
 
         if ((i < TREE_LEAVES && s->nrefs[i] == 0) ||
-            among_ids(r->whole_nodes.v, r->whole_nodes.n, id))
+            machine_among(r->whole_nodes.v, r->whole_nodes.n, id))
             continue;
         which[n] = i;
         ids[n++] = *id;
@@ -500,7 +297,7 @@ put_missing(
         static const struct sp_id none;
 
         if (memcmp(s->chunk[i].b, none.b, 32) == 0 ||
-            !among_ids(c->missing, c->nmissing, &s->chunk[i]))
+            !machine_among(c->missing, c->nmissing, &s->chunk[i]))
             continue;
         met++;
         files[n++] = i;
@@ -514,7 +311,7 @@ put_missing(
         return rc;
     for (unsigned i = 0; i <= TREE_LEAVES; i++)
         if ((i == TREE_LEAVES || s->nrefs[i] > 0) &&
-            among_ids(c->missing, c->nmissing, i < TREE_LEAVES ? &s->leaf[i] : &s->root)) {
+            machine_among(c->missing, c->nmissing, i < TREE_LEAVES ? &s->leaf[i] : &s->root)) {
             nodes |= 1u << i;
             met++;
         }
@@ -642,222 +439,4 @@ run_all(struct cast *c, unsigned host, const char *job, struct sp_store *s, cons
         rc = run_step(r, &more, e);
     run_end(r);
     return rc;
-}
-
-/* --- reading ------------------------------------------------------------------------------- */
-
-void
-read_memory_clear(struct read_memory *m)
-{
-    free(m->v);
-    memset(m, 0, sizeof(*m));
-}
-
-static void
-remember(struct read_memory *m, const struct sp_id *id)
-{
-    if (m->n == m->cap) {
-        m->cap = m->cap == 0 ? 256 : m->cap * 2;
-        if ((m->v = realloc(m->v, m->cap * sizeof(*m->v))) == NULL)
-            abort();
-    }
-    m->v[m->n++] = *id;
-}
-
-struct repository_from {
-    struct sp_repository *r;
-    struct sp_reader_scope scope;
-};
-
-static enum sp_code
-get_from_repository(void *from, const struct sp_id *ids, size_t n, unsigned copy,
-    sp_store_block_fn each, void *arg, struct sp_err *e)
-{
-    const struct repository_from *f = from;
-
-    return sp_repository_get(f->r, &f->scope, ids, n, copy, each, arg, e);
-}
-
-enum sp_code
-read_set(struct cast *c, unsigned host, struct sp_repository *r, const struct sp_id *root,
-    struct read_memory *m, bool *ret_whole, struct sp_err *e)
-{
-    struct repository_from from = {r, {c->hosts[host].host, party_group(&c->hosts[host])}};
-    struct opening *o = calloc(1, sizeof(*o));
-    struct sp_id level[256];
-    size_t n = 1, before = m->n;
-    bool found[256], all = true;
-    enum sp_code rc = SP_OK;
-
-    if (o == NULL)
-        abort();
-    level[0] = *root;
-    while (n > 0) {
-        struct sp_id fresh[256];
-        size_t nfresh = 0;
-
-        for (size_t i = 0; i < n; i++)
-            if (!among_ids(m->v, m->n, &level[i]) && !among_ids(fresh, nfresh, &level[i]))
-                fresh[nfresh++] = level[i];
-        memset(found, 0, sizeof(found));
-        *o = (struct opening){.c = c, .host = host, .ids = fresh, .n = nfresh, .found = found};
-        if ((rc = open_all(o, get_from_repository, &from, &all, e)) != SP_OK || !all)
-            break;
-        for (size_t i = 0; i < nfresh; i++)
-            remember(m, &fresh[i]);
-        n = o->nrefs;
-        memcpy(level, o->refs, n * sizeof(*level));
-    }
-    free(o);
-    if (rc == SP_OK)
-        *ret_whole = all;
-    if (rc != SP_OK || !all)
-        m->n = before; /* a node whose content is not there is not to be passed over next time */
-    return rc;
-}
-
-/* --- a session ----------------------------------------------------------------------------- */
-
-struct sent { /* a block, in the order of its kind */
-    struct sp_id ids[BLOCK_FILES + TREE_LEAVES + 1];
-    size_t n;
-};
-
-struct session {
-    struct sp_store head;
-    struct sp_repository *r;
-    struct cast *c;
-    unsigned host;
-    struct sp_upload *u;
-    const struct run_events *events;
-    struct sent sent[2][64];
-    size_t nsent[2], told[2];
-};
-
-static void
-acknowledge(struct session *s, const struct sp_upload_durable *d)
-{
-    uint64_t upto[2] = {d->data, d->nodes};
-
-    if (s->events->durable == NULL)
-        return;
-    for (int i = 0; i < 2; i++)
-        for (; s->told[i] < upto[i] && s->told[i] < s->nsent[i]; s->told[i]++)
-            s->events->durable(s->events->arg, s->host, i == 1, s->sent[i][s->told[i]].ids,
-                s->sent[i][s->told[i]].n);
-}
-
-static enum sp_code
-session_head(struct sp_store *store, const char *job, struct sp_store_head *ret, struct sp_err *e)
-{
-    struct session *s = (struct session *)store;
-    const struct party *p = &s->c->hosts[s->host];
-
-    return sp_repository_head(s->r, p->host, party_group(p), job, ret, e);
-}
-
-static enum sp_code
-session_have(struct sp_store *store, bool nodes, const struct sp_id *ids, size_t n,
-    uint8_t *ret_answers, struct sp_err *e)
-{
-    return sp_upload_have(((struct session *)store)->u, nodes, ids, n, ret_answers, e);
-}
-
-static enum sp_code
-session_put(struct sp_store *store, uint8_t *block, size_t n, struct sp_err *e)
-{
-    struct session *s = (struct session *)store;
-    struct sp_upload_durable durable;
-    struct sp_block_header h;
-    enum sp_code rc = sp_block_header_parse(block, n, &h, e);
-
-    if (rc == SP_OK) {
-        int kind = h.kind == SP_BLOCK_NODES;
-        struct sent *t = &s->sent[kind][s->nsent[kind]];
-
-        assert_true(s->nsent[kind] < 64 && h.nids <= sizeof(t->ids) / sizeof(t->ids[0]));
-        t->n = h.nids;
-        memcpy(t->ids, h.ids, h.nids * sizeof(struct sp_id));
-        if ((rc = sp_upload_put(s->u, block, n, &durable, e)) == SP_OK) {
-            s->nsent[kind]++;
-            acknowledge(s, &durable);
-        }
-    }
-    free(block);
-    return rc;
-}
-
-static enum sp_code
-session_flush(struct sp_store *store, struct sp_err *e)
-{
-    struct session *s = (struct session *)store;
-    struct sp_upload_durable durable;
-    enum sp_code rc = sp_upload_flush(s->u, &durable, e);
-
-    if (rc == SP_OK)
-        acknowledge(s, &durable);
-    return rc;
-}
-
-/* As sp_conn_run_commit. */
-static enum sp_code
-session_commit(struct sp_store *store, enum sp_record_type type, const uint8_t *record, size_t n,
-    struct sp_commit_result *ret, struct sp_err *e)
-{
-    enum sp_code rc = session_flush(store, e);
-
-    return rc != SP_OK ? rc
-                       : sp_upload_commit(((struct session *)store)->u, type, record, n, ret, e);
-}
-
-static enum sp_code
-session_get(struct sp_store *store, const struct sp_id *ids, size_t n, unsigned copy,
-    sp_store_block_fn each, void *arg, struct sp_err *e)
-{
-    struct session *s = (struct session *)store;
-    const struct party *p = &s->c->hosts[s->host];
-    const struct sp_reader_scope scope = {p->host, party_group(p)};
-
-    return sp_repository_get(s->r, &scope, ids, n, copy, each, arg, e);
-}
-
-static void
-session_free(struct sp_store *store)
-{
-    struct session *s = (struct session *)store;
-
-    sp_upload_free(s->u);
-    free(s);
-}
-
-static const struct sp_store_ops session_ops = {.kind = "session",
-    .head = session_head,
-    .have = session_have,
-    .put = session_put,
-    .flush = session_flush,
-    .commit = session_commit,
-    .get = session_get,
-    .free = session_free};
-
-enum sp_code
-session_new(struct sp_repository *r, struct cast *c, unsigned host, const struct run_events *events,
-    struct sp_store **ret, struct sp_err *e)
-{
-    struct session *s = calloc(1, sizeof(*s));
-    const struct party *p = &c->hosts[host];
-    enum sp_code rc;
-
-    if (s == NULL)
-        abort();
-    s->head.ops = &session_ops;
-    s->r = r;
-    s->c = c;
-    s->host = host;
-    s->events = events;
-    if ((rc = sp_upload_new(r, p->host, party_group(p), &s->u, e)) != SP_OK) {
-        free(s);
-        return rc;
-    }
-    *ret = &s->head;
-    return SP_OK;
 }

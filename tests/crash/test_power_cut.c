@@ -266,46 +266,50 @@ singles(struct subject *s)
     return true;
 }
 
+/* How much of what may be left is tried after one operation. */
+struct effort {
+    bool any, kept, singles;
+    unsigned randoms;
+};
+
+/* The slice has every operation on a store that flushes, and every sync on the
+ * others; singles where something is not sure yet, in turns. */
+static struct effort
+effort(const struct subject *s, bool thorough)
+{
+    bool sync = cutstore_is_sync(s->store, s->after),
+         around = sync || cutstore_is_sync(s->store, s->after + 1);
+    uint64_t turn = cut_mix(s->h->seed + s->after / 2);
+
+    if (thorough)
+        return (struct effort){true, true, true, 24};
+    if (s->kind == &kinds[0])
+        return (struct effort){true, true, around && turn % 6 == 0, sync && turn % 2 == 0};
+    return (struct effort){.any = sync,
+        .kept = turn % 4 == 0,
+        .singles = turn % 24 == 0,
+        .randoms = turn % 5 == 0 ? 2 : 0};
+}
+
 static bool
-cut_here(struct subject *s, unsigned randoms, bool with_singles)
+cut_here(struct subject *s, const struct effort *much)
 {
     struct cut_plan *p = s->plan = cut_plan_new(s->store, s->after);
     bool on;
 
     s->cache_state = localdisk_state(s->h->disk, s->after);
     s->told_state = said_by(s->h, s->after);
-    on = one(s); /* all kept */
+    on = !much->kept || one(s); /* all of it */
     cut_plan_lose_all(p);
     on = on && one(s);
-    if (on && with_singles)
+    if (on && much->singles)
         on = singles(s);
-    for (unsigned i = 0; i < randoms && on && cut_plan_names(p) > 0; i++) {
+    for (unsigned i = 0; i < much->randoms && on && cut_plan_names(p) > 0; i++) {
         cut_plan_random(p, s->h->seed * 1000003 + s->after * 101 + i);
         on = one(s);
     }
     cut_plan_free(p);
     return on;
-}
-
-/* How much of what may be left is tried after one operation. */
-struct effort {
-    bool any, singles;
-    unsigned randoms;
-};
-
-/* The slice has every operation on a store that flushes, and what stands around a sync on the
- * others; singles where something is not sure yet, in turns. */
-static struct effort
-effort(const struct subject *s, bool thorough)
-{
-    bool around = cutstore_is_sync(s->store, s->after) || cutstore_is_sync(s->store, s->after + 1);
-    uint64_t turn = cut_mix(s->h->seed + s->after / 2);
-
-    if (thorough)
-        return (struct effort){true, true, 24};
-    if (s->kind == &kinds[0])
-        return (struct effort){true, around && turn % 4 == 0, around};
-    return (struct effort){around, around && turn % 24 == 0, turn % 3 == 0 ? 2 : 0};
 }
 
 /* Every operation of one history on one kind of store. */
@@ -326,7 +330,7 @@ every_cut(struct campaign *all, enum history_scenario scenario, const struct kin
 
         if (!much.any)
             continue;
-        on = cut_here(&s, much.randoms, much.singles);
+        on = cut_here(&s, &much);
         all->ops++;
         all->syncs_cut += cutstore_is_sync(s.store, s.after) && on;
     }
