@@ -425,39 +425,54 @@ test_order(void **state)
 
 /* The store dies under the run: what was said by then holds when all that was not sure is lost. */
 static void
+die_after(enum history_scenario scenario, uint64_t seed, uint64_t after)
+{
+    struct campaign all = {.cases = UINT64_MAX};
+    struct subject s = {.all = &all,
+        .scenario = scenario,
+        .kind = &kinds[0],
+        .store = cutstore_new(true, true),
+        .after = after};
+    struct history_world world = world_of(s.store);
+
+    cutstore_die_after(s.store, after);
+    s.h = history_play(scenario, seed, &world);
+    cutstore_die_after(s.store, 0);
+    assert_false(history_ended(s.h));
+    s.plan = cut_plan_new(s.store, after);
+    cut_plan_lose_all(s.plan);
+    (void)one(&s);
+    cut_plan_free(s.plan);
+    history_free(s.h);
+    cutstore_free(s.store);
+    free(all.distinct.v);
+    free(all.verdicts.v);
+}
+
+/* Where a barrier would have come next; in the long run everywhere. */
+static void
 test_dying(void **state)
 {
-    uint64_t seed = number("SP_SEED", 1), after, runs = 0;
-    bool ended, lengthy = getenv("STILLPOINT_LONG") != NULL;
+    uint64_t seed = number("SP_SEED", 1), runs = 0;
+    bool lengthy = getenv("STILLPOINT_LONG") != NULL;
 
     (void)state;
     for (int i = 0; i < HISTORY_SCENARIOS; i++) {
-        if (!wanted(history_names, HISTORY_SCENARIOS, history_names[i]))
-            continue;
-        ended = false;
-        for (after = 1; !ended; after += (i == HISTORY_MERGE ? 9u : 2u) * (lengthy ? 1u : 3u)) {
-            struct campaign all = {.cases = UINT64_MAX};
-            struct subject s = {.all = &all,
-                .scenario = (enum history_scenario)i,
-                .kind = &kinds[0],
-                .store = cutstore_new(true, true),
-                .after = after};
-            struct history_world world = world_of(s.store);
+        struct cutstore *whole = cutstore_new(true, true);
+        struct history_world world = world_of(whole);
+        struct history *h;
 
-            cutstore_die_after(s.store, after);
-            s.h = history_play(s.scenario, seed, &world);
-            cutstore_die_after(s.store, 0);
-            ended = cutstore_operations(s.store) < after;
-            s.plan = cut_plan_new(s.store, after);
-            cut_plan_lose_all(s.plan);
-            (void)one(&s);
-            cut_plan_free(s.plan);
-            history_free(s.h);
-            cutstore_free(s.store);
-            free(all.distinct.v);
-            free(all.verdicts.v);
-            runs++;
+        if (wanted(history_names, HISTORY_SCENARIOS, history_names[i])) {
+            h = history_play((enum history_scenario)i, seed, &world);
+            for (uint64_t k = 1; k < cutstore_operations(whole); k++)
+                if (lengthy ||
+                    (cutstore_is_sync(whole, k + 1) && (i != HISTORY_MERGE || k % 4 == 0))) {
+                    die_after((enum history_scenario)i, seed, k);
+                    runs++;
+                }
+            history_free(h);
         }
+        cutstore_free(whole);
     }
     print_message("power cut: %" PRIu64 " runs died\n", runs);
 }
