@@ -6,8 +6,8 @@
  *
  * Kinds: memory, open, read, write, fsync, close, rename, mkdir, unlink, stat, attr (rights, times,
  * owners), list, socket (connect, accept, send, recv and reads and writes of sockets), random,
- * thread. A failing close does close; a failing write of ENOSPC has first written half. Programs
- * that a program starts are let alone. */
+ * thread. A failing close, of what was written to, does close; a failing write of ENOSPC has first
+ * written half. Programs that a program starts are let alone. */
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -236,6 +236,22 @@ is_socket(int fd)
     return ret;
 }
 
+/* A file that is only read or empty, or a folder, loses nothing by its close. */
+static bool
+is_written(int fd)
+{
+    struct stat st;
+    int kept = errno, flags = fcntl(fd, F_GETFL);
+    bool ret;
+
+    inside++;
+    ret = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && fstat(fd, &st) == 0 &&
+          S_ISREG(st.st_mode) && st.st_size > 0;
+    inside--;
+    errno = kept;
+    return ret;
+}
+
 /* Asks only those of the wanted kind for their path. */
 #define FD(k, fd) (wanted == (k) && inside == 0 && is_file(fd) && fd_counts(fd) && turn(k))
 #define AT(k, dir, path) (wanted == (k) && inside == 0 && at_counts(dir, path) && turn(k))
@@ -397,7 +413,7 @@ int
 close(int fd)
 {
     REAL(int, close, int)
-    bool fails = FD(CLOSE, fd);
+    bool fails = wanted == CLOSE && is_written(fd) && FD(CLOSE, fd);
     int ret = real_close(fd);
 
     if (fails)

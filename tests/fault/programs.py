@@ -135,12 +135,12 @@ def change_files(w):
 # --- judging -----------------------------------------------------------------------------------------------
 
 
-def said(code, err):
+def said(code, err, out=""):
     if code < 0:
         raise Wrong(f"it ended by signal {-code}")
     if code not in range(7):
         raise Wrong(f"exit {code}, which no command has")
-    if code != 0 and "stillpoint" not in err:
+    if code != 0 and "stillpoint" not in err and "FAULT " not in out:
         raise Wrong(f"exit {code} and no words")
 
 
@@ -188,6 +188,8 @@ def judge_restore(w, c, code, err):
     whole_or_named(out, w.was, err if c["where"] != "live/out" else "")
     if code == 0 and c["fired"] and c["where"] == "live/out" and c["kind"] in ("write", "fsync", "close", "rename"):
         raise Wrong("exit 0, and not all was written (R16)")
+    if code == 0 and c["kind"] == "attr" and "warning: " in err:
+        return  # a target that cannot hold an attribute is told of, and no fault (R16)
     if code == 0:
         w.same(w.was, out)
     else:
@@ -283,7 +285,7 @@ def folder(w, rng, tally):
         try:
             code, out, err = w.run(*c["argv"], fault=fault(w, c["kind"], c["nth"], c["number"], c["on"], c["where"]))
             c["fired"] = int(pathlib.Path(w.path("report")).read_text().split()[2])
-            said(code, err)
+            said(code, err, out)
             if "backup" in c["name"]:
                 judge_backup(w, c, code, err, before)
             elif c["name"] == "restore":
@@ -387,7 +389,8 @@ def server(w, rng, tally):
                                    fault=fault(w, c["kind"], c["nth"], c["number"], c["on"], c["where"]))
             if code is None:
                 code = 6
-            said(code, err)
+            else:
+                said(code, err)
             n = len(w.sets(w.path("repository"))) - before
             if c["argv"] is backup and (n != 1 if code <= 1 else n != 0):
                 # The set may be made and the answer lost: the client cannot know, and says that it failed.
@@ -416,7 +419,8 @@ def server(w, rng, tally):
         total = int(report.read_text().split()[1]) if report.exists() else 0
         for nth in choose(rng, total, 30 if LONG else 6 if kind == "memory" else 3):
             cases.append(dict(name="the server", kind=kind, where=where, nth=nth, number=rng.choice(NUMBERS[kind]),
-                              on=rng.random() < 0.2, total=total))
+                              on=kind != "socket" and rng.random() < 0.2, total=total))
+    # libuv 1.44 asks accept() again and again when it always fails: never `on` for sockets.
     for c in cases:
         touched(w, "server")
         codes, err = [], ""
@@ -434,7 +438,9 @@ def server(w, rng, tally):
                     if code in (0, 1) and len(w.sets(w.path("repository"))) != len(before) + 1:
                         raise Wrong(f"host {name}: exit {code}, and no new set")
                 # What failed once for one harms nobody else.
-                if len(codes) == 2 and not c["on"] and s.now.poll() is None and codes[0] != 0 and codes[1] != 0:
+                # A folder's failed flush is final until the repository is opened anew (R3), and says so.
+                if len(codes) == 2 and not c["on"] and s.now.poll() is None and codes[0] != 0 and codes[1] != 0 \
+                        and "could not be flushed before" not in err:
                     raise Wrong(f"one fault, and both hosts failed: {codes}")
             s.stop()
             if not s.start():
