@@ -31,6 +31,9 @@ struct ruleset {
                    LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER) |                       \
         RIGHT_TRUNCATE)
 #define RIGHTS_FIRST ((UINT64_C(1) << 13) - 1) /* all of version 1 */
+/* Version 1 forbids, without a way to allow it, that a file moves to another folder (EXDEV): no
+ * object could get its name. */
+#define VERSION_LEAST 2
 
 /* What the library functions may look at after the start: time zones, OpenSSL's configuration,
  * randomness. */
@@ -40,10 +43,8 @@ static const char *const readable[] = {
 static struct ruleset
 known_to(int version)
 {
-    struct ruleset r = {RIGHTS_FIRST, 0, 0};
+    struct ruleset r = {RIGHTS_FIRST | LANDLOCK_ACCESS_FS_REFER, 0, 0};
 
-    if (version >= 2)
-        r.files |= LANDLOCK_ACCESS_FS_REFER;
     if (version >= 3)
         r.files |= RIGHT_TRUNCATE;
     if (version >= 4)
@@ -73,7 +74,7 @@ allow(int ruleset, uint64_t handled, const char *path, uint64_t rights, struct s
     return rc;
 }
 
-/* `path` and, wherever something is mounted on the way up to it, the folder above that mount. */
+/* `path` and the folder above the mount that it lies on. */
 static enum sp_code
 allow_folder(int ruleset, uint64_t handled, const char *path, struct sp_err *e)
 {
@@ -86,13 +87,15 @@ allow_folder(int ruleset, uint64_t handled, const char *path, struct sp_err *e)
     rc = allow(ruleset, handled, real, RIGHTS_WRITE, e);
     if (rc == SP_OK && stat(real, &here) != 0)
         rc = sp_fail_os(e, SP_DOM_STORE, errno, "cannot look at %s", path);
-    while (rc == SP_OK && (slash = strrchr(real, '/')) != NULL && slash[1] != '\0') {
-        slash[slash == real ? 1 : 0] = '\0';
-        if (stat(real, &up) != 0)
+    /* Never the root: that would be no wall. */
+    while (rc == SP_OK && (slash = strrchr(real, '/')) != NULL && slash != real) {
+        *slash = '\0';
+        if (stat(real, &up) != 0) {
             rc = sp_fail_os(e, SP_DOM_STORE, errno, "cannot look at %s", real);
-        else if (up.st_dev != here.st_dev)
+        } else if (up.st_dev != here.st_dev) {
             rc = allow(ruleset, handled, real, RIGHTS_WRITE, e);
-        here = up;
+            break;
+        }
     }
     free(real);
     return rc;
@@ -109,7 +112,7 @@ sp_wall_raise(const char *const *folders, size_t n, bool *ret_raised, struct sp_
     size_t i;
 
     *ret_raised = false;
-    if (version < 1)
+    if (version < VERSION_LEAST)
         return SP_OK;
     want = known_to((int)version);
     /* An older kernel takes the shorter form of the structure that it knows. */

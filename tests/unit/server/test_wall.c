@@ -113,6 +113,38 @@ what_is_outside_cannot_be_reached(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* /dev is a mount right below the root on every Linux. */
+static int
+behind_a_mount_below_the_root(void)
+{
+    const char *folders[] = {"/dev"};
+    struct sp_err e = {0};
+    bool raised = false;
+
+    if (sp_wall_raise(folders, 1, &raised, &e) != SP_OK)
+        return 1;
+    if (!raised)
+        return 77;
+    return opens("/dev", "null", O_RDWR) != 0 ? 2 : opens(outside, "old", O_RDONLY) != EACCES;
+}
+
+static void
+the_root_is_never_let_in(void **state)
+{
+    pid_t child = fork();
+    int status;
+
+    (void)state;
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(behind_a_mount_below_the_root());
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip();
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void
 a_folder_that_is_missing_is_said(void **state)
 {
@@ -177,6 +209,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_outside_cannot_be_reached),
+        cmocka_unit_test(the_root_is_never_let_in),
         cmocka_unit_test(a_folder_that_is_missing_is_said),
     };
 
