@@ -166,19 +166,48 @@ sp_filter_excludes(const struct sp_filter *f, const void *key, size_t n, bool is
     return r != NULL && !r->negative;
 }
 
+/* How far down the key the rule speaks of it, or of a folder above it; false: nowhere. */
+static bool
+deepest_of(const struct rule *r, const uint8_t *key, size_t n, bool is_dir, size_t *ret)
+{
+    const char *name;
+    size_t len;
+
+    if (r->root) {
+        *ret = 0;
+        return true;
+    }
+    name = sp_key_name(key, n, &len);
+    if (r->folders_only && !is_dir) {
+        n -= len; /* the folder that it is in */
+        n -= n > 0;
+    }
+    if (!r->name_only) {
+        *ret = sp_glob_deepest(r->glob, key, n);
+        return *ret > 0;
+    }
+    for (; n > 0; n = n - len - (n > len)) {
+        name = sp_key_name(key, n, &len);
+        if (sp_glob_matches_name(r->glob, name, len)) {
+            *ret = n;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool
 sp_filter_selects(const struct sp_filter *f, const void *key, size_t n, bool is_dir)
 {
-    const uint8_t *k = key;
-    const struct rule *r = deciding_rule(f, key, 0, n > 0 || is_dir);
-    bool selected = r != NULL && !r->negative;
+    size_t deepest = 0, at = 0;
+    bool selected = false;
 
-    /* From the top: each level is as the one above, unless a rule speaks of it. */
-    for (size_t i = 1; i <= n; i++) {
-        if (i < n && k[i] != 0)
+    /* Each level is as the one above, unless a rule speaks of it; of two the later one. */
+    for (size_t i = 0; i < f->nrules; i++) {
+        if (!deepest_of(&f->rules[i], key, n, is_dir, &at) || at < deepest)
             continue;
-        if ((r = deciding_rule(f, key, i, i < n || is_dir)) != NULL)
-            selected = !r->negative;
+        deepest = at;
+        selected = !f->rules[i].negative;
     }
     return selected;
 }

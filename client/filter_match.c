@@ -408,6 +408,61 @@ sp_glob_matches(const struct sp_glob *g, const void *key, size_t n)
     return i == g->nsegments;
 }
 
+/* The segments first … last - 1, none of which is `**`, one by one from the component at `at`;
+ * *ret_end: behind the last of these and its zero. */
+static bool
+matches_run(const struct sp_glob *g, size_t first, size_t last, const uint8_t *k, size_t n,
+    size_t at, size_t *ret_end)
+{
+    for (; first < last; first++) {
+        size_t end;
+
+        if (at > n)
+            return false;
+        end = component_end(k, n, at);
+        if (!matches_segment(g, &g->segments[first], k + at, end - at))
+            return false;
+        at = end + 1;
+    }
+    *ret_end = at;
+    return true;
+}
+
+/* The runs of segments between the `**` are taken where they come first, as for one key; only where
+ * the last of them comes last makes the difference, and that is seen in one more pass. */
+size_t
+sp_glob_deepest(const struct sp_glob *g, const void *key, size_t n)
+{
+    const uint8_t *k = key;
+    size_t i = 0, at = 0, end = 0, deepest = 0;
+
+    for (bool anchored = true; n > 0; anchored = false) {
+        size_t last = i;
+
+        while (last < g->nsegments && !g->segments[last].deep)
+            last++;
+        if (last == g->nsegments) {
+            if (i == last) /* behind `**`, which takes one component or more */
+                return at <= n ? n : 0;
+            for (; at <= n; at = component_end(k, n, at) + 1) {
+                if (matches_run(g, i, last, k, n, at, &end))
+                    deepest = end - 1;
+                if (anchored)
+                    break;
+            }
+            return deepest;
+        }
+        while (!matches_run(g, i, last, k, n, at, &end)) {
+            if (anchored || at > n)
+                return 0;
+            at = component_end(k, n, at) + 1;
+        }
+        at = end;
+        i = last + 1;
+    }
+    return 0;
+}
+
 bool
 sp_glob_may_match_below(const struct sp_glob *g, const void *key, size_t n)
 {

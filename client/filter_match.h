@@ -27,6 +27,9 @@ sp_glob_new(const char *pattern, size_t n, bool fold, struct sp_glob **ret, stru
 void sp_glob_free(struct sp_glob *g);
 /* The whole key. */
 bool sp_glob_matches(const struct sp_glob *g, const void *key, size_t n);
+/* How long the longest part of the key is, cut behind a component, that matches as a whole key would;
+ * 0: none does. The key has no empty component. In one pass over the key, however deep it is. */
+size_t sp_glob_deepest(const struct sp_glob *g, const void *key, size_t n);
 /* One component, by a pattern of one segment (then also `**` matches it). */
 bool sp_glob_matches_name(const struct sp_glob *g, const void *name, size_t n);
 /* Some key below this one could match. */

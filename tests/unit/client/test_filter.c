@@ -335,6 +335,117 @@ test_selects(void **state)
     sp_filter_free(f);
 }
 
+static uint64_t random_state;
+
+static unsigned
+below(unsigned n)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(random_state >> 33) % n;
+}
+
+/* What selecting means, said slowly: level by level, and at each the last pattern that matches. */
+static bool
+selects_slowly(char *const *patterns, size_t npatterns, const char *key, size_t n, bool is_dir)
+{
+    bool selected = false;
+
+    for (size_t level = 0; level <= n; level++) {
+        if (level > 0 && level < n && key[level] != '\0')
+            continue;
+        for (size_t i = npatterns; i-- > 0;) {
+            bool negative = patterns[i][0] == '!', matches;
+            struct sp_filter *one = filter_of(patterns[i] + negative, false);
+
+            matches = sp_filter_excludes(one, key, level, level < n || is_dir);
+            sp_filter_free(one);
+            if (matches) {
+                selected = !negative;
+                break;
+            }
+        }
+    }
+    return selected;
+}
+
+static void
+test_selects_as_told(void **state)
+{
+    static const char *const parts[] = {"a", "b", "*", "**", "a*", "**", "?"};
+    const char *given = getenv("SP_SEED");
+    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
+    unsigned yes = 0;
+
+    (void)state;
+    print_message("seed %llu\n", (unsigned long long)seed);
+    random_state = seed;
+    for (unsigned round = 0; round < 2000; round++) {
+        char text[3][64], *patterns[3], all[256] = "", key[64] = "";
+        size_t npatterns = 1 + below(3), n = 0;
+        struct sp_filter *f;
+
+        for (size_t i = 0; i < npatterns; i++) {
+            unsigned count = 1 + below(5);
+            char *to = patterns[i] = text[i];
+
+            if (below(12) == 0)
+                count = 0;
+            to += sprintf(to, "%s%s", below(3) == 0 ? "!" : "", count == 0 || below(2) ? "/" : "");
+            for (unsigned k = 0; k < count; k++)
+                to += sprintf(to, "%s%s", k > 0 ? "/" : "", parts[below(7)]);
+            if (count > 0 && below(4) == 0)
+                strcpy(to, "/");
+            strcat(strcat(all, text[i]), "\n");
+        }
+        f = filter_of(all, false);
+        for (unsigned k = 0; k < 8; k++) {
+            bool is_dir = below(2) == 0, selected;
+
+            n = 0;
+            for (unsigned count = below(7), c = 0; c < count; c++) {
+                if (c > 0)
+                    key[n++] = '\0';
+                key[n++] = below(3) == 0 ? 'b' : 'a';
+                if (below(4) == 0)
+                    key[n++] = 'b';
+            }
+            selected = selects_slowly(patterns, npatterns, key, n, is_dir);
+            yes += selected;
+            if (sp_filter_selects(f, key, n, is_dir) != selected)
+                fail_msg("round %u, key %u: '%s' should %sselect", round, k, all,
+                    selected ? "" : "not ");
+        }
+        sp_filter_free(f);
+    }
+    assert_in_range(yes, 1000, 15000);
+}
+
+/* One pass, not one for each folder above: a catalog may hold one deeper than the other. */
+static void
+test_selects_deep(void **state)
+{
+    static const char *const patterns[] = {
+        "/**/b", "**/a/b", "/a/**/b/**", "!/**/a/*/b", "b", "b/"};
+    struct sp_filter *f = NULL;
+    struct sp_err e = {0};
+    size_t n = 2 * 16000 - 1;
+    char *key = calloc(1, n);
+    clock_t begun = clock();
+
+    (void)state;
+    assert_non_null(key);
+    for (size_t i = 0; i < n; i += 2)
+        key[i] = 'a';
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        assert_int_equal(sp_filter_new(&patterns[i], 1, false, &f, &e), SP_OK);
+        for (unsigned k = 0; k < 10; k++)
+            assert_false(sp_filter_selects(f, key, n, true));
+        sp_filter_free(f);
+    }
+    assert_true((double)(clock() - begun) / CLOCKS_PER_SEC < 2);
+    free(key);
+}
+
 /* A way back for every star would take longer than the universe here. */
 static void
 test_hostile(void **state)
@@ -387,6 +498,8 @@ main(void)
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_patterns_are_kept),
         cmocka_unit_test(test_selects),
+        cmocka_unit_test(test_selects_as_told),
+        cmocka_unit_test(test_selects_deep),
         cmocka_unit_test(test_hostile),
     };
 
