@@ -203,7 +203,12 @@ run(struct sp_cli *c)
         code = run_asked(c, &a, c->json ? &json : NULL);
         if (c->json) {
             sp_json_array_end(&json);
-            sp_cli_print_json(&out);
+            if (sp_buf_ok(&out, &e) == SP_OK) {
+                sp_cli_print_json(&out);
+            } else { /* what was made is made */
+                sp_cli_warn(c, "the result could not be written: %s", e.text);
+                code = code == SP_EXIT_DONE ? SP_EXIT_PARTLY : code;
+            }
         }
     }
     sp_buf_free(&out);
