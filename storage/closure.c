@@ -21,6 +21,7 @@ struct pending { /* a node to read */
 struct walk {
     struct sp_repository *r;
     const struct sp_reader_scope *scope;
+    const struct sp_id *root;
     struct sp_lookup lookup;
     struct sp_keyset seen; /* nodes of this walk */
     const struct sp_keyset *known;
@@ -194,7 +195,8 @@ expand(void *arg, const struct sp_fetch *f, size_t n, const struct sp_block_head
     return SP_OK;
 }
 
-/* Nodes whose copy could not be read: another copy, or missing. */
+/* Nodes whose copy could not be read: another copy, or missing. What is no node was found in a pack
+ * of data that lies among the nodes; then any copy in its right place will do, but for the root. */
 static enum sp_code
 retry(struct walk *w, size_t n, struct sp_err *e)
 {
@@ -211,7 +213,12 @@ retry(struct walk *w, size_t n, struct sp_err *e)
             if ((rc = sp_lookup_id(&w->lookup, &p->id, sight, &f, e)) != SP_OK)
                 return rc;
         }
-        rc = f.node ? push(w, &p->id, &f.place, (uint8_t)(p->tries + 1), e) : miss(w, p->id.b, e);
+        if (f.node)
+            rc = push(w, &p->id, &f.place, (uint8_t)(p->tries + 1), e);
+        else if (f.data && memcmp(p->id.b, w->root->b, SP_ID_SIZE) != 0)
+            rc = SP_OK;
+        else
+            rc = miss(w, p->id.b, e);
         if (rc != SP_OK)
             return rc;
     }
@@ -266,7 +273,7 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e)
 {
-    struct walk w = {.r = r, .scope = scope, .view = view, .missing = m};
+    struct walk w = {.r = r, .scope = scope, .root = root, .view = view, .missing = m};
     struct sp_known_host *mine = NULL;
     uint64_t lost, before;
     enum sp_code rc = SP_OK;

@@ -107,10 +107,12 @@ restore(const struct look *l, size_t site, struct sp_store *store, const struct 
         .strip = sp_key_depth(key.p, key.n)};
     struct sp_restore_stats stats = {0};
     struct sp_err err = {0};
-    enum sp_code rc =
-        sp_restore_run(&sp_env_system, store, s->keys, root, &options, &events, &stats, &err);
     size_t back = 0;
     bool short_of = false;
+    enum sp_code rc;
+
+    assert_ok(sp_os_remove_tree(&sp_os_system, to, e)); /* of a case in a process that failed */
+    rc = sp_restore_run(&sp_env_system, store, s->keys, root, &options, &events, &stats, &err);
 
     for (size_t i = 0; i < k->nfiles; i++) {
         const struct file *f = &k->files[i];

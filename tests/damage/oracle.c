@@ -108,6 +108,19 @@ mark_use(struct oracle *o, const struct view *v, const struct pack *from,
     }
 }
 
+/* The index leads into another pack of the very same size: what two have in common may be there. */
+static void
+mark_strange(struct oracle *o, const struct view *v, const struct sp_pack_block *at)
+{
+    for (size_t k = 0; k < sp_pack_trailer_count(v->tail->trailer); k++) {
+        struct sp_pack_block b;
+
+        sp_pack_trailer_block(v->tail->trailer, k, &b);
+        if (b.offset == at->offset && b.length == at->length)
+            mark(o, &b, NULL, o->get_hi);
+    }
+}
+
 static void
 look_at_pack(struct oracle *o, struct view *v)
 {
@@ -131,6 +144,8 @@ look_at_pack(struct oracle *o, struct view *v)
         good = memcmp(v->x->p + b.offset, from->p + b.offset, b.length) == 0;
         if (good)
             mark(o, &b, v->indexed || right_kind ? o->get_lo : NULL, o->get_hi);
+        else if (v->indexed && v->tail != NULL && v->tail != from)
+            mark_strange(o, v, &b);
         if (v->tail != NULL)
             mark_use(o, v, from, &b, good);
         if (!good && v->kind == SP_PACK_DATA)

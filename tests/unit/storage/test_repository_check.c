@@ -323,6 +323,32 @@ test_damaged_in_a_chain(void **state)
     free_sets(r, 3);
 }
 
+/* A copy of a data pack among the nodes hides nothing of what lies in its right place. */
+static void
+test_data_among_nodes(void **state)
+{
+    struct made_record r;
+    struct sp_id ids[4];
+    struct found f;
+    char name[192], other[192];
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    make_set(store, &host, "job", NULL, 3, ids, &r);
+    first_object(place.below, "packs", name, NULL);
+    ok(sp_backend_get_all(place.below, name, 1u << 20, &p, &n, &err));
+    (void)snprintf(other, sizeof(other), "nodes%s", strchr(name, '/'));
+    ok(sp_backend_put(place.below, other, p, n, &err));
+    free(p);
+    f = check();
+    assert_int_equal(f.faults, 0);
+    f = check_of(NULL, SP_CHECK_DATA);
+    assert_int_equal(f.faults, 1);
+    assert_string_equal(f.faulty[0], other);
+    sp_buf_free(&r.object);
+}
+
 static void
 test_forks(void **state)
 {
@@ -644,6 +670,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_small_objects, begin, end),
         cmocka_unit_test_setup_teardown(test_chain, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged_in_a_chain, begin, end),
+        cmocka_unit_test_setup_teardown(test_data_among_nodes, begin, end),
         cmocka_unit_test_setup_teardown(test_forks, begin, end),
         cmocka_unit_test_setup_teardown(test_signatures, begin, end),
         cmocka_unit_test_setup_teardown(test_index, begin, end),
