@@ -26,6 +26,7 @@ struct sp_cmd {
     const struct sp_env *env;
     const char *dir; /* -D */
     bool json, verbose;
+    bool wall; /* the process is ours: confine it (wall.h) before it serves */
     int argc; /* of the command; argv[0] is its name, shared options are taken out */
     char **argv;
 };

@@ -13,7 +13,7 @@ static const char usage[] =
 static enum sp_code
 serve(struct sp_cmd *c, struct sp_err *e)
 {
-    struct sp_server_options o = {.env = c->env, .dir = c->dir, .signals = true, .wall = true};
+    struct sp_server_options o = {.env = c->env, .dir = c->dir, .signals = true, .wall = c->wall};
     struct sp_server *s = NULL;
     enum sp_code rc;
 

@@ -114,7 +114,8 @@ dispatch(struct sp_cmd *c, const struct shared *s)
 int
 main(int argc, char **argv)
 {
-    struct sp_cmd c = {.env = &sp_env_system, .dir = sp_platform_dir, .argc = argc, .argv = argv};
+    struct sp_cmd c = {
+        .env = &sp_env_system, .dir = sp_platform_dir, .wall = true, .argc = argc, .argv = argv};
     struct shared shared = {0};
     enum sp_exit code;
 
