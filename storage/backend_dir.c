@@ -275,15 +275,16 @@ check_empty(struct sp_dir *d, struct sp_err *e)
             "%s is not empty: there is a repository in it already; a new one needs a folder of its "
             "own",
             d->root);
+    /* Before any word of removing it: "keys" and "hosts" are names that others give, too. */
+    if (f.other[0] != '\0')
+        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
+            "%s is not empty (it holds \"%s\"); a new repository needs a folder of its own",
+            d->root, f.other);
     if (f.begun)
         return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
             "%s is not empty: it holds the beginning of a repository and no backup. If 'init' was "
             "interrupted there, remove the folder and run 'init' again; else give another folder",
             d->root);
-    if (f.other[0] != '\0')
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s is not empty (it holds \"%s\"); a new repository needs a folder of its own",
-            d->root, f.other);
     return SP_OK;
 }
 

@@ -43,6 +43,10 @@ create_wants_an_empty_folder(void **state)
     write_plain("a/b/c/other", "x");
     gives(SP_EXISTS, sp_backend_dir_open(&sp_env_system, at("a/b/c"), true, &b, &err));
     assert_non_null(strstr(err.text, "other"));
+    /* What is not ours alone nobody is told to remove. */
+    write_plain("a/b/c/hosts", "x");
+    gives(SP_EXISTS, sp_backend_dir_open(&sp_env_system, at("a/b/c"), true, &b, &err));
+    assert_null(strstr(err.text, "remove"));
     gives(SP_EXISTS, sp_backend_dir_open(&sp_env_system, at("a/b/c/other"), true, &b, &err));
     make_repository();
     gives(SP_EXISTS, sp_backend_dir_open(&sp_env_system, at("repo"), true, &b, &err));
