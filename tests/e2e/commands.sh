@@ -49,9 +49,9 @@ expect 2 'not in the set' "$sp" show latest "$world/nothing"
 expect 0 '0 changed' "$sp" verify --live
 sleep 0.1
 stamp=$(stat -c %y "$world/tree/sub/big")
-printf X | dd of="$world/tree/sub/big" bs=1 seek=2000000 conv=notrunc status=none
+printf XXXXXXXX | dd of="$world/tree/sub/big" bs=1 seek=2000000 conv=notrunc status=none
 touch -d "$stamp" "$world/tree/sub/big" # same size, same time: only reading tells
-printf X | dd of="$world/tree/sub/sparse" bs=1 seek=3000000 conv=notrunc status=none
+printf XXXXXXXX | dd of="$world/tree/sub/sparse" bs=1 seek=3000000 conv=notrunc status=none
 echo more >>"$world/tree/f1"
 chmod 600 "$world/tree/f2"
 rm "$world/tree/f3"
@@ -159,7 +159,7 @@ as bare # no profile, no key: looking is allowed
 expect 0 'no damage found' "$sp" check -r "$world/r"
 as one
 pack=$(find "$world/r/packs" -type f -printf '%s %p\n' | sort -n | tail -n 1 | cut -d' ' -f2)
-printf XXXX | dd of="$pack" bs=1 seek=400000 conv=notrunc status=none
+printf XXXXXXXX | dd of="$pack" bs=1 seek=400000 conv=notrunc status=none
 expect 0 'no damage found' "$sp" check
 expect 3 'its bytes have changed' "$sp" check --read-data
 expect 3 'content is lost' "$sp" check --read-data
@@ -170,7 +170,7 @@ expect 1 'NOT AS IN THE SET' "$sp" restore "$first" --target "$world/damaged"
 
 # a record that its host did not sign
 record=$(find "$world/r/sets" -name "*$first.set")
-printf X | dd of="$record" bs=1 seek=$(($(stat -c %s "$record") - 3)) conv=notrunc status=none
+printf XXXXXXXX | dd of="$record" bs=1 seek=$(($(stat -c %s "$record") - 12)) conv=notrunc status=none
 expect 0 'NOT SIGNED' "$sp" list
 expect 4 'is not signed' "$sp" restore "$first" --target "$world/forged"
 [[ ! -e $world/forged ]] || fail "something of a forged set was restored"
