@@ -276,16 +276,20 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     struct walk w = {.r = r, .scope = scope, .root = root, .view = view, .missing = m};
     struct sp_known_host *mine = NULL;
     uint64_t lost, before;
+    bool proved = false;
     enum sp_code rc = SP_OK;
 
     sp_lookup_begin(&w.lookup, r);
     sp_keyset_init(&w.seen, r->seed);
     if (view == NULL) {
         mine = sp_known_of(r, scope); /* and when its packs were read */
-        if (r->write && scope->host != NULL && (rc = sp_prove_nodes(r, scope->host, e)) != SP_OK)
+        if (r->write && scope->host != NULL &&
+            (rc = sp_prove_nodes(r, scope->host, &proved, e)) != SP_OK)
             goto out;
     }
     sp_mutex_lock(&r->lock);
+    if (proved && mine != NULL)
+        mine->unsaved = true; /* or the next run reads the same packs again, and never others */
     lost = r->lost;
     w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;
     sp_mutex_unlock(&r->lock);

@@ -83,14 +83,15 @@ parse(struct sp_repository *r, const uint8_t *p, size_t n, struct sp_keyset *nod
     *ret_proved_ns = (int64_t)sp_cur_u64(&c);
     npacks = sp_cur_u64(&c);
     nnodes = sp_cur_u64(&c);
-    /* This machine's own clock both times; one that went back says nothing. */
-    if (*ret_proved_ns <= 0 || now_ns < *ret_proved_ns || now_ns - *ret_proved_ns > LIFE)
-        return false;
     if (npacks > sp_cur_left(&c) / PACK || nnodes != (sp_cur_left(&c) - npacks * PACK) / 16)
         return false;
     sp_mutex_lock(&r->lock);
     good = packs_there(r, &c, npacks);
     sp_mutex_unlock(&r->lock);
+    /* This machine's own clock both times; one that went back says nothing. The times of the packs
+     * have a life of their own: see prove.c. */
+    if (*ret_proved_ns <= 0 || now_ns < *ret_proved_ns || now_ns - *ret_proved_ns > LIFE)
+        return false;
     for (i = 0; i < nnodes && good; i++) {
         const uint8_t *id = sp_cur_bytes(&c, 16);
 

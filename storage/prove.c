@@ -136,7 +136,7 @@ prove(struct sp_repository *r, const struct candidate *c, uint32_t now, struct s
 }
 
 enum sp_code
-sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], struct sp_err *e)
+sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], bool *ret_any, struct sp_err *e)
 {
     struct candidates l = {NULL, 0, 0, 0};
     uint32_t now = sp_prove_now(r);
@@ -156,6 +156,8 @@ sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], struct sp_err *e
         if ((rc = sp_repository_live(r, e)) == SP_OK)
             rc = prove(r, c, now, e);
     }
+    if (rc == SP_OK)
+        *ret_any = bytes > 0;
 out:
     free(l.v);
     return rc;

@@ -160,8 +160,10 @@ enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_sco
 
 /* --- prove.c ------------------------------------------------------------------------------- */
 
-/* Reads node packs of the host, those that were not read lately; bad ones are distrusted. */
-enum sp_code sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], struct sp_err *e);
+/* Reads node packs of the host, those that were not read lately; bad ones are distrusted. *ret_any:
+ * there were some. */
+enum sp_code sp_prove_nodes(
+    struct sp_repository *r, const uint8_t host[16], bool *ret_any, struct sp_err *e);
 uint32_t sp_prove_now(const struct sp_repository *r); /* in minutes */
 /* It was just read, or written. The lock is held. */
 void sp_prove_note(struct sp_pack_state *s, uint32_t now_min);

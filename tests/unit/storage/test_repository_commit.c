@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "expect.h"
 #include "place.h"
+#include "storage/repository_impl.h"
 
 static struct place place;
 static struct party host;
@@ -535,7 +536,7 @@ test_known_file(void **state)
     now_of_test_ns -= 3600 * SP_SECOND; /* a clock that went back */
     assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
     assert_int_equal(nodes_read_for_head(), READ_BACK); /* proven anew */
-    now_of_test_ns += 8 * 24 * 3600 * SP_SECOND; /* a week is over */
+    now_of_test_ns += 8 * 24 * 3600 * SP_SECOND;        /* a week is over */
     assert_int_equal(nodes_read_for_head(), READ_BACK + 1);
     assert_int_equal(nodes_read_for_head(), READ_BACK);
 
@@ -562,6 +563,58 @@ test_known_file(void **state)
     /* A pack that the proof may rest on is gone. */
     assert_true(remove_all(place.below, "packs") > 0);
     assert_int_equal(nodes_read_for_head(), 1000);
+    sp_buf_free(&r.object);
+}
+
+#define DAY (24 * 3600 * SP_SECOND)
+
+/* The minute in which the host's node packs were read last, as the next program knows it. */
+static uint32_t
+minute_remembered(void)
+{
+    static const struct sp_env env = {&sp_os_system, &test_clock_table, &sp_random_system};
+    const struct sp_reader_scope scope = {host.host, party_group(&host)};
+    struct sp_repository *r;
+    char path[128];
+    const struct sp_repository_options o = {.cache_dir = path, .write = true};
+    uint32_t minute = 0;
+    size_t lost;
+
+    (void)snprintf(path, sizeof(path), "%s/cache", place.base);
+    ok(sp_repository_open(&recorder_new(place.below)->head, &env, &o, &r, &err));
+    ok(sp_repository_refresh(r, &lost, &err));
+    assert_non_null(sp_known_of(r, &scope));
+    for (size_t i = 0; i < sp_presence_count(r->presence); i++) {
+        const struct sp_pack_state *s = sp_presence_at(r->presence, (uint32_t)i);
+
+        if (s->kind == SP_PACK_NODES && s->proved_min > minute)
+            minute = s->proved_min;
+    }
+    sp_repository_free(r);
+    return minute;
+}
+
+/* Which packs were read when is kept although nothing new was proven, and longer than what was: or
+ * a run would read the same packs as the one before, and all of them at once each week. */
+static void
+test_times_of_reading_are_kept(void **state)
+{
+    struct sp_store *s;
+    struct recorder *recorder;
+    struct made_record r;
+    struct sp_id ids[3];
+    uint32_t minute;
+
+    (void)state;
+    s = open_store(&recorder, "cache");
+    make_set(s, &host, "job", NULL, 2, ids, &r);
+    sp_store_free(s);
+    now_of_test_ns = sp_clock_wall(&sp_clock_system) + DAY;
+    minute = (uint32_t)(now_of_test_ns / (60 * SP_SECOND));
+    assert_int_equal(nodes_read_for_head(), READ_BACK);
+    assert_int_equal(minute_remembered(), minute);
+    now_of_test_ns += 9 * DAY;
+    assert_int_equal(minute_remembered(), minute);
     sp_buf_free(&r.object);
 }
 
@@ -717,6 +770,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_bad_node, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_found_by_check, begin, end),
         cmocka_unit_test_setup_teardown(test_known_file, begin, end),
+        cmocka_unit_test_setup_teardown(test_times_of_reading_are_kept, begin, end),
         cmocka_unit_test_setup_teardown(test_rotten_node, begin, end),
         cmocka_unit_test_setup_teardown(test_read_only, begin, end),
     };
