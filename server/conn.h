@@ -144,6 +144,8 @@ void sp_conn_cancel(struct sp_conn *c, uint32_t tag);
 /* Starts what can be started. May free c, when it is over. */
 void sp_conn_advance(struct sp_conn *c);
 void sp_conn_drop_waiting(struct sp_conn *c, enum lane_name lane);
+/* What a job adds to its lane's bytes, so that a million of the smallest are not for free. */
+size_t sp_conn_weight(const struct conn_job *j);
 void sp_conn_finish_job(struct conn_job *j); /* the reply, and frees it */
 void sp_conn_log(struct sp_conn *c, enum sp_log_level level, const char *fmt, ...) SP_PRINTF(3, 4);
 

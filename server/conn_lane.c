@@ -45,9 +45,8 @@ is_stream(const struct conn_job *j)
            j->type == SP_MSG_CHECK;
 }
 
-/* What a job takes, so that a million of the smallest are not for free. */
-static size_t
-weight(const struct conn_job *j)
+size_t
+sp_conn_weight(const struct conn_job *j)
 {
     return sizeof(*j) + j->n;
 }
@@ -61,7 +60,7 @@ append(struct sp_conn *c, struct conn_job *j)
     j->next = NULL;
     *l->end = j;
     l->end = &j->next;
-    l->bytes += weight(j);
+    l->bytes += sp_conn_weight(j);
 }
 
 static struct conn_job *
@@ -191,7 +190,7 @@ lane_done(void *arg)
     l->running = NULL;
     for (; j != NULL; j = next) {
         next = j->next;
-        l->bytes -= weight(j);
+        l->bytes -= sp_conn_weight(j);
         sp_conn_finish_job(j);
     }
     sp_conn_advance(c);
@@ -359,7 +358,7 @@ sp_conn_drop_waiting(struct sp_conn *c, enum lane_name lane)
     while (l->first != NULL) {
         struct conn_job *j = take_first(l);
 
-        l->bytes -= weight(j);
+        l->bytes -= sp_conn_weight(j);
         job_free(j);
     }
 }
@@ -379,7 +378,7 @@ sp_conn_cancel(struct sp_conn *c, uint32_t tag)
             continue;
         if ((*at = j->next) == NULL)
             l->end = at;
-        l->bytes -= weight(j);
+        l->bytes -= sp_conn_weight(j);
         (void)sp_fail(&j->error, SP_CANCELLED, SP_DOM_NET, "ended early, as it was asked");
         sp_conn_finish_job(j);
         return;

@@ -216,7 +216,7 @@ sp_stream_pump(struct sp_conn *c)
     if (sp_stream_cancelled(c) && j->error.code == SP_OK)
         (void)sp_fail(&j->error, SP_CANCELLED, SP_DOM_NET, "ended early, as it was asked");
     l->running = NULL;
-    l->bytes -= j->n;
+    l->bytes -= sp_conn_weight(j);
     sp_conn_finish_job(j);
     sp_conn_advance(c);
 }
