@@ -470,19 +470,31 @@ sp_aead_open(const uint8_t key[32], const void *ad, size_t ad_n, const void *in,
 
 /* --- scrypt --- */
 
+#define SCRYPT_MEMORY_MAX (UINT64_C(1) << 30)
+#define SCRYPT_WORK_MAX (UINT64_C(4) << 30) /* half a minute on a slow machine */
+
+uint64_t
+sp_scrypt_work(unsigned log_n, unsigned r, unsigned p)
+{
+    uint64_t memory, work;
+
+    if (log_n < 1 || log_n > 20 || r < 1 || r > 32 || p < 1 || p > 16)
+        return 0;
+    memory = ((uint64_t)r * 128) << log_n;
+    work = memory * p;
+    return memory <= SCRYPT_MEMORY_MAX && work <= SCRYPT_WORK_MAX ? work : 0;
+}
+
 enum sp_code
 sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log_n, unsigned r,
     unsigned p, uint8_t ret[32], struct sp_err *e)
 {
-    static const uint64_t memory_max = UINT64_C(1) << 30;
-    static const uint64_t work_max = UINT64_C(4) << 30; /* half a minute on a slow machine */
     EVP_KDF *kdf = NULL;
     EVP_KDF_CTX *ctx = NULL;
     uint8_t key[32];
     enum sp_code rc = SP_OK;
 
-    if (log_n < 1 || log_n > 20 || r < 1 || r > 32 || p < 1 || p > 16 ||
-        ((uint64_t)r * 128) << log_n > memory_max || ((uint64_t)r * 128 * p) << log_n > work_max)
+    if (sp_scrypt_work(log_n, r, p) == 0)
         return sp_fail(e, SP_REFUSED, SP_DOM_CRYPTO,
             "scrypt with N = 2^%u, r = %u, p = %u asks for more than this program grants", log_n, r,
             p);
@@ -490,7 +502,7 @@ sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log
     uint64_t cost = UINT64_C(1) << log_n;
     uint64_t block = r, parallel = p;
     /* OpenSSL's own bound is 32 MiB; beside the big table it counts its working blocks. */
-    uint64_t memory = memory_max + (UINT64_C(64) << 20);
+    uint64_t memory = SCRYPT_MEMORY_MAX + (UINT64_C(64) << 20);
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, (char *)passphrase, n),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (uint8_t *)salt, 16),

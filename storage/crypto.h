@@ -56,6 +56,9 @@ enum sp_code sp_aead_seal(const uint8_t key[32], const void *ad, size_t ad_n, co
 enum sp_code sp_aead_open(const uint8_t key[32], const void *ad, size_t ad_n, const void *in, size_t n,
     void *out, struct sp_err *e);
 
+/* The bytes that scrypt with these numbers goes through; 0: more than this program grants (docs/format.md
+ * §4), or none at all. */
+uint64_t sp_scrypt_work(unsigned log_n, unsigned r, unsigned p);
 /* Refuses the limits of docs/format.md §4 with SP_REFUSED before memory is taken. */
 enum sp_code sp_scrypt(const char *passphrase, size_t n, const uint8_t salt[16], unsigned log_n,
     unsigned r, unsigned p, uint8_t ret[32], struct sp_err *e);

@@ -43,7 +43,7 @@ struct sp_slot_info { /* what a slot says in clear */
     uint32_t epoch;
     int64_t created_ns;
     char label[128];
-    uint64_t work;          /* passphrase: bytes that scrypt goes through, N * r * p * 128 */
+    uint64_t work;          /* passphrase: bytes that scrypt goes through; 0: it is refused */
     uint8_t recipient[32];  /* recovery */
     uint8_t proof_hash[32]; /* invitation */
 };

@@ -170,10 +170,7 @@ sp_slot_parse(const void *slot, size_t n, struct sp_slot_info *ret, struct sp_er
     if (rc != SP_OK)
         return rc;
     *ret = s.info;
-    /* Beyond what sp_scrypt grants it costs nothing: it is refused. */
-    ret->work = s.info.kind == SP_SLOT_PASSPHRASE && s.log_n <= 20 && s.r <= 32 && s.p <= 16
-                    ? ((uint64_t)s.r * s.p * 128) << s.log_n
-                    : 0;
+    ret->work = s.info.kind == SP_SLOT_PASSPHRASE ? sp_scrypt_work(s.log_n, s.r, s.p) : 0;
     return SP_OK;
 }
 
