@@ -147,6 +147,8 @@ void sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uin
 /* The same of anything else that takes time: `done` of `total` (0: unknown), and in words. */
 void sp_progress_tell(struct sp_progress *p, uint64_t done, uint64_t total, const char *fmt, ...)
     SP_PRINTF(4, 5);
+/* Before anything else is written where the line stands; under the same lock as what shows it. */
+void sp_progress_clear(struct sp_progress *p);
 void sp_progress_free(struct sp_progress *p); /* clears the line */
 
 #endif

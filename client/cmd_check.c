@@ -131,6 +131,7 @@ on_finding(void *arg, const struct sp_check_finding *f, struct sp_err *e)
     struct sp_buf text = SP_BUF_INIT;
 
     k->notes += f->severity == SP_FINDING_NOTE;
+    sp_progress_clear(k->progress);
     if (k->r.j != NULL) {
         sp_json_object(k->r.j);
         sp_json_kstr(k->r.j, "severity", f->severity == SP_FINDING_FAULT ? "fault" : "note");
@@ -366,6 +367,7 @@ check(struct check *k, struct sp_err *e)
     if (rc == SP_OK)
         rc = recall(k, &o, e);
     sp_progress_free(k->progress);
+    k->progress = NULL;
     if (k->r.j != NULL)
         sp_json_array_end(k->r.j);
     if (rc == SP_OK && k->automatic)

@@ -68,6 +68,7 @@ on_fault(void *arg, const void *key, size_t n, const struct sp_err *why)
     struct sp_buf shown = SP_BUF_INIT;
 
     if (s->faults++ < FAULTS_SHOWN) {
+        sp_progress_clear(s->progress);
         sp_present_key(key, n, &shown);
         sp_cli_warn(s->r.c, "%s: %s", sp_buf_str(&shown), why->text);
         sp_buf_free(&shown);
@@ -109,6 +110,7 @@ on_note(void *arg, const char *sentence)
 {
     struct restore *s = arg;
 
+    sp_progress_clear(s->progress);
     sp_cli_warn(s->r.c, "%s", sentence);
     if (s->r.j == NULL)
         return;
@@ -135,6 +137,7 @@ on_would(void *arg, const struct sp_entry *en, const char *what)
     }
     if (strcmp(what, "equal") == 0 && !s->r.c->verbose)
         return;
+    sp_progress_clear(s->progress);
     (void)printf("%-10s ", what);
     sp_present_print_key(en->key, en->key_len);
     (void)fputs(en->type == SP_ENTRY_DIR && en->key_len > 0 ? "/\n" : "\n", stdout);
@@ -280,6 +283,7 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
     rc = sp_restore_run(s->r.c->env, o->store, o->keys, &f->set.root, &s->o, &events, ret, e);
     rc = sp_set_reader_damage(rc, e);
     sp_progress_free(s->progress);
+    s->progress = NULL;
     if (rc == SP_OK && ret->matched > 0)
         rc = find_absent(s, o, f, e);
     if (s->r.j != NULL)

@@ -48,6 +48,7 @@ on_damaged(void *arg, const void *key, size_t n, const char *why)
         sp_json_object_end(v->r.j);
         sp_report_flow(&v->r);
     } else if (v->damaged <= SHOWN) {
+        sp_progress_clear(v->progress);
         (void)fputs("damaged ", stdout);
         sp_present_print_key(key, n);
         (void)fputs(": ", stdout);
@@ -134,6 +135,7 @@ verify_content(
     if (v->r.j != NULL)
         sp_json_array_end(v->r.j);
     sp_progress_free(v->progress);
+    v->progress = NULL;
     sp_content_check_free(check);
     if (rc == SP_OK)
         rc = content_result(v, f, &reader, &stats, e);
@@ -161,6 +163,7 @@ on_difference(void *arg, char what, const void *key, size_t n, bool is_dir, cons
         sp_report_flow(&v->r);
         return;
     }
+    sp_progress_clear(v->progress);
     (void)printf("%c ", what);
     sp_present_print_key(key, n);
     (void)printf("%s%s", is_dir && n > 0 ? "/" : "", text[0] != '\0' ? " (" : "");
@@ -285,6 +288,7 @@ verify_live(struct verify *v, struct sp_opened_store *o, const struct sp_found_s
     if (rc == SP_OK)
         rc = sp_live_compare(v->r.c, o->keys, &reader, &options, &events, &stats, e);
     sp_progress_free(v->progress);
+    v->progress = NULL;
     if (v->r.j != NULL)
         sp_json_array_end(v->r.j);
     if (rc == SP_OK)

@@ -164,6 +164,7 @@ on_fault(void *arg, const struct sp_fault *f)
 
     if (r->c->quiet || ++r->faults_shown > FAULTS_SHOWN)
         return;
+    sp_progress_clear(r->progress);
     sp_key_to_path(f->key, f->key_len, &path);
     sp_path_show(path.data, path.len, &shown);
     sp_cli_warn(r->c, "%s: %s", sp_buf_str(&shown), f->text);
@@ -180,6 +181,7 @@ on_audit(void *arg, const void *key, size_t n)
     struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
     r->audits++;
+    sp_progress_clear(r->progress);
     sp_key_to_path(key, n, &path);
     sp_path_show(path.data, path.len, &shown);
     sp_cli_warn(r->c,
@@ -203,6 +205,7 @@ on_note(void *arg, const char *sentence)
 {
     struct run *r = arg;
 
+    sp_progress_clear(r->progress);
     sp_cli_warn(r->c, "%s", sentence);
 }
 

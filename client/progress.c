@@ -13,6 +13,7 @@ struct sp_progress {
     const struct sp_clock *clock;
     const char *what;
     int64_t started, shown;
+    bool visible;
 };
 
 struct sp_progress *
@@ -43,10 +44,12 @@ put_share(struct sp_buf *line, uint64_t done, uint64_t total, double seconds)
 
 /* Frees the line. */
 static void
-put_line(struct sp_buf *line)
+put_line(struct sp_progress *p, struct sp_buf *line)
 {
-    if (sp_buf_str(line)[0] != '\0')
+    if (sp_buf_str(line)[0] != '\0') {
         (void)fprintf(stderr, "\r%-*.*s", WIDTH, WIDTH, sp_buf_str(line));
+        p->visible = true;
+    }
     (void)fflush(stderr);
     sp_buf_free(line);
 }
@@ -64,7 +67,8 @@ sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t
     p->shown = now;
     elapsed = now - p->started;
     seconds = (double)elapsed / (double)SP_SECOND;
-    sp_buf_printf(&line, "%s %s files, %s", p->what, sp_text_count(files).s, sp_text_bytes(bytes).s);
+    sp_buf_printf(
+        &line, "%s %s files, %s", p->what, sp_text_count(files).s, sp_text_bytes(bytes).s);
     if (seconds > 0.5)
         sp_buf_printf(&line, ", %s/s", sp_text_bytes((uint64_t)((double)bytes / seconds)).s);
     put_share(&line, bytes, total_bytes, seconds);
@@ -76,7 +80,7 @@ sp_progress_show(struct sp_progress *p, uint64_t files, uint64_t bytes, uint64_t
         sp_path_show(name, name_len, &path);
         sp_buf_put(&line, path.data, path.len);
     }
-    put_line(&line);
+    put_line(p, &line);
     sp_buf_free(&path);
 }
 
@@ -96,15 +100,22 @@ sp_progress_tell(struct sp_progress *p, uint64_t done, uint64_t total, const cha
     va_end(ap);
     sp_buf_printf(&line, "%s %s", p->what, words);
     put_share(&line, done, total, (double)(now - p->started) / (double)SP_SECOND);
-    put_line(&line);
+    put_line(p, &line);
+}
+
+void
+sp_progress_clear(struct sp_progress *p)
+{
+    if (p == NULL || !p->visible)
+        return;
+    (void)fprintf(stderr, "\r%*s\r", WIDTH, "");
+    (void)fflush(stderr);
+    p->visible = false;
 }
 
 void
 sp_progress_free(struct sp_progress *p)
 {
-    if (p == NULL)
-        return;
-    (void)fprintf(stderr, "\r%*s\r", WIDTH, "");
-    (void)fflush(stderr);
+    sp_progress_clear(p);
     free(p);
 }

@@ -469,6 +469,41 @@ tables(void **state)
     sp_table_clear(&t);
 }
 
+static int64_t
+hand(void *self)
+{
+    return *(int64_t *)self;
+}
+
+/* What is said while progress is shown stands on a line of its own. */
+static void
+progress_lines(void **state)
+{
+    int64_t now = SP_SECOND;
+    const struct sp_clock clock = {hand, hand, &now};
+    struct sp_env env = sp_env_system;
+    struct sp_cli c = {.env = &env, .terminal = true};
+    struct sp_progress *p;
+    struct captured said;
+    char want[512];
+
+    (void)state;
+    env.clock = &clock;
+    assert_non_null(p = sp_progress_new(&c, "check"));
+    capture(&said, stderr);
+    sp_progress_clear(p); /* nothing is there yet */
+    now += SP_SECOND;
+    sp_progress_tell(p, 1, 4, "%u of %u packs", 1u, 4u);
+    sp_progress_clear(p);
+    sp_progress_clear(p);
+    (void)fputs("FAULT\n", stderr);
+    sp_progress_free(p);
+    sp_progress_clear(NULL);
+    (void)snprintf(
+        want, sizeof(want), "\r%-78s\r%78s\rFAULT\n", "check 1 of 4 packs, 25 %, 3.00 s left", "");
+    assert_string_equal(captured(&said), want);
+}
+
 static void
 words(void **state)
 {
@@ -520,6 +555,7 @@ main(void)
         cmocka_unit_test(invitations),
         cmocka_unit_test(reports),
         cmocka_unit_test(tables),
+        cmocka_unit_test(progress_lines),
         cmocka_unit_test(words),
     };
 
