@@ -56,8 +56,9 @@ sp_cli_exit_code(const struct sp_err *e)
         return e->domain == SP_DOM_STORE    ? SP_EXIT_UNREACHABLE
                : e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE
                                             : SP_EXIT_FAILED;
-    case SP_TIMEOUT:
-        return e->domain == SP_DOM_NET ? SP_EXIT_UNREACHABLE : SP_EXIT_FAILED;
+    case SP_TIMEOUT: /* a share that answers no more says so as well */
+        return e->domain == SP_DOM_NET || e->domain == SP_DOM_STORE ? SP_EXIT_UNREACHABLE
+                                                                    : SP_EXIT_FAILED;
     case SP_REFUSED:
         return SP_EXIT_REFUSED;
     case SP_INVALID:
@@ -82,9 +83,8 @@ sp_cli_way_out(const struct sp_err *e)
         return "make room there and run it again: what is there already is not written again";
     if (e->os == 0 || !ours) /* the sentence says all that is known */
         return NULL;
-    if (e->code == SP_UNREACHABLE)
-        return "when it is back (is it mounted? does the server behind it answer?) run it again: "
-               "what was stored is not sent again";
+    if (e->code == SP_UNREACHABLE || e->code == SP_TIMEOUT)
+        return "when it is back (is it mounted? does the server behind it answer?) run it again";
     if (e->os == EROFS)
         return "make it writable again and run it again; a file system that became read-only by "
                "itself met an error, and the system's log tells which";

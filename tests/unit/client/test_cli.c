@@ -143,6 +143,7 @@ exit_codes(void **state)
     assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_SOURCE), 2);
     assert_int_equal(exit_of(SP_UNREACHABLE, SP_DOM_DESTINATION), 2);
     assert_int_equal(exit_of(SP_TIMEOUT, SP_DOM_NET), 6);
+    assert_int_equal(exit_of(SP_TIMEOUT, SP_DOM_STORE), 6);
     assert_int_equal(exit_of(SP_TIMEOUT, SP_DOM_CONFIG), 2);
     assert_int_equal(exit_of(SP_FULL, SP_DOM_STORE), 2);
     assert_int_equal(exit_of(SP_IO, SP_DOM_DESTINATION), 2);
@@ -159,6 +160,7 @@ way_out(void **state)
     } cases[] = {{{SP_FULL, SP_DOM_STORE, 0, ""}, "make room"},
         {{SP_FULL, SP_DOM_DESTINATION, ENOSPC, ""}, "is there already"},
         {{SP_UNREACHABLE, SP_DOM_STORE, ESTALE, ""}, "is it mounted"},
+        {{SP_TIMEOUT, SP_DOM_STORE, ETIMEDOUT, ""}, "is it mounted"},
         {{SP_UNREACHABLE, SP_DOM_SOURCE, ESTALE, ""}, NULL},
         {{SP_DENIED, SP_DOM_STORE, EROFS, ""}, "writable"},
         {{SP_DENIED, SP_DOM_STORE, EACCES, ""}, NULL},
