@@ -48,6 +48,10 @@ look_at_head(void *arg, const char *job, uint64_t sequence, const uint8_t hash[3
         if (l->type != SP_RECORD_SET || strcmp(l->set.job, job) != 0 ||
             memcmp(l->set.host, h->profile->host, 16) != 0)
             continue;
+        /* Anybody can put a record with a higher number where the lost one was. Without the host's
+         * record, which is told by itself, nothing can be said of any. */
+        if (l->sign != SP_SIGNED_BY_HOST && l->host_name[0] != '\0')
+            continue;
         if (l->set.sequence > newest)
             newest = l->set.sequence;
         if (l->set.sequence == sequence) {
