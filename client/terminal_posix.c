@@ -1,5 +1,8 @@
 #include <errno.h>
 #include <malloc.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -28,14 +31,35 @@ sp_cli_platform_start(struct sp_cli *c)
     c->terminal = isatty(STDERR_FILENO) == 1;
 }
 
+/* Until a line was typed; false: a signal came first. */
+static bool
+wait_for_line(int fd)
+{
+    struct pollfd tty = {.fd = fd, .events = POLLIN};
+    sigset_t came;
+
+    for (;;) {
+        if (sp_signals_stop(NULL))
+            return false;
+        if (sigpending(&came) == 0 &&
+            (sigismember(&came, SIGINT) == 1 || sigismember(&came, SIGTERM) == 1))
+            return false;
+        if (poll(&tty, 1, 100) > 0)
+            return true;
+    }
+}
+
+/* Signals that would end the program wait until the terminal shows again what is typed. Then they
+ * do what they always do: end it here, or, where a thread takes them, ask the command to stop. */
 enum sp_code
 sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
 {
     struct termios before, quiet;
     char line[4096];
     FILE *tty = fopen("/dev/tty", "r+e");
+    sigset_t ending, blocked;
     size_t n;
-    bool got;
+    bool got, stopped;
 
     (void)c;
     if (tty == NULL)
@@ -47,15 +71,23 @@ sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, stru
         (void)fclose(tty);
         return sp_fail_os(e, SP_DOM_SELF, errno, "the terminal");
     }
+    (void)sigemptyset(&ending);
+    (void)sigaddset(&ending, SIGINT);
+    (void)sigaddset(&ending, SIGTERM);
+    (void)pthread_sigmask(SIG_BLOCK, &ending, &blocked);
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
     (void)tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
     (void)fprintf(tty, "%s: ", prompt);
     (void)fflush(tty);
-    got = fgets(line, sizeof(line), tty) != NULL;
+    stopped = !wait_for_line(fileno(tty));
+    got = !stopped && fgets(line, sizeof(line), tty) != NULL;
     (void)tcsetattr(fileno(tty), TCSAFLUSH, &before);
     (void)fputc('\n', tty);
     (void)fclose(tty);
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+    if (stopped)
+        return sp_fail(e, SP_CANCELLED, SP_DOM_CONFIG, "interrupted");
     if (!got)
         return sp_fail(e, SP_CANCELLED, SP_DOM_CONFIG, "nothing was typed");
     n = strcspn(line, "\r\n");

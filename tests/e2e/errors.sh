@@ -66,6 +66,10 @@ wait "$twice" || rc=$?
 as stranger # a machine that does not know the repository
 expect 6 'passphrase does not open' "$sp" list -r "$r" --passphrase-file "$world/wrong"
 expect 0 '' "$sp" list -r "$r" --passphrase-file "$world/passphrase"
+# asked for it, and interrupted: with and without a thread that takes signals
+for command in list 'restore latest --target /nowhere'; do
+    quiet "$python" "$(dirname "$0")/prompt.py" "$sp" $command -r "$r"
+done
 expect 4 'no identity' "$sp" backup -r "$r" "$world/tree"
 expect 5 'no repository is set up' "$sp" list
 expect 6 'may not be mounted' "$sp" list -r "$world/nowhere" --passphrase-file "$world/passphrase"
