@@ -33,7 +33,8 @@ struct sp_dir_folder {
     struct sp_dir_folder *up; /* NULL for the root */
     bool named;               /* got a name since the last sync */
     bool anchored;            /* its own name was flushed, or will be by the next sync */
-    int64_t changed_ns;       /* its time of change when it was last listed; 0: it was not */
+    int64_t changed_ns;       /* its time of change when it was last listed */
+    size_t listed;            /* what was found then; 0: it was not listed */
 };
 
 struct sp_dir {
@@ -76,10 +77,10 @@ enum sp_code
 sp_dir_folder_of(struct sp_dir *d, const char *name, struct sp_dir_folder **ret, struct sp_err *e);
 /* `f` has got a name: the next sync flushes it, and the folders above it that may be new. */
 void sp_dir_named(struct sp_dir *d, struct sp_dir_folder *f);
-/* `folder` was listed: when it has changed of late, and since it was listed before, the next sync
- * flushes it. Is called behind the listing, so that no sync in between takes that for done. */
-enum sp_code
-sp_dir_seen(struct sp_dir *d, const char *folder, int64_t changed_ns, struct sp_err *e);
+/* `folder` was listed, and `listed` bytes of names found: when it has changed of late, and since it
+ * was listed before, the next sync flushes it. Is called behind the listing, so that no sync in
+ * between takes that for done, and no name that was found is younger than the time of change. */
+enum sp_code sp_dir_seen(struct sp_dir *d, const char *folder, size_t listed, struct sp_err *e);
 enum sp_code sp_dir_sync(struct sp_backend *b, struct sp_err *e);
 void sp_dir_folders_free(struct sp_dir *d);
 

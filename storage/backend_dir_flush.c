@@ -112,16 +112,24 @@ sp_dir_named(struct sp_dir *d, struct sp_dir_folder *f)
 }
 
 enum sp_code
-sp_dir_seen(struct sp_dir *d, const char *folder, int64_t changed_ns, struct sp_err *e)
+sp_dir_seen(struct sp_dir *d, const char *folder, size_t listed, struct sp_err *e)
 {
     struct sp_dir_folder *f;
-    char *inside = NULL;
+    struct sp_os_stat st;
+    char *path, *inside = NULL;
     bool news;
     enum sp_code rc;
 
-    if (!d->head.caps.writable || !d->head.caps.flush_folder || changed_ns < d->old_ns ||
-        changed_ns == INT64_MIN)
+    if (!d->head.caps.writable || !d->head.caps.flush_folder)
         return SP_OK;
+    if ((rc = sp_dir_path(d, folder, &path, e)) != SP_OK)
+        return rc;
+    rc = d->env.os->stat(d->env.os->self, path, &st, e);
+    free(path);
+    if (rc == SP_ABSENT) /* it went meanwhile: nothing is left to be flushed */
+        return SP_OK;
+    if (rc != SP_OK || st.mtime_ns < d->old_ns)
+        return rc;
     if (folder[0] != '\0' && (inside = sp_path_join(folder, "x")) == NULL)
         return sp_fail_nomem(e);
     rc = sp_dir_folder_of(d, inside == NULL ? "x" : inside, &f, e);
@@ -129,8 +137,10 @@ sp_dir_seen(struct sp_dir *d, const char *folder, int64_t changed_ns, struct sp_
     if (rc != SP_OK)
         return rc;
     sp_mutex_lock(&d->lock);
-    news = f->changed_ns != changed_ns;
-    f->changed_ns = changed_ns;
+    /* Clocks of file systems are coarse: two names may be of one time. */
+    news = f->changed_ns != st.mtime_ns || f->listed != listed;
+    f->changed_ns = st.mtime_ns;
+    f->listed = listed;
     sp_mutex_unlock(&d->lock);
     if (news)
         sp_dir_named(d, f);

@@ -23,8 +23,8 @@ struct listing {
     void *arg;
 };
 
-/* Appends u64 size (FOLDER: a folder), i64 time of change, and the name with its NUL. Links, pipes
- * and the like are never objects, nor is what a name of our grammar cannot say (".DS_Store"). */
+/* Appends u64 size (FOLDER: a folder) and the name with its NUL. Links, pipes and the like are
+ * never objects, nor is what a name of our grammar cannot say (".DS_Store"). */
 static enum sp_code
 gather(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
 {
@@ -33,7 +33,6 @@ gather(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *
     if (st->type != SP_OS_FILE && st->type != SP_OS_DIR)
         return SP_OK;
     sp_buf_put_u64(found, st->type == SP_OS_DIR ? FOLDER : st->size);
-    sp_buf_put_u64(found, (uint64_t)st->mtime_ns);
     sp_buf_put(found, name, strlen(name) + 1);
     return sp_buf_ok(found, e);
 }
@@ -59,25 +58,24 @@ gather_folder(struct sp_dir *d, const char *folder, struct sp_buf *found, struct
 }
 
 static enum sp_code
-list_folder(const struct listing *l, const char *folder, int64_t changed_ns, struct sp_err *e)
+list_folder(const struct listing *l, const char *folder, struct sp_err *e)
 {
     struct sp_buf found = SP_BUF_INIT;
     enum sp_code rc = gather_folder(l->d, folder, &found, e);
 
-    if (rc == SP_OK)
-        rc = sp_dir_seen(l->d, folder, changed_ns, e);
+    if (rc == SP_OK && found.len > 0)
+        rc = sp_dir_seen(l->d, folder, found.len, e);
     for (size_t at = 0; rc == SP_OK && at < found.len;) {
         uint64_t size = sp_le64(found.data + at);
-        int64_t mtime_ns = (int64_t)sp_le64(found.data + at + 8);
-        const char *last = (const char *)found.data + at + 16;
+        const char *last = (const char *)found.data + at + 8;
         char name[MAX_NAME];
         int n = snprintf(name, sizeof(name), "%s%s%s", folder, folder[0] == '\0' ? "" : "/", last);
 
-        at += 16 + strlen(last) + 1;
+        at += 8 + strlen(last) + 1;
         /* That also ends the descent: a name has at most four components. */
         if (n < 0 || (size_t)n >= sizeof(name) || !sp_object_name_valid(name))
             continue;
-        rc = size == FOLDER ? list_folder(l, name, mtime_ns, e) : l->each(l->arg, name, size, e);
+        rc = size == FOLDER ? list_folder(l, name, e) : l->each(l->arg, name, size, e);
     }
     sp_buf_free(&found);
     return rc;
@@ -89,17 +87,8 @@ sp_dir_list(
 {
     struct sp_dir *d = (struct sp_dir *)b;
     struct listing l = {d, each, arg};
-    struct sp_os_stat st;
-    struct sp_err ignored = {0};
-    char *path;
-    enum sp_code rc;
+    enum sp_code rc = list_folder(&l, prefix, e);
 
-    if ((rc = sp_dir_path(d, prefix, &path, e)) != SP_OK)
-        return rc;
-    rc = d->env.os->stat(d->env.os->self, path, &st, &ignored);
-    free(path);
-    /* One that is not there has nothing to flush. */
-    rc = list_folder(&l, prefix, rc == SP_OK && st.type == SP_OS_DIR ? st.mtime_ns : INT64_MIN, e);
     /* A share that was unmounted, before or meanwhile, must not look like one with few objects. */
     return rc != SP_OK ? rc : sp_dir_present(d, e);
 }

@@ -332,6 +332,68 @@ sync_flushes_the_folders_that_were_listed(void **state)
     store_free(&other);
 }
 
+/* Names an object in a folder, in its place of the listing. */
+static enum sp_code
+name_meanwhile(void *arg, const char *op, const char *path, struct sp_err *e)
+{
+    struct store *other = arg;
+
+    (void)e;
+    if (strcmp(op, "list") == 0 && strcmp(path, at("repo/packs/cd")) == 0)
+        ok(sp_backend_put(other->b, "packs/cd/y", "y", 1, &err));
+    return SP_OK;
+}
+
+static void
+set_time(const char *name, const struct timespec *at_time)
+{
+    const struct timespec both[2] = {*at_time, *at_time};
+
+    assert_int_equal(utimensat(AT_FDCWD, at(name), both, 0), 0);
+}
+
+/* The folder above was read before, and said that nothing had changed for long. */
+static void
+a_name_given_while_it_is_listed_is_flushed(void **state)
+{
+    struct store other, s;
+    struct timespec now, long_ago;
+
+    (void)state;
+    make_repository();
+    store_init(&other);
+    store_open(&other);
+    ok(sp_backend_put(other.b, "packs/cd/x", "x", 1, &err));
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    long_ago = now;
+    long_ago.tv_sec -= 2 * 3600;
+    set_time("repo/packs/cd", &long_ago);
+    set_time("repo/packs/00", &long_ago);
+    set_time("repo/packs", &long_ago);
+
+    store_init(&s);
+    store_open(&s);
+    s.table.before = name_meanwhile;
+    s.table.arg = &other;
+    list_packs(&s, 3);
+    s.table.before = meet;
+    s.table.arg = &s.faults;
+    assert_flushed(&s, 3, FOLDERS("repo/packs/cd", "repo/packs", "repo"));
+
+    /* Clocks of file systems are coarse: two names of one time. */
+    set_time("repo/packs/cd", &now);
+    list_packs(&s, 3);
+    assert_flushed(&s, 1, FOLDERS("repo/packs/cd"));
+    ok(sp_backend_put(other.b, "packs/cd/z", "z", 1, &err));
+    set_time("repo/packs/cd", &now);
+    list_packs(&s, 4);
+    assert_flushed(&s, 1, FOLDERS("repo/packs/cd"));
+    list_packs(&s, 4);
+    assert_flushed(&s, 0, FOLDERS(""));
+    store_free(&s);
+    store_free(&other);
+}
+
 int
 main(void)
 {
@@ -348,6 +410,7 @@ main(void)
         TEST(sync_flushes_the_folders_that_got_names),
         TEST(a_share_that_comes_back_is_flushed),
         TEST(sync_flushes_the_folders_that_were_listed),
+        TEST(a_name_given_while_it_is_listed_is_flushed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
