@@ -219,11 +219,43 @@ write_tls(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e
     return write_in(env, p->folder, "authority.crt", p->tls_authority, strlen(p->tls_authority), e);
 }
 
+/* This machine was another host there. */
+static bool
+was_another(const struct sp_env *env, const struct sp_profile *p)
+{
+    struct sp_profile *before = NULL;
+    struct sp_err ignored = {0};
+    bool another = sp_profile_load_id(env, p->repository, &before, &ignored) == SP_OK &&
+                   memcmp(before->host, p->host, 16) != 0;
+
+    sp_profile_free(before);
+    return another;
+}
+
+/* The chains that are remembered are the other host's; this one has made no set yet. */
+static enum sp_code
+forget_heads(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e)
+{
+    char *path = sp_path_join(p->folder, "heads");
+    struct sp_err why = {0};
+    enum sp_code rc;
+
+    if (path == NULL)
+        return sp_fail_nomem(e);
+    rc = env->os->remove(env->os->self, path, &why);
+    free(path);
+    if (rc == SP_OK || rc == SP_ABSENT)
+        return SP_OK;
+    *e = why;
+    return rc;
+}
+
 enum sp_code
 sp_profile_save(const struct sp_env *env, struct sp_profile *p, struct sp_err *e)
 {
     struct sp_buf b = SP_BUF_INIT, secrets = SP_BUF_INIT;
     char *folder = NULL;
+    bool another = was_another(env, p);
     enum sp_code rc;
 
     if ((rc = store_folder(p->repository, &folder, e)) != SP_OK)
@@ -253,7 +285,9 @@ sp_profile_save(const struct sp_env *env, struct sp_profile *p, struct sp_err *e
         goto out;
     if (p->is_server && (rc = write_tls(env, p, e)) != SP_OK)
         goto out;
-    rc = write_in(env, folder, "profile", b.data, b.len, e); /* last: with it the profile counts */
+    rc = write_in(env, folder, "profile", b.data, b.len, e); /* with it the profile counts */
+    if (rc == SP_OK && another)
+        rc = forget_heads(env, p, e);
 out:
     sp_buf_wipe(&b);
     sp_buf_wipe(&secrets);

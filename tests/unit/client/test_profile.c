@@ -163,6 +163,28 @@ rights(void **state)
     sp_profile_free(p);
 }
 
+/* The same repository, enrolled for anew: the chains of the host before are not this one's. */
+static void
+another_host(void **state)
+{
+    struct sp_profile *p = make(1, "/r");
+    const uint8_t hash[32] = {1};
+    uint8_t got[32];
+    uint64_t sequence = 9;
+
+    (void)state;
+    save(p);
+    assert_ok(sp_profile_set_head(&sp_env_system, p, "job", 5, hash, e));
+    save(p);
+    assert_ok(sp_profile_head(&sp_env_system, p, "job", &sequence, got, e));
+    assert_int_equal(sequence, 5); /* the same host */
+    p->host[0]++;
+    save(p);
+    assert_ok(sp_profile_head(&sp_env_system, p, "job", &sequence, got, e));
+    assert_int_equal(sequence, 0);
+    sp_profile_free(p);
+}
+
 static enum sp_code
 count(void *arg, const struct sp_profile *p, bool is_default, struct sp_err *e)
 {
@@ -320,6 +342,7 @@ main(void)
         cmocka_unit_test_setup_teardown(which_is_meant, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(damage, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(heads, setup, tmp_teardown),
+        cmocka_unit_test_setup_teardown(another_host, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(caches, setup, tmp_teardown),
     };
 
