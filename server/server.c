@@ -119,10 +119,20 @@ open_repository(struct sp_server *s, struct sp_err *e)
 static enum sp_code
 raise_wall(struct sp_server *s, struct sp_err *e)
 {
-    const char *folders[] = {s->home.dir, s->home.config.repository};
-    bool raised;
-    enum sp_code rc = sp_wall_raise(folders, 2, &raised, e);
+    const char *folders[3] = {s->home.dir, s->home.config.repository};
+    struct sp_os_stat st;
+    struct sp_err ignored = {0};
+    char *cache;
+    bool raised = false;
+    enum sp_code rc = sp_home_path(&s->home, "cache", &cache, e);
 
+    if (rc != SP_OK)
+        return rc;
+    /* It may be a link to a faster disk. */
+    if (s->env->os->stat(s->env->os->self, cache, &st, &ignored) == SP_OK)
+        folders[2] = cache;
+    rc = sp_wall_raise(folders, folders[2] == NULL ? 2 : 3, &raised, e);
+    free(cache);
     if (rc == SP_ABSENT) /* said better when the repository is opened, which is next */
         return SP_OK;
     if (rc == SP_OK && !raised)
