@@ -17,6 +17,14 @@ static atomic_bool at_once;
 static struct sp_mutex lock;
 static struct sp_store *store;
 
+/* With the lock. Also a store that is opened after the signal came: nobody repeats it for that. */
+static void
+cancel_if_due(void)
+{
+    if (store != NULL && atomic_load(&times) >= (atomic_load(&at_once) ? 1 : 2))
+        sp_store_cancel(store);
+}
+
 static void *
 wait_for_signals(void *arg)
 {
@@ -28,14 +36,11 @@ wait_for_signals(void *arg)
             continue;
         atomic_store(&received, which);
         n = atomic_fetch_add(&times, 1) + 1;
-        if (n == (atomic_load(&at_once) ? 1 : 2)) {
-            sp_mutex_lock(&lock);
-            if (store != NULL)
-                sp_store_cancel(store);
-            sp_mutex_unlock(&lock);
-        }
         if (n >= 3)
             _exit(128 + which);
+        sp_mutex_lock(&lock);
+        cancel_if_due();
+        sp_mutex_unlock(&lock);
     }
     return NULL;
 }
@@ -86,5 +91,6 @@ sp_signals_store(struct sp_store *s)
 {
     sp_mutex_lock(&lock);
     store = s;
+    cancel_if_due();
     sp_mutex_unlock(&lock);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -542,6 +543,44 @@ words(void **state)
         sp_present_levels(SP_LEVEL_LIVE, SP_LEVEL_APPLICATION).s, "live/application");
 }
 
+static unsigned cancels;
+
+static void
+on_cancel(struct sp_store *s)
+{
+    (void)s;
+    cancels++;
+}
+
+/* check opens the repository twice: a signal between the two is not lost. The last test: from here
+ * on this process is interrupted. */
+static void
+signal_before_store(void **state)
+{
+    static const struct sp_store_ops ops = {.kind = "none", .cancel = on_cancel};
+    struct sp_store store = {&ops};
+    unsigned i;
+
+    (void)state;
+    sp_signals_install();
+    sp_signals_store(&store);
+    assert_int_equal(cancels, 0);
+    sp_signals_store(NULL);
+    assert_int_equal(kill(getpid(), SIGTERM), 0);
+    for (i = 0; i < 500 && !sp_signals_stop(NULL); i++)
+        sp_sleep_ms(10);
+    assert_int_equal(sp_signals_which(), SIGTERM);
+    while (sp_signals_times() < 1)
+        sp_sleep_ms(1);
+    sp_signals_store(&store); /* a backup goes on to its end after one */
+    assert_int_equal(cancels, 0);
+    sp_signals_store(NULL);
+    sp_signals_at_once();
+    sp_signals_store(&store);
+    assert_int_equal(cancels, 1);
+    sp_signals_store(NULL);
+}
+
 int
 main(void)
 {
@@ -559,6 +598,7 @@ main(void)
         cmocka_unit_test(tables),
         cmocka_unit_test(progress_lines),
         cmocka_unit_test(words),
+        cmocka_unit_test(signal_before_store),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
