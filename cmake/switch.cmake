@@ -40,7 +40,7 @@ function(sp_switch)
         endif()
         add_test(NAME switch_${name}
             COMMAND /usr/bin/python3 ${PROJECT_SOURCE_DIR}/tests/switches/red.py ${hangs} -- ${run} ${arguments})
-        set(environment "SP_BUILD=${PROJECT_BINARY_DIR};SP_SOURCE=${PROJECT_SOURCE_DIR};SP_WITNESS=")
+        set(environment "SP_BUILD=${PROJECT_BINARY_DIR};SP_SOURCE=${PROJECT_SOURCE_DIR};SP_WITNESS=;SP_SEED=1")
         if(S_program)
             list(APPEND environment "SP_PROGRAM_${S_program}=$<TARGET_FILE:switch_${name}>")
         endif()

@@ -65,7 +65,7 @@ test_slots(void **state)
     struct session x;
     struct sp_buf more = SP_BUF_INIT;
     struct slots c;
-    uint8_t invitation[32] = {1, 2, 3};
+    uint8_t invitation[32];
 
     (void)state;
     session_begin(&x, "one", NULL);
@@ -74,6 +74,7 @@ test_slots(void **state)
     assert_int_equal(c.n, 1);
     assert_int_equal(c.same, 1);
 
+    ok(sp_random_fill(&sp_random_system, invitation, sizeof invitation, &err));
     ok(sp_slot_seal_invitation(x.p.keys, invitation, "test", 2, &sp_random_system, &more, &err));
     ok(sp_store_put_slot(x.s, more.data, more.len, &err));
     ok(sp_store_put_slot(x.s, more.data, more.len, &err)); /* the very same */
