@@ -130,6 +130,7 @@ struct sp_found_set {
     bool has_sealed; /* keys opened it */
     bool same_group; /* as the keys */
     bool signed_ok;  /* the host's record is there and its key signed this */
+    struct sp_err unread; /* why the host's record could not be read, so that nobody can tell; SP_OK: it was */
 };
 enum sp_code sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
     struct sp_found_set *ret, struct sp_err *e);

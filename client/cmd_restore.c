@@ -209,6 +209,11 @@ check_set(const struct restore *s, const struct sp_found_set *f, struct sp_err *
 {
     if (f->signed_ok)
         return SP_OK;
+    if (f->unread.code != SP_OK && !s->accept_unsigned) {
+        *e = f->unread;
+        return sp_fail(e, SP_IO, SP_DOM_STORE,
+            "%.700s; with --accept-unsigned it is restored all the same", f->unread.text);
+    }
     if (!s->accept_unsigned)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
             "set %s is not signed by the host that it names: someone forged it, or the host's "
@@ -216,7 +221,9 @@ check_set(const struct restore *s, const struct sp_found_set *f, struct sp_err *
             "is damaged or missing ('stillpoint check' tells more). With --accept-unsigned it is "
             "restored all the same; its content is then whatever a holder of the key put into it",
             sp_present_id(f->set.set_id).s);
-    sp_cli_warn(s->r.c, "this set is not signed by its host; its content may be anyone's");
+    sp_cli_warn(s->r.c, f->unread.code != SP_OK
+                            ? "who signed this set cannot be told; its content may be anyone's"
+                            : "this set is not signed by its host; its content may be anyone's");
     return SP_OK;
 }
 

@@ -59,7 +59,10 @@ text_clear_part(const struct sp_found_set *f)
     field("host id", "%s", sp_hex16(s->host).s);
     field("key group", "%s", sp_hex16(s->group).s);
     field("state", "%s", sp_present_state(s->state));
-    field("signed", "%s", f->signed_ok ? "by its host" : "NOT BY ITS HOST: forged or damaged");
+    field("signed", "%s",
+        f->signed_ok              ? "by its host"
+        : f->unread.code != SP_OK ? "cannot be told: the host's record cannot be read"
+                                  : "NOT BY ITS HOST: forged or damaged");
     field("started", "%s", started);
     /* Whoever wrote the record chose both. */
     if (s->ended_ns >= s->started_ns &&
@@ -337,7 +340,9 @@ show(struct sp_report *r, const char *spec, const char *path, bool recursive, st
         else if (path == NULL)
             show_record(r, &f);
         if (path != NULL && !f.signed_ok)
-            sp_cli_warn(r->c, "this set is not signed by its host: forged or damaged");
+            sp_cli_warn(r->c, "%s",
+                f.unread.code != SP_OK ? f.unread.text
+                                       : "this set is not signed by its host: forged or damaged");
         sp_found_set_clear(&f);
     }
     sp_cli_close(&o);

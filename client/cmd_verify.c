@@ -316,6 +316,10 @@ verify(struct verify *v, const char *spec, char **paths, size_t npaths, bool liv
         if ((rc = sp_found_set_need_key(&f, e)) == SP_OK)
             rc = live || npaths > 0 ? verify_live(v, &o, &f, paths, npaths, ret_code, e)
                                     : verify_content(v, &o, &f, e);
+        if (rc == SP_OK && f.unread.code != SP_OK) {
+            *e = f.unread;
+            rc = e->code;
+        }
         if (rc == SP_OK && !f.signed_ok)
             rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
                 "set %s is not signed by the host that it names: forged or damaged",

@@ -91,9 +91,14 @@ check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err
     size_t n = 0;
     enum sp_code rc = sp_store_host(o->store, f->set.host, &p, &n, &why);
 
+    if (rc == SP_IO) { /* one bad sector under a small file: whoever restores decides (R11) */
+        f->unread = why;
+        sp_err_context(
+            &f->unread, "set %.8s: who signed it cannot be told", sp_hex8(f->set.set_id).s);
+        return SP_OK;
+    }
     if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
         *e = why;
-        sp_err_context(e, "set %.8s: who signed it cannot be told", sp_hex8(f->set.set_id).s);
         return rc;
     }
     if (rc == SP_OK)
