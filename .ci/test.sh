@@ -54,5 +54,13 @@ phase threads tsan thread-tests -L threads
 witness release
 phase e2e release e2e-programs -L e2e
 "$python" "$top/tests/secrets/unique.py" "$results/seals" 1000 || echo "keys of AES-256-GCM: see above" >"$results/keys.broken"
+# extra NAME: the command of that name; when it fails that counts as one failure
+extra() {
+    timed "$1" bash "$top/.ci/$1.sh" || echo "$1: see above" >"$results/$1.broken"
+}
+if [[ -n ${STILLPOINT_LONG-} ]]; then
+    extra valgrind
+    extra nas
+fi
 say "== all: $((SECONDS - start)) s"
 "$python" "$top/.ci/count.py" "$results"

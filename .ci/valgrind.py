@@ -1,4 +1,4 @@
-"""valgrind.py BUILD [REGEX]: runs every cmocka program that ctest lists under memcheck, two at a time.
+"""valgrind.py BUILD [REGEX]: runs every cmocka program of tests/unit under memcheck, two at a time.
 
 Red: an error that memcheck names, or a test that fails. Leaks are LeakSanitizer's, in the preset dev: a forked child
 that ends in the middle of a test has many, and does no harm. A test that cannot run here has its reason in NOT_HERE.
@@ -26,7 +26,7 @@ def programs(build):
         capture_output=True, text=True, check=True)
     for test in json.loads(listing.stdout)["tests"]:
         command = test.get("command", [])
-        if command and command[0].startswith(build + "/") and re.match(r"test_", test["name"]):
+        if command and command[0].startswith(build + "/tests/unit/") and re.match(r"test_", test["name"]):
             folder = next((p["value"] for p in test["properties"] if p["name"] == "WORKING_DIRECTORY"), build)
             yield test["name"], command, folder
 
