@@ -9,6 +9,9 @@ case ${1-} in
 esac
 need "${packages_build[@]}" "${packages_test[@]}"
 
+# The slices are the same in every run, so that a red one speaks of the change; --long looks at other places
+# each time.
+[[ -n ${STILLPOINT_LONG-} ]] || export SP_SEED=${SP_SEED-1}
 export UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 results=$top/build/results
 rm -rf "$results"

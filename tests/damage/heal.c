@@ -59,12 +59,15 @@ heal(const struct look *l, size_t site, bool checked, bool warm)
     const struct object *record = state_find(&l->w->whole, newest->object);
     enum record_state head = l->o->record[newest - l->w->sets];
     struct outcome o;
-    bool whole = checked || !l->o->data_in_place;
+    bool whole;
 
+    /* A check that tells of the host's own record is no part of this. */
+    checked = checked && l->o->host[site] == INTACT;
+    whole = checked || !l->o->data_in_place;
     if (l->o->host[site] != INTACT)
         put_host_again(l, site);
     world_begin(l->w, site, l->below, warm);
-    if (checked && l->o->host[site] == INTACT)
+    if (checked)
         check_here(l, site);
     site_reopen(s);
     s->o.known_sequence = newest->set.sequence;

@@ -352,6 +352,8 @@ oracle_named(const struct oracle *o, size_t set, const struct file *f, int depth
         return CLEAN;
     if (any_without(&f->trees, o->get_lo))
         return MAY; /* a part of the catalog is named instead */
+    if (any_without(&f->trees, o->use_lo[depth][site]))
+        return MAY; /* what hangs below a node that is not counted on is not looked for */
     for (size_t i = 0; i < f->content.n; i++) {
         uint32_t id = f->content.v[i];
 

@@ -8,6 +8,7 @@ A switch file begins with lines `key: value`:
   program  stillpoint or stillpointd: which program the script gets in a broken form
   args     arguments for the suite; @SOURCE@ is the folder of all sources
   hangs    yes: a suite that never ends counts as red too
+  seed     SP_SEED for a suite that draws its cases (1)
 Then follow, any number of times, a line `from:`, lines of the source file as they stand there, a line `to:`, and
 the lines that replace them (none: they go). The lines of `from` must be found exactly once, spaces at both ends
 of a line aside: a switch that no longer fits the source breaks the build, so it cannot quietly test nothing.
