@@ -215,6 +215,7 @@ find(struct find *f, const char *spec, bool all, struct sp_err *e)
     } else if ((rc = sp_cli_find_set(f->r->c, &o, spec, &one, e)) == SP_OK) {
         if ((rc = sp_found_set_need_key(&one, e)) == SP_OK)
             rc = search(f, &o, &one.set, NULL, e);
+        f->set = NULL;
         sp_found_set_clear(&one);
     }
     if (f->r->j != NULL) {

@@ -39,7 +39,8 @@ sp_strings_clear(struct sp_strings *l)
     l->n = 0;
 }
 
-/* --- one key -------------------------------------------------------------------------------------------- */
+/* --- one key
+ * -------------------------------------------------------------------------------------------- */
 
 static enum sp_code
 set_text(char **to, const char *value, struct sp_err *e)
@@ -56,7 +57,8 @@ set_text(char **to, const char *value, struct sp_err *e)
 static enum sp_code
 bad_value(struct sp_err *e, const char *key, const char *value, const char *possible)
 {
-    return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s = %s makes no sense: %s", key, value, possible);
+    return sp_fail(
+        e, SP_INVALID, SP_DOM_CONFIG, "%s = %s makes no sense: %s", key, value, possible);
 }
 
 static enum sp_code
@@ -72,14 +74,14 @@ set_bool(bool *to, const char *key, const char *value, struct sp_err *e)
 }
 
 static enum sp_code
-set_number(uint64_t *to, const char *key, const char *value, uint64_t min, uint64_t max,
-    struct sp_err *e)
+set_number(
+    uint64_t *to, const char *key, const char *value, uint64_t min, uint64_t max, struct sp_err *e)
 {
     char possible[64];
     uint64_t v;
 
-    (void)snprintf(possible, sizeof(possible), "a number from %llu to %llu", (unsigned long long)min,
-        (unsigned long long)max);
+    (void)snprintf(possible, sizeof(possible), "a number from %llu to %llu",
+        (unsigned long long)min, (unsigned long long)max);
     if (!sp_text_parse_u64(value, &v) || v < min || v > max)
         return bad_value(e, key, value, possible);
     *to = v;
@@ -234,7 +236,9 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
         key);
 }
 
-/* --- jobs ------------------------------------------------------------------------------------------------- */
+/* --- jobs
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void
 job_clear(struct sp_job *j)
@@ -279,7 +283,7 @@ copy_strings(struct sp_strings *to, const struct sp_strings *from, struct sp_err
     enum sp_code rc = SP_OK;
 
     for (i = 0; i < from->n && rc == SP_OK; i++)
-        rc = sp_strings_add(to, from->s[i], e);
+        rc = sp_strings_add(to, from->s[i], e); // NOLINT(clang-analyzer-unix.Malloc): two lists
     return rc;
 }
 
@@ -331,7 +335,8 @@ sp_job_free(struct sp_job *j)
     free(j);
 }
 
-/* --- the file --------------------------------------------------------------------------------------------- */
+/* --- the file
+ * --------------------------------------------------------------------------------------------- */
 
 static enum sp_code
 start_job(struct sp_config *c, const char *name, struct sp_err *e)
@@ -367,8 +372,8 @@ read_value(void *arg, const char *section, const char *key, const char *value, u
     (void)line;
     if (key == NULL) {
         if (defaults && c->njobs > 0)
-            return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-                "[defaults] has to come before the first job");
+            return sp_fail(
+                e, SP_INVALID, SP_DOM_CONFIG, "[defaults] has to come before the first job");
         return defaults ? SP_OK : start_job(c, section, e);
     }
     if (section[0] == '\0')
@@ -451,8 +456,8 @@ sp_config_free(struct sp_config *c)
 }
 
 enum sp_code
-sp_config_job(const struct sp_config *c, const char *name, const struct sp_job **ret,
-    struct sp_err *e)
+sp_config_job(
+    const struct sp_config *c, const char *name, const struct sp_job **ret, struct sp_err *e)
 {
     struct sp_buf names = SP_BUF_INIT;
     size_t i;
@@ -468,7 +473,8 @@ sp_config_job(const struct sp_config *c, const char *name, const struct sp_job *
     }
     if (c->file == NULL)
         rc = sp_fail(e, SP_ABSENT, SP_DOM_CONFIG,
-            "there is no job '%s' and no configuration file; to back up a folder of that name write "
+            "there is no job '%s' and no configuration file; to back up a folder of that name "
+            "write "
             "./%s",
             name, name);
     else

@@ -177,7 +177,7 @@ deepest_of(const struct rule *r, const uint8_t *key, size_t n, bool is_dir, size
         *ret = 0;
         return true;
     }
-    name = sp_key_name(key, n, &len);
+    (void)sp_key_name(key, n, &len);
     if (r->folders_only && !is_dir) {
         n -= len; /* the folder that it is in */
         n -= n > 0;

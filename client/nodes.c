@@ -140,7 +140,8 @@ keep(struct sp_nodes *n, struct sp_opened *opened)
 {
     sp_opened_free(n->kept[n->next_kept]);
     n->kept[n->next_kept] = opened;
-    n->next_kept = (n->next_kept + 1) % n->keep;
+    n->next_kept =
+        (n->next_kept + 1) % n->keep; // NOLINT(clang-analyzer-core.DivideZero): at least one
 }
 
 static bool

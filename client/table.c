@@ -64,6 +64,8 @@ sp_table_print(const struct sp_table *t, struct sp_err *e)
 
     if (t->failed || t->ncolumns > MAX_COLUMNS)
         return sp_fail_nomem(e);
+    if (t->ncolumns == 0)
+        return SP_OK;
     for (i = 0; i < t->ncolumns; i++)
         widths[i] = width(t->columns[i].title);
     for (i = 0; i < t->cells.n; i++) {

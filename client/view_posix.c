@@ -167,6 +167,7 @@ go_down(
 static enum sp_code
 find_file(const struct sp_views *v, const struct view *view, struct sp_place *ret, struct sp_err *e)
 {
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a view of a file has a path
     const char *slash = strrchr(view->read_path, '/');
     struct sp_place place = {0};
     char *folder;

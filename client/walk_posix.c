@@ -74,6 +74,7 @@ push(struct sp_source *s, const struct sp_source_frame *f, struct sp_err *e)
         sp_dir_unuse(top->folder.dir);
         top->folder.fd = -1;
     }
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): room was made
     s->frames[s->nframes++] = *f;
     return SP_OK;
 }
@@ -190,6 +191,7 @@ find(struct sp_source *s, const struct target *t, bool live, struct sp_place *at
     int fd;
     enum sp_code rc;
 
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was found is in a folder
     if (t->ground == FOUND && !sp_views_switch(s->views, top->folder.dir, key, s->key.len)) {
         *at = (struct sp_place){sp_dir_hold(top->folder.dir), t->name};
         if (sp_source_stat(top->folder.fd, t->name, st) == 0)

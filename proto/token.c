@@ -106,7 +106,7 @@ decode(const struct sp_buf *b, struct sp_token *ret, struct sp_err *e)
 enum sp_code
 sp_token_parse(const char *text, struct sp_token *ret, struct sp_err *e)
 {
-    char line[1200];
+    char line[1200] = "";
     struct sp_buf b = SP_BUF_INIT;
     enum sp_code rc;
 

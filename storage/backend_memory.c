@@ -271,7 +271,7 @@ memory_move(struct sp_backend *b, const char *from, const char *to, struct sp_er
         old = o.name;
         o.name = name;
         name = NULL;
-        rc = insert(m, &o, e);
+        rc = insert(m, &o, e); // NOLINT(clang-analyzer-unix.Malloc): there is room, so it has o
     }
     sp_mutex_unlock(&m->lock);
     free(name);

@@ -289,6 +289,7 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     }
     sp_mutex_lock(&r->lock);
     if (proved && mine != NULL)
+        // cppcheck-suppress selfAssignment ; it may have been false
         mine->unsaved = true; /* or the next run reads the same packs again, and never others */
     lost = r->lost;
     w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;

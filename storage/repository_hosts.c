@@ -131,7 +131,7 @@ sp_repository_put_host(struct sp_repository *r, const uint8_t *record, size_t n,
         *e = why;
         return rc;
     }
-    if (rc == SP_OK && there_n == n && memcmp(there, record, n) == 0) {
+    if (rc == SP_OK && there_n == n && there != NULL && memcmp(there, record, n) == 0) {
         /* Whoever named it may have been killed before its barrier; it was listed just now. */
         rc = sp_backend_sync(r->backend, e);
         goto out;

@@ -92,7 +92,7 @@ static const char *
 take_attribute(struct sp_tree_reader *r, struct sp_cur c)
 {
     struct sp_attribute a = {.name = ""};
-    struct sp_wire_field f;
+    struct sp_wire_field f = {0};
     uint32_t last = 0;
 
     while (sp_node_next(&c, &f)) {
@@ -248,7 +248,7 @@ static const char *
 decode(struct sp_tree_reader *r, struct sp_cur c)
 {
     struct sp_cur suffix = sp_cur_of("", 0);
-    struct sp_wire_field f;
+    struct sp_wire_field f = {0};
     uint32_t last = 0;
     uint64_t shared = 0;
     const char *problem;
@@ -306,7 +306,7 @@ room_for_strings(struct sp_tree_reader *r, size_t n, struct sp_err *e)
 enum sp_code
 sp_tree_reader_next(struct sp_tree_reader *r, const struct sp_entry **ret, struct sp_err *e)
 {
-    struct sp_wire_field f;
+    struct sp_wire_field f = {0};
     const char *problem;
     enum sp_code rc;
 
