@@ -93,7 +93,7 @@ restores() {
     same "$2" "$world/back$tree"
 }
 
-for kind in nfs4 nfs3 nfs4-soft; do
+for kind in cifs nfs4 nfs3 nfs4-soft; do
     began=$SECONDS
     as "$kind"
     attach "$kind" disk
