@@ -1,0 +1,80 @@
+#include "client/profile_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "proto/cert.h"
+
+/* The TLS key and its certificate on disk: two files that have to be a pair after every cut. */
+
+/* The host's certificate and, of the keys that are kept, the one that belongs to it. */
+enum sp_code
+profile_read_pair(const struct sp_env *env, const char *folder, char **ret_chain, char **ret_key,
+    struct sp_err *e)
+{
+    static const char begin[] = "-----BEGIN ";
+    struct sp_err ignored = {0};
+    char *chain = NULL, *keys = NULL, *second;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = profile_read_text(env, folder, "tls.key", &keys, e)) != SP_OK)
+        return rc;
+    if ((rc = profile_read_text(env, folder, "tls.crt", &chain, e)) != SP_OK) {
+        sp_pem_free(keys);
+        return rc;
+    }
+    n = strlen(keys);
+    second = strstr(keys, begin);
+    if (second != NULL)
+        second = strstr(second + 1, begin);
+    if (second != NULL) {
+        if (sp_cert_matches(chain, second, &ignored) == SP_OK)
+            memmove(keys, second, strlen(second) + 1);
+        else
+            *second = '\0';
+        sp_wipe(keys + strlen(keys), n - strlen(keys));
+    }
+    *ret_chain = chain;
+    *ret_key = keys;
+    return SP_OK;
+}
+
+/* The keys that tls.crt may belong to: the new one and, until tls.crt is written as well, the one
+ * before. Two files cannot be replaced as one; whatever happens in between, there is a pair. */
+static enum sp_code
+write_tls_keys(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e)
+{
+    struct sp_buf keys = SP_BUF_INIT;
+    struct sp_err ignored = {0};
+    char *chain = NULL, *before = NULL;
+    enum sp_code rc;
+
+    sp_buf_put_str(&keys, p->tls_key);
+    if (profile_read_pair(env, p->folder, &chain, &before, &ignored) == SP_OK &&
+        strcmp(before, p->tls_key) != 0)
+        sp_buf_put_str(&keys, before);
+    if ((rc = sp_buf_ok(&keys, e)) == SP_OK)
+        rc = profile_write(env, p->folder, "tls.key", keys.data, keys.len, e);
+    sp_pem_free(before);
+    free(chain);
+    sp_buf_wipe(&keys);
+    return rc;
+}
+
+enum sp_code
+profile_write_tls(const struct sp_env *env, const struct sp_profile *p, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if ((rc = write_tls_keys(env, p, e)) != SP_OK)
+        return rc;
+    if ((rc = profile_write(env, p->folder, "tls.crt", p->tls_chain, strlen(p->tls_chain), e)) !=
+        SP_OK)
+        return rc;
+    if ((rc = profile_write(env, p->folder, "tls.key", p->tls_key, strlen(p->tls_key), e)) != SP_OK)
+        return rc;
+    return profile_write(
+        env, p->folder, "authority.crt", p->tls_authority, strlen(p->tls_authority), e);
+}
