@@ -288,9 +288,8 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
             goto out;
     }
     sp_mutex_lock(&r->lock);
-    if (proved && mine != NULL)
-        // cppcheck-suppress selfAssignment ; it may have been false
-        mine->unsaved = true; /* or the next run reads the same packs again, and never others */
+    if (mine != NULL) /* or the next run reads the same packs again, and never others */
+        mine->unsaved = mine->unsaved || proved;
     lost = r->lost;
     w.known = view != NULL ? &view->known : mine != NULL ? &mine->nodes : NULL;
     sp_mutex_unlock(&r->lock);
