@@ -318,6 +318,15 @@ vanished(struct sp_item *it, const char *why, struct sp_err *e)
     return SP_OK;
 }
 
+/* The walk has asked the object itself already. */
+enum sp_code
+sp_item_refresh(struct sp_item *it, struct sp_err *e)
+{
+    (void)it;
+    (void)e;
+    return SP_OK;
+}
+
 enum sp_code
 sp_item_describe(struct sp_item *it, struct sp_err *e)
 {

@@ -52,7 +52,8 @@ write_parts(struct piece *p, struct sp_err *e)
     struct file *f = p->file;
     enum sp_code rc = SP_OK;
 
-    if (f->out == NULL && (rc = sp_target_file_create(f->folder->dir, &f->out, e)) != SP_OK)
+    if (f->out == NULL &&
+        (rc = sp_target_file_create(f->folder->dir, f->entry, &f->out, e)) != SP_OK)
         return rc;
     for (size_t i = p->first; i < p->first + p->n && rc == SP_OK; i++)
         rc = write_part(w, f, &w->parts[i], e);

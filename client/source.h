@@ -66,6 +66,12 @@ struct sp_source_counts {
 };
 void sp_source_counts(const struct sp_source *s, struct sp_source_counts *ret);
 
+/* Looks at the object itself, for what a folder's listing may say too late: sizes and times of a file with
+ * several names on NTFS, where the listing has them as they were when this name was last used. The pipeline asks
+ * for it where the parent's entry has several names. Nothing to do on POSIX, where the walk has looked already.
+ * SP_ABSENT: it vanished. Any thread. */
+enum sp_code sp_item_refresh(struct sp_item *it, struct sp_err *e);
+
 /* Fills attributes (ACLs among them), link target and owner names: replaces it->entry by a fuller copy.
  * Values longer than 4096 bytes come inline here; the pipeline moves them into chunks. What of it cannot
  * be read becomes it->fault (kind ATTRIBUTES) beside what could. SP_ABSENT: it vanished. Any thread. */
@@ -78,7 +84,9 @@ struct sp_reading;
  * the file's place. Refreshes it->entry's size and times from the open handle. SP_ABSENT: vanished;
  * SP_DENIED; SP_BUSY after bounded retries. */
 enum sp_code sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e);
-/* The extent at `offset`: data or hole, and its length (to the size seen at opening at most). Holes are
+/* Offsets run over the whole content: the entry's `size` bytes, then its `extra` (entry.h), which opening fills in
+ * too. An extent never reaches over the border of two parts.
+ * The extent at `offset`: data or hole, and its length (to the size seen at opening at most). Holes are
  * reported where the file system says so inside a shadow; live, where SEEK_HOLE says so and the file did not
  * change by the end (checked in sp_reading_close). */
 enum sp_code sp_reading_extent(struct sp_reading *r, uint64_t offset, bool *ret_hole,

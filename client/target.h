@@ -93,11 +93,17 @@ enum sp_code sp_target_dir_apply(struct sp_target_dir *d, const struct sp_entry 
  * replaced, but a folder only when it is empty; else SP_EXISTS. `flaw` is cleared, or says which attribute
  * could not be set although everything else is done; `ret` (may be NULL) tells what has the name now. */
 
-enum sp_code sp_target_file_create(struct sp_target_dir *d, struct sp_target_file **ret,
-    struct sp_err *e);
-/* Writes all n bytes or fails. What is never written is a hole. */
+/* `en` is what it will become: its size, extra and flags, and its attributes where their values are short (long
+ * ones may still be on their way). SP_UNSUPPORTED: such a thing cannot be made here (SP_ENTRY_AWAY on a system
+ * that has no such files): the sentence says why, and where it can. */
+enum sp_code sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
+    struct sp_target_file **ret, struct sp_err *e);
+/* Writes all n bytes or fails. Offsets run over the content: what lies behind `size` goes to the parts that
+ * `extra` stands for, in rising order; where the target cannot have them it is told by `note`, once, and
+ * swallowed. What is never written is a hole. */
 enum sp_code sp_target_file_write(struct sp_target_file *f, uint64_t offset, const void *p, size_t n,
     struct sp_err *e);
+/* To the file's own size, without `extra`. */
 enum sp_code sp_target_file_resize(struct sp_target_file *f, uint64_t size, struct sp_err *e);
 /* Checks the size, sets attributes, closes, gives the name. Frees f in every case; what has not got its name
  * is removed. */

@@ -90,13 +90,18 @@ sp_target_remove(struct sp_target_dir *d, const char *name, bool is_dir, struct 
  * ------------------------------------------------------------------------------------------- */
 
 enum sp_code
-sp_target_file_create(struct sp_target_dir *d, struct sp_target_file **ret, struct sp_err *e)
+sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
+    struct sp_target_file **ret, struct sp_err *e)
 {
-    struct sp_target_file *f = calloc(1, sizeof *f);
+    struct sp_target_file *f;
     int dir;
     enum sp_code rc;
 
-    if (f == NULL)
+    if ((en->flags & SP_ENTRY_AWAY) != 0)
+        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
+            "its content is not in the set in a form that this system can write (a cloud "
+            "placeholder, or encrypted by Windows); restore it on Windows");
+    if ((f = calloc(1, sizeof *f)) == NULL)
         return sp_fail_nomem(e);
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK) {
         free(f);
@@ -406,7 +411,7 @@ adjust_copy(struct sp_target_dir *d, const char *name, int fd, const struct sp_e
     struct sp_target_file *f = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_target_file_create(d, &f, e)) != SP_OK)
+    if ((rc = sp_target_file_create(d, en, &f, e)) != SP_OK)
         return rc;
     if ((rc = copy_content(fd, f, en->size, e)) != SP_OK) {
         sp_target_file_drop(f);

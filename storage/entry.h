@@ -25,7 +25,10 @@ enum { /* flags */
     SP_ENTRY_IMPLIED = 1,
     SP_ENTRY_RECHECK = 2,
     SP_ENTRY_UNREADABLE = 4,
-    SP_ENTRY_CHANGED = 8
+    SP_ENTRY_CHANGED = 8,
+    SP_ENTRY_WINDOWS = 16, /* of NTFS: mode, owner and device mean nothing, `windows.` attributes do */
+    SP_ENTRY_AWAY = 32     /* the `size` bytes are not in the set (a hole stands for them): a cloud
+                              placeholder, or encrypted, with its raw form in `extra` */
 };
 
 struct sp_segment {
@@ -48,7 +51,10 @@ struct sp_entry {
     enum sp_entry_type type;
     uint32_t flags;
     uint64_t size; /* bytes of a file; 0 for everything else */
-    int64_t mtime_ns, ctime_ns, btime_ns;
+    uint64_t extra; /* bytes behind them in the content that are not the file's own: long alternate
+                       streams, EFS raw data (client/ntfs_meta.h) */
+    int64_t mtime_ns, ctime_ns, btime_ns; /* btime 0: not known */
+    int64_t atime_ns;                     /* 0: not kept */
     uint64_t file_id;
     uint32_t device, links;
     uint32_t mode, uid, gid;
@@ -68,6 +74,14 @@ struct sp_entry {
 #define SP_KEY_MAX (128u << 10)   /* bytes of a key */
 #define SP_ENTRY_MAX (512u << 10) /* bytes of an entry as encoded, its key included */
 #define SP_ENTRY_MAX_ATTRIBUTES 16384
+
+/* The length of all that the segments or the chunk lists hold. The sum never overflows in an entry that was
+ * read from a node. */
+static inline uint64_t
+sp_entry_content(const struct sp_entry *en)
+{
+    return en->size + en->extra;
+}
 
 /* A copy in one allocation: free() it. */
 enum sp_code sp_entry_copy(const struct sp_entry *en, struct sp_entry **ret, struct sp_err *e);

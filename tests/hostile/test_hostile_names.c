@@ -17,6 +17,8 @@
 #include "storage/tree_node.h"
 #include "tests/unit/base/support.h"
 
+static const struct sp_entry plain = {.type = SP_ENTRY_FILE, .user = "", .group = ""};
+
 #define MEMORY ((size_t)64 << 20)
 
 static const char around[] = "a\na/good\nz\nz/good\n";
@@ -317,9 +319,9 @@ target_refuses(struct sp_target_dir *d, const char *name)
     assert_code(SP_INVALID, sp_target_is_same(d, name, &link, &same, e));
     assert_code(SP_INVALID, sp_target_special(d, &link, name, true, &st, &flaw, e));
     assert_code(SP_INVALID, sp_target_link(d, name, &st, d, "x", true, e));
-    assert_ok(sp_target_file_create(d, &f, e));
+    assert_ok(sp_target_file_create(d, &plain, &f, e));
     assert_code(SP_INVALID, sp_target_file_publish(f, &file, name, true, NULL, &flaw, e));
-    assert_ok(sp_target_file_create(d, &f, e));
+    assert_ok(sp_target_file_create(d, &plain, &f, e));
     assert_ok(sp_target_file_publish(f, &file, "good", true, &st, &flaw, e));
     assert_code(SP_INVALID, sp_target_link(d, "good", &st, d, name, true, e));
     assert_ok(sp_target_remove(d, "good", false, e));

@@ -16,6 +16,8 @@
 #include "tests/unit/base/support.h"
 #include "tree.h"
 
+static const struct sp_entry plain = {.type = SP_ENTRY_FILE, .user = "", .group = ""};
+
 struct fixture {
     struct tree t;
     struct set s;
@@ -477,7 +479,7 @@ names_are_checked(void **state)
         assert_code(SP_INVALID, sp_target_adjust(root, bad[i], &en, NULL, &flaw, e));
         assert_code(SP_INVALID, sp_target_is_same(root, bad[i], &en, &same, e));
         assert_code(SP_INVALID, sp_target_old_open(root, bad[i], &old, e));
-        assert_ok(sp_target_file_create(root, &file, e));
+        assert_ok(sp_target_file_create(root, &plain, &file, e));
         en.type = SP_ENTRY_FILE;
         assert_code(SP_INVALID, sp_target_file_publish(file, &en, bad[i], true, NULL, &flaw, e));
         en.type = SP_ENTRY_LINK;
@@ -504,10 +506,10 @@ short_files_get_no_name(void **state)
     tree_new(&t);
     o.path = t.path;
     assert_ok(sp_target_open(&sp_env_system, &o, &target, e));
-    assert_ok(sp_target_file_create(sp_target_root(target), &file, e));
+    assert_ok(sp_target_file_create(sp_target_root(target), &plain, &file, e));
     assert_ok(sp_target_file_write(file, 0, "nine byte", 9, e));
     assert_code(SP_IO, sp_target_file_publish(file, &en, "short", true, NULL, &flaw, e));
-    assert_ok(sp_target_file_create(sp_target_root(target), &file, e));
+    assert_ok(sp_target_file_create(sp_target_root(target), &plain, &file, e));
     sp_target_file_drop(file);
     sp_target_free(target);
     assert_int_equal(count_all(t.path), 0);

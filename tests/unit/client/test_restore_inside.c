@@ -14,6 +14,8 @@
 #include "tests/unit/base/support.h"
 #include "tree.h"
 
+static const struct sp_entry plain = {.type = SP_ENTRY_FILE, .user = "", .group = ""};
+
 static bool
 claim(struct folder *f, const char *name)
 {
@@ -177,7 +179,7 @@ giving_names(void **state)
     tree_text(&t, "full/inside", "x");
     tree_dir(&t, "empty");
     for (int i = 0; i < 4; i++) {
-        assert_ok(sp_target_file_create(root, &f, e));
+        assert_ok(sp_target_file_create(root, &plain, &f, e));
         assert_ok(sp_target_file_write(f, 0, "abc", 3, e));
         if (i == 0)
             assert_code(SP_EXISTS, sp_target_file_publish(f, &en, "taken", false, &st, &flaw, e));
@@ -222,10 +224,10 @@ two_at_once(void **state)
     o.path = t.path;
     assert_ok(sp_target_open(&sp_env_system, &o, &one, e));
     assert_ok(sp_target_open(&sp_env_system, &o, &two, e));
-    assert_ok(sp_target_file_create(sp_target_root(one), &f, e));
+    assert_ok(sp_target_file_create(sp_target_root(one), &plain, &f, e));
     assert_ok(sp_target_file_write(f, 0, "one", 3, e));
     tree_text(&t, ".stillpoint-restore-0123456789abcdef-00000000", "dead");
-    assert_ok(sp_target_file_create(sp_target_root(two), &g, e));
+    assert_ok(sp_target_file_create(sp_target_root(two), &plain, &g, e));
     assert_ok(sp_target_file_write(g, 0, "two", 3, e));
     assert_int_equal(count_temporary(t.path), 2);
     assert_ok(sp_target_file_publish(f, &en, "one", false, NULL, &flaw, e));
