@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <time.h>
 
 int64_t
 sp_clock_wall(const struct sp_clock *c)
@@ -18,17 +17,13 @@ sp_clock_mono(const struct sp_clock *c)
     return c->mono_ns(c->self);
 }
 
-struct civil {
-    int year, month, day, hour, minute, second;
-};
-
 /* Days since 1970-01-01 to and from the Gregorian calendar, as in Howard Hinnant's
  * "chrono-compatible low-level date algorithms"
  * (https://howardhinnant.github.io/date_algorithms.html): years begin in March, so that the leap
  * day is the last of a year; an era is 400 years, 146097 days. Own code because gmtime and timegm
  * differ between systems in range and name. */
 static int64_t
-days_from_civil(const struct civil *c)
+days_from_civil(const struct sp_civil *c)
 {
     int64_t y = c->year - (c->month <= 2);
     int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -40,7 +35,7 @@ days_from_civil(const struct civil *c)
 }
 
 static void
-civil_from_days(int64_t days, struct civil *c)
+civil_from_days(int64_t days, struct sp_civil *c)
 {
     int64_t z = days + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
@@ -54,13 +49,13 @@ civil_from_days(int64_t days, struct civil *c)
     c->year = (int)(yoe + era * 400 + (c->month <= 2));
 }
 
-static struct civil
+static struct sp_civil
 civil_of(int64_t wall_ns)
 {
     int64_t s = wall_ns / SP_SECOND - (wall_ns % SP_SECOND < 0);
     int64_t days = s / 86400 - (s % 86400 < 0);
     int rest = (int)(s - days * 86400);
-    struct civil c;
+    struct sp_civil c;
 
     civil_from_days(days, &c);
     c.hour = rest / 3600;
@@ -73,7 +68,7 @@ civil_of(int64_t wall_ns)
 void
 sp_time_utc(int64_t wall_ns, char to[32])
 {
-    struct civil c = civil_of(wall_ns);
+    struct sp_civil c = civil_of(wall_ns);
 
     (void)snprintf(to, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year % 10000, c.month % 100,
         c.day % 100, c.hour % 100, c.minute % 100, c.second % 100);
@@ -82,10 +77,22 @@ sp_time_utc(int64_t wall_ns, char to[32])
 void
 sp_time_name(int64_t wall_ns, char to[32])
 {
-    struct civil c = civil_of(wall_ns);
+    struct sp_civil c = civil_of(wall_ns);
 
     (void)snprintf(to, 32, "%04d%02d%02dt%02d%02d%02dz", c.year % 10000, c.month % 100, c.day % 100,
         c.hour % 100, c.minute % 100, c.second % 100);
+}
+
+void
+sp_time_local(int64_t wall_ns, char to[32])
+{
+    struct sp_civil c;
+
+    if (!sp_civil_local(wall_ns / SP_SECOND - (wall_ns % SP_SECOND < 0), &c))
+        sp_time_utc(wall_ns, to);
+    else
+        (void)snprintf(to, 32, "%04d-%02d-%02d %02d:%02d:%02d", c.year % 10000, c.month % 100,
+            c.day % 100, c.hour % 100, c.minute % 100, c.second % 100);
 }
 
 /* Exactly n digits. */
@@ -113,12 +120,12 @@ take_char(const char **s, char c)
 }
 
 static bool
-parse_civil(const char *s, struct civil *c, bool *utc)
+parse_civil(const char *s, struct sp_civil *c, bool *utc)
 {
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int length;
 
-    *c = (struct civil){0};
+    *c = (struct sp_civil){0};
     *utc = false;
     if (!take_number(&s, 4, &c->year) || !take_char(&s, '-') || !take_number(&s, 2, &c->month) ||
         !take_char(&s, '-') || !take_number(&s, 2, &c->day))
@@ -141,30 +148,10 @@ parse_civil(const char *s, struct civil *c, bool *utc)
     return *s == '\0' && c->hour < 24 && c->minute < 60 && c->second < 60;
 }
 
-static bool
-local_seconds(const struct civil *c, int64_t *ret)
-{
-    struct tm tm = {.tm_year = c->year - 1900,
-        .tm_mon = c->month - 1,
-        .tm_mday = c->day,
-        .tm_hour = c->hour,
-        .tm_min = c->minute,
-        .tm_sec = c->second,
-        .tm_isdst = -1,
-        .tm_wday = -1};
-    time_t t = mktime(&tm);
-
-    /* -1 is also a time; a success always fills in the day of the week. */
-    if (t == (time_t)-1 && tm.tm_wday == -1)
-        return false;
-    *ret = (int64_t)t;
-    return true;
-}
-
 int
 sp_time_parse(const char *s, int64_t *ret_wall_ns)
 {
-    struct civil c;
+    struct sp_civil c;
     int64_t seconds;
     bool utc;
 
@@ -172,7 +159,7 @@ sp_time_parse(const char *s, int64_t *ret_wall_ns)
         return -1;
     if (utc)
         seconds = days_from_civil(&c) * 86400 + c.hour * 3600 + c.minute * 60 + c.second;
-    else if (!local_seconds(&c, &seconds))
+    else if (!sp_civil_seconds(&c, &seconds))
         return -1;
     if (seconds > INT64_MAX / SP_SECOND || seconds < INT64_MIN / SP_SECOND)
         return -1;

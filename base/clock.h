@@ -4,8 +4,9 @@
 /* Time. Wall time is int64 nanoseconds since 1970-01-01 UTC; monotonic time has no meaning but its
  * differences. A `struct sp_clock` is passed to whoever needs one, so that tests can replace it. */
 
-#include <stdint.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct sp_clock {
     int64_t (*wall_ns)(void *self);
@@ -29,5 +30,14 @@ void sp_time_name(int64_t wall_ns, char to[32]);
 void sp_time_local(int64_t wall_ns, char to[32]);
 /* Parses "2026-11-22", "2026-11-22 10:12[:27]" (local) or with T and Z (UTC). Returns 0, or -1. */
 int sp_time_parse(const char *s, int64_t *ret_wall_ns);
+
+/* Local time of the platform (clock_posix.c, clock_win32.c): seconds since 1970 UTC to and from what a
+ * clock on the wall says, by the rules of that year. An hour that happens twice is either of the two.
+ * false: the platform cannot say. */
+struct sp_civil {
+    int year, month, day, hour, minute, second;
+};
+bool sp_civil_local(int64_t seconds, struct sp_civil *ret);
+bool sp_civil_seconds(const struct sp_civil *c, int64_t *ret_seconds);
 
 #endif

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -43,17 +42,37 @@ sp_sleep_ms(uint32_t ms)
         continue;
 }
 
-void
-sp_time_local(int64_t wall_ns, char to[32])
+bool
+sp_civil_local(int64_t seconds, struct sp_civil *ret)
 {
-    time_t t = (time_t)(wall_ns / SP_SECOND - (wall_ns % SP_SECOND < 0));
+    time_t t = (time_t)seconds;
     struct tm tm;
 
     /* localtime_r is not obliged to look at TZ. */
     tzset();
     if (localtime_r(&t, &tm) == NULL)
-        sp_time_utc(wall_ns, to);
-    else
-        (void)snprintf(to, 32, "%04d-%02d-%02d %02d:%02d:%02d", (tm.tm_year + 1900) % 10000,
-            tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        return false;
+    *ret = (struct sp_civil){
+        tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec};
+    return true;
+}
+
+bool
+sp_civil_seconds(const struct sp_civil *c, int64_t *ret_seconds)
+{
+    struct tm tm = {.tm_year = c->year - 1900,
+        .tm_mon = c->month - 1,
+        .tm_mday = c->day,
+        .tm_hour = c->hour,
+        .tm_min = c->minute,
+        .tm_sec = c->second,
+        .tm_isdst = -1,
+        .tm_wday = -1};
+    time_t t = mktime(&tm);
+
+    /* -1 is also a time; a success always fills in the day of the week. */
+    if (t == (time_t)-1 && tm.tm_wday == -1)
+        return false;
+    *ret_seconds = (int64_t)t;
+    return true;
 }

@@ -2,68 +2,8 @@
 
 #include "base/err.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Not every platform has every name; the #ifdefs ask for the name, not for the platform. */
-static const struct {
-    int os;
-    enum sp_code code;
-} os_codes[] = {
-    {ENOENT, SP_ABSENT},
-    {EEXIST, SP_EXISTS},
-    {ENOTEMPTY, SP_EXISTS}, /* POSIX lets rmdir and rename answer with either of the two */
-    {ENOSPC, SP_FULL},
-    {EACCES, SP_DENIED},
-    {EPERM, SP_DENIED},
-    {EROFS, SP_DENIED},
-    {ENOMEM, SP_NOMEM},
-    {ELOOP, SP_REFUSED}, /* O_NOFOLLOW met a link */
-    {EBUSY, SP_BUSY},
-    {ETXTBSY, SP_BUSY},
-    {EAGAIN, SP_BUSY},
-    {ENOSYS, SP_UNSUPPORTED},
-    {ENOTSUP, SP_UNSUPPORTED},
-    {ECANCELED, SP_CANCELLED},
-    {ETIMEDOUT, SP_TIMEOUT},
-    /* A share that was unmounted, a device that was pulled, a host that does not answer. */
-    {ENODEV, SP_UNREACHABLE},
-    {ENXIO, SP_UNREACHABLE},
-    {ENOTCONN, SP_UNREACHABLE},
-    {EPIPE, SP_UNREACHABLE},
-    {ECONNREFUSED, SP_UNREACHABLE},
-    {ECONNRESET, SP_UNREACHABLE},
-    {ECONNABORTED, SP_UNREACHABLE},
-    {EHOSTUNREACH, SP_UNREACHABLE},
-    {ENETUNREACH, SP_UNREACHABLE},
-    {ENETDOWN, SP_UNREACHABLE},
-    {ENETRESET, SP_UNREACHABLE},
-#ifdef EDQUOT
-    {EDQUOT, SP_FULL},
-#endif
-#ifdef ESTALE
-    {ESTALE, SP_UNREACHABLE},
-#endif
-#ifdef EHOSTDOWN
-    {EHOSTDOWN, SP_UNREACHABLE},
-#endif
-#ifdef ESHUTDOWN
-    {ESHUTDOWN, SP_UNREACHABLE},
-#endif
-#ifdef ENOMEDIUM
-    {ENOMEDIUM, SP_UNREACHABLE},
-#endif
-};
-
-static enum sp_code
-code_of(int os_errno)
-{
-    for (size_t i = 0; i < sizeof(os_codes) / sizeof(os_codes[0]); i++)
-        if (os_codes[i].os == os_errno)
-            return os_codes[i].code;
-    return SP_IO;
-}
 
 /* Copies into the error, and when the text is too long drops a UTF-8 sequence that was cut. */
 static void
@@ -110,7 +50,7 @@ sp_fail(struct sp_err *e, enum sp_code code, enum sp_domain domain, const char *
 }
 
 enum sp_code
-sp_fail_os(struct sp_err *e, enum sp_domain domain, int os_errno, const char *fmt, ...)
+sp_fail_os(struct sp_err *e, enum sp_domain domain, int os, const char *fmt, ...)
 {
     struct draft d;
     size_t n;
@@ -120,12 +60,10 @@ sp_fail_os(struct sp_err *e, enum sp_domain domain, int os_errno, const char *fm
     format(&d, fmt, ap);
     va_end(ap);
     n = strlen(d.s);
-    /* strerror has a buffer per thread in glibc since 2.32 and in the Windows CRT, and is constant
-     * text in musl. */
-    (void)snprintf(d.s + n, sizeof(d.s) - n, ": %s", strerror(os_errno));
-    e->code = code_of(os_errno);
+    (void)snprintf(d.s + n, sizeof(d.s) - n, ": %s", sp_os_text(os).s);
+    e->code = sp_os_code(os);
     e->domain = domain;
-    e->os = os_errno;
+    e->os = os;
     set_text(e, d.s);
     return e->code;
 }

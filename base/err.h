@@ -53,17 +53,40 @@ struct sp_err {
     char text[SP_ERR_TEXT];
 };
 
+/* gcc takes `printf` for the printf of the target's C library, which on Windows once knew no %zu; ours
+ * is the standard's everywhere. clang has only the one word, and means the standard's. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define SP_PRINTF(a, b) __attribute__((format(gnu_printf, a, b)))
+#else
 #define SP_PRINTF(a, b) __attribute__((format(printf, a, b)))
+#endif
 
 /* Sets *e and returns `code`: `return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "block of %zu bytes", n)`. */
 enum sp_code sp_fail(struct sp_err *e, enum sp_code code, enum sp_domain domain, const char *fmt,
     ...) SP_PRINTF(4, 5);
 
-/* The same from an errno: picks the code (ENOENT → SP_ABSENT, EEXIST → SP_EXISTS, ENOSPC/EDQUOT →
- * SP_FULL, EACCES/EPERM/EROFS → SP_DENIED, ENOMEM → SP_NOMEM, ENOTCONN/ENODEV/ESTALE… → see
- * err.c; all else SP_IO), appends ": <strerror>". */
-enum sp_code sp_fail_os(struct sp_err *e, enum sp_domain domain, int os_errno, const char *fmt, ...)
+/* The same from a number of the platform (errno, GetLastError()): picks the code (ENOENT → SP_ABSENT,
+ * EEXIST → SP_EXISTS, ENOSPC/EDQUOT → SP_FULL, EACCES/EPERM/EROFS → SP_DENIED, ENOMEM → SP_NOMEM,
+ * ENOTCONN/ENODEV/ESTALE… → see err_posix.c and err_win32.c; all else SP_IO), appends ": " and the
+ * platform's sentence. */
+enum sp_code sp_fail_os(struct sp_err *e, enum sp_domain domain, int os, const char *fmt, ...)
     SP_PRINTF(4, 5);
+
+/* What the platform means by a number: its code, its sentence, and what a caller may have to know where
+ * the code is too coarse. */
+enum sp_os_reason {
+    SP_OS_NO_REASON = 0,
+    SP_OS_READ_ONLY,    /* the medium takes no writes: EROFS, ERROR_WRITE_PROTECT */
+    SP_OS_NOT_FOLDER,   /* a file where a folder should be: ENOTDIR, ERROR_DIRECTORY */
+    SP_OS_BAD_REQUEST,  /* not offered in this form: EINVAL, ERROR_INVALID_PARAMETER */
+    SP_OS_NOT_PERMITTED /* trying again does not help: EPERM, ERROR_PRIVILEGE_NOT_HELD */
+};
+struct sp_os_text {
+    char s[256];
+};
+enum sp_code sp_os_code(int os);
+enum sp_os_reason sp_os_reason(int os);
+struct sp_os_text sp_os_text(int os);
 
 enum sp_code sp_fail_nomem(struct sp_err *e);
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 
@@ -100,6 +101,10 @@ bool sp_os_is_admin(void);
 enum sp_code sp_os_hostname(char **ret, struct sp_err *e);
 /* An absolute path without . .. and repeated slashes; does not look at the disk. */
 enum sp_code sp_os_absolute(const char *path, char **ret, struct sp_err *e);
+
+/* Opens what a user named, relative or absolute, for reading as a stream: it may be a pipe, and a link
+ * is followed. For secrets; all else goes through the table. */
+enum sp_code sp_os_stream(const char *path, FILE **ret, struct sp_err *e);
 
 /* What every module that lives on the machine gets: the replaceable platform. */
 struct sp_clock;

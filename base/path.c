@@ -128,7 +128,7 @@ show(const uint8_t *p, size_t n, bool backslash, struct sp_buf *ret)
 void
 sp_path_show(const void *path, size_t n, struct sp_buf *ret)
 {
-    show(path, n, true, ret);
+    show(path, n, !sp_path_backslash, ret);
 }
 
 void

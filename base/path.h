@@ -38,8 +38,11 @@ bool sp_key_valid(const void *key, size_t n);
 enum sp_code sp_key_from_path(const char *path, struct sp_buf *ret, struct sp_err *e);
 void sp_key_to_path(const void *key, size_t n, struct sp_buf *ret);
 
-/* For terminals and messages: control characters, invalid UTF-8, backslash and bidirectional controls
- * are shown as \n, \t, \xHH, \\, \u{202e}. Appends to `ret`. */
+/* Whether a backslash separates components here, and so is none of a name (path_win32.c). */
+extern const bool sp_path_backslash;
+
+/* For terminals and messages: control characters, invalid UTF-8, backslash (unless it separates) and
+ * bidirectional controls are shown as \n, \t, \xHH, \\, \u{202e}. Appends to `ret`. */
 void sp_path_show(const void *path, size_t n, struct sp_buf *ret);
 /* The same for a sentence, in which names may have been shown already: backslashes stay. What a
  * program prints of an error, or of what others wrote, goes through one of the two. */

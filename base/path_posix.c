@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+const bool sp_path_backslash = false;
+
 static enum sp_code
 fail_shown(struct sp_err *e, const char *path, const char *what)
 {

@@ -114,6 +114,17 @@ sp_os_hostname(char **ret, struct sp_err *e)
     return copy(name, ret, e);
 }
 
+enum sp_code
+sp_os_stream(const char *path, FILE **ret, struct sp_err *e)
+{
+    FILE *f = fopen(path, "rbe");
+
+    if (f == NULL)
+        return sp_fail_os(e, SP_DOM_CONFIG, errno, "%s", path);
+    *ret = f;
+    return SP_OK;
+}
+
 /* Appends the components of `from` to `to` ("" is the root), without '.', going up at '..'. */
 static void
 add_components(struct sp_buf *to, const char *from)

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char digits[] = "0123456789abcdef";
@@ -288,6 +289,19 @@ sp_text_parse_duration(const char *s, int64_t *ret_ns)
         return false;
     *ret_ns = (int64_t)(v * unit * 1000000000);
     return true;
+}
+
+char *
+sp_text_copy(const char *s, size_t n)
+{
+    char *copy = malloc(n + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (n > 0)
+        memcpy(copy, s, n);
+    copy[n] = '\0';
+    return copy;
 }
 
 void

@@ -42,6 +42,9 @@ bool sp_text_parse_bytes(const char *s, uint64_t *ret);
 bool sp_text_parse_duration(const char *s, int64_t *ret_ns);
 bool sp_text_parse_u64(const char *s, uint64_t *ret);
 
+/* n bytes as a string of their own, malloc'd; NULL when there is no memory. */
+char *sp_text_copy(const char *s, size_t n);
+
 /* Overwrites memory so that the compiler cannot leave it out; compares without telling where. */
 void sp_wipe(void *p, size_t n);
 bool sp_equal_const(const void *a, const void *b, size_t n);

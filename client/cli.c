@@ -1,6 +1,5 @@
 #include "client/cli.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +84,7 @@ sp_cli_way_out(const struct sp_err *e)
         return NULL;
     if (e->code == SP_UNREACHABLE || e->code == SP_TIMEOUT)
         return "when it is back (is it mounted? does the server behind it answer?) run it again";
-    if (e->os == EROFS)
+    if (sp_os_reason(e->os) == SP_OS_READ_ONLY)
         return "make it writable again and run it again; a file system that became read-only by "
                "itself met an error, and the system's log tells which";
     if (e->code == SP_IO)
@@ -213,12 +212,12 @@ sp_cli_read_secret_file(struct sp_cli *c, const char *file, struct sp_buf *ret, 
 {
     char buffer[4096];
     size_t n;
-    FILE *f = fopen(file, "rb");
+    FILE *f;
     enum sp_code rc;
 
     (void)c;
-    if (f == NULL)
-        return sp_fail_os(e, SP_DOM_CONFIG, errno, "%s", file);
+    if ((rc = sp_os_stream(file, &f, e)) != SP_OK)
+        return rc;
     if (!sp_buf_reserve(ret, SECRET_MAX)) { /* at once: growing would leave copies behind */
         (void)fclose(f);
         return sp_fail_nomem(e);

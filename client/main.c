@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/start.h"
 #include "client/cli.h"
 #include "client/commands.h"
 #include "storage/crypto.h"
@@ -125,11 +126,14 @@ take_shared(struct sp_cli *c, struct shared *s)
 int
 main(int argc, char **argv)
 {
-    struct sp_cli c = {.env = &sp_env_system, .argc = argc, .argv = argv};
+    struct sp_cli c = {.env = &sp_env_system};
     struct shared shared = {0};
     const struct sp_command *command;
     enum sp_exit code;
 
+    sp_start(&argc, &argv);
+    c.argc = argc;
+    c.argv = argv;
     sp_crypto_wipe_freed();
     sp_cli_platform_start(&c);
     take_shared(&c, &shared);

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "base/thread.h"
 
@@ -55,8 +55,8 @@ parse_span(const char *s, struct span *ret)
 }
 
 enum sp_code
-sp_ratelimit_new(const char *rule, const struct sp_clock *clock, struct sp_ratelimit **ret,
-    struct sp_err *e)
+sp_ratelimit_new(
+    const char *rule, const struct sp_clock *clock, struct sp_ratelimit **ret, struct sp_err *e)
 {
     struct sp_ratelimit *l = calloc(1, sizeof(*l));
     char *copy = strdup(rule), *part, *save = NULL;
@@ -76,7 +76,8 @@ sp_ratelimit_new(const char *rule, const struct sp_clock *clock, struct sp_ratel
             part[n - 1] = '\0';
         if (l->n == MAX_SPANS || !parse_span(part, &l->spans[l->n])) {
             rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-                "the bandwidth rule '%s' makes no sense: write '2M' (bytes a second, at least 1K) or "
+                "the bandwidth rule '%s' makes no sense: write '2M' (bytes a second, at least 1K) "
+                "or "
                 "'08:00-18:00 2M, 18:00-08:00 none'",
                 part);
             goto out;
@@ -114,14 +115,13 @@ covers(const struct span *s, unsigned minute)
 uint64_t
 sp_ratelimit_at(const struct sp_ratelimit *l, int64_t wall_ns)
 {
-    time_t t = (time_t)(wall_ns / SP_SECOND);
-    struct tm tm;
+    struct sp_civil now;
     unsigned minute;
     size_t i;
 
-    if (localtime_r(&t, &tm) == NULL)
+    if (!sp_civil_local(wall_ns / SP_SECOND, &now))
         return 0;
-    minute = (unsigned)(tm.tm_hour * 60 + tm.tm_min);
+    minute = (unsigned)(now.hour * 60 + now.minute);
     for (i = 0; i < l->n; i++) {
         if (covers(&l->spans[i], minute))
             return l->spans[i].rate;

@@ -24,7 +24,7 @@ sp_remote_session(struct remote *r)
 
 /* The sentence was left by whoever held the lock. */
 static void
-tell(struct remote *r)
+tell_main(struct remote *r)
 {
     char sentence[sizeof(r->sentence)];
 
@@ -51,7 +51,7 @@ on_event(struct sp_channel *channel, void *arg, struct sp_event *ev)
         sp_remote_message(r, ev);
     sp_remote_pump(r);
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
 }
 
 static void end_handles(struct remote *r);
@@ -72,7 +72,7 @@ on_closed(struct sp_channel *channel, void *arg, const struct sp_err *why, bool 
     if (r->stopping)
         end_handles(r);
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
 }
 
 static const struct sp_channel_ops channel_ops = {
@@ -129,7 +129,7 @@ on_timer(uv_timer_t *t)
         }
     }
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
 }
 
 void
@@ -150,7 +150,7 @@ on_prepare(uv_prepare_t *k)
     sp_mutex_lock(&r->lock);
     sp_remote_pump(r);
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
 }
 
 /* The last handles: then the loop has nothing to do and its thread ends. */
@@ -199,7 +199,7 @@ on_wake(uv_async_t *a)
         sp_remote_pump(r);
     }
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
 }
 
 static void
@@ -210,7 +210,7 @@ run(void *arg)
     sp_mutex_lock(&r->lock);
     connect_now(r);
     sp_mutex_unlock(&r->lock);
-    tell(r);
+    tell_main(r);
     (void)uv_run(&r->loop, UV_RUN_DEFAULT);
 }
 

@@ -1,6 +1,5 @@
 #include "client/restore.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +35,7 @@ restore_is_fatal(const struct sp_err *e)
     if (e->code == SP_NOMEM || e->code == SP_CANCELLED || e->code == SP_INTERNAL)
         return true;
     if (e->domain == SP_DOM_DESTINATION)
-        return e->code == SP_FULL || e->os == EROFS;
+        return e->code == SP_FULL || sp_os_reason(e->os) == SP_OS_READ_ONLY;
     if (e->domain == SP_DOM_CONFIG)
         return false;
     /* What the repository lacks or has wrong concerns one object; all else is the store itself. */

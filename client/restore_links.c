@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "client/restore_run.h"
 
 /* Hard links, last: the entries of all groups come back sorted by group. The first of each is
@@ -305,7 +306,7 @@ place(struct batch *b, struct leader *l, const struct sp_entry *en, struct sp_er
         return rc;
     if (f->refused != NULL)
         return fault(b->r, en, f->refused, e);
-    if ((copy = strndup(name, n)) == NULL)
+    if ((copy = sp_text_copy(name, n)) == NULL)
         return sp_fail_nomem(e);
     rc = link_named(b, l, f, en, copy, e);
     free(copy);

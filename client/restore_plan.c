@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "client/restore_run.h"
 
 /* The planner: goes through the catalog, keeps the chain of folders it is in, and decides for each
@@ -204,7 +205,7 @@ plan_object(struct restore *r, struct folder *folder, const struct sp_entry *en,
 
     if (sp_target_name_check(name, n, &why) != SP_OK)
         return fault(r, en, &why, e);
-    if ((copy = strndup(name, n)) == NULL)
+    if ((copy = sp_text_copy(name, n)) == NULL)
         return sp_fail_nomem(e);
     rc = plan_named(r, folder, en, copy, leader, e);
     free(copy);

@@ -60,11 +60,11 @@ struct sp_cmd_time sp_cmd_time(int64_t wall_ns, const char *none);
 /* The member `key` as a time, or null when it is 0. */
 void sp_cmd_json_time(struct sp_json *j, const char *key, int64_t wall_ns);
 
-/* --- platform_posix.c ----------------------------------------------------------------------------
- */
+/* --- platform_posix.c, platform_win32.c ------------------------------------------------------- */
 
 /* Signals that must not end the program, rights of new files, memory and threads. */
 void sp_platform_start(void);
-extern const char sp_platform_dir[]; /* where the server's folder is when nobody says */
+/* Where the server's folder is when nobody says; lives as long as the program. */
+const char *sp_platform_dir(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/start.h"
 #include "server/cmd.h"
 #include "storage/crypto.h"
 
@@ -26,7 +27,7 @@ print_help(FILE *to)
         "  -v, --verbose   --version   -h, --help\n\n"
         "stillpointd COMMAND --help tells more. Exit codes: 0 done, 2 failed, 3 damage found,\n"
         "4 refused for safety, 5 usage or configuration, 6 repository unreachable.\n",
-        sp_platform_dir);
+        sp_platform_dir());
 }
 
 static const struct sp_command *
@@ -114,13 +115,16 @@ dispatch(struct sp_cmd *c, const struct shared *s)
 int
 main(int argc, char **argv)
 {
-    struct sp_cmd c = {
-        .env = &sp_env_system, .dir = sp_platform_dir, .wall = true, .argc = argc, .argv = argv};
+    struct sp_cmd c = {.env = &sp_env_system, .wall = true};
     struct shared shared = {0};
     enum sp_exit code;
 
+    sp_start(&argc, &argv);
     sp_crypto_wipe_freed();
     sp_platform_start();
+    c.dir = sp_platform_dir();
+    c.argc = argc;
+    c.argv = argv;
     take_shared(&c, &shared);
     code = dispatch(&c, &shared);
     if (fflush(stdout) != 0 && code == SP_EXIT_DONE) {

@@ -5,7 +5,11 @@
 
 #include "server/cmd.h"
 
-const char sp_platform_dir[] = "/var/lib/stillpointd";
+const char *
+sp_platform_dir(void)
+{
+    return "/var/lib/stillpointd";
+}
 
 void
 sp_platform_start(void)

@@ -37,7 +37,7 @@ start(struct sp_server *s, struct task *t, void (*run)(void *arg), void (*done)(
 
 /* A fault is told once, and again when it is over. */
 static void
-tell(struct sp_server *s, const struct sp_err *e)
+log_fault(struct sp_server *s, const struct sp_err *e)
 {
     const char *text = e->code == SP_OK ? "" : e->text;
 
@@ -128,7 +128,7 @@ beat_done(void *arg)
     struct task *t = arg;
 
     t->s->beating = false;
-    tell(t->s, &t->error);
+    log_fault(t->s, &t->error);
     free(t);
 }
 

@@ -3,7 +3,6 @@
 
 #include "storage/backend_dir.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +76,7 @@ settle(struct sp_dir *d, const char *name, enum sp_code rc, struct sp_err *e)
     if (rc == SP_ABSENT)
         return sp_dir_absent(d, name, e);
     /* Names are flat: "a/b" is absent where "a" is an object. */
-    if (rc == SP_IO && e->os == ENOTDIR && !SP_OS_WINDOWS)
+    if (rc == SP_IO && sp_os_reason(e->os) == SP_OS_NOT_FOLDER)
         return sp_dir_absent(d, name, e);
     /* A folder is no object. (Opening one is refused, denied or a plain failure, by the platform.)
      */

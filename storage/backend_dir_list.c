@@ -6,7 +6,6 @@
 
 #include "storage/backend_dir.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +49,7 @@ gather_folder(struct sp_dir *d, const char *folder, struct sp_buf *found, struct
     free(path);
     /* Folders may come and go while we look; whether all of it went is asked at the end. An object
      * in the place of a folder has nothing below it. */
-    if (rc == SP_ABSENT || (rc == SP_IO && why.os == ENOTDIR && !SP_OS_WINDOWS))
+    if (rc == SP_ABSENT || (rc == SP_IO && sp_os_reason(why.os) == SP_OS_NOT_FOLDER))
         return SP_OK;
     if (rc != SP_OK)
         *e = why;

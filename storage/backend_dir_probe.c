@@ -6,7 +6,6 @@
 
 #include "storage/backend_dir.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,7 +103,7 @@ struct probe {
 static bool
 cannot_flush(enum sp_code rc, const struct sp_err *e)
 {
-    return rc == SP_UNSUPPORTED || (rc == SP_IO && e->os == EINVAL);
+    return rc == SP_UNSUPPORTED || (rc == SP_IO && sp_os_reason(e->os) == SP_OS_BAD_REQUEST);
 }
 
 static enum sp_code

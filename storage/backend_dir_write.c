@@ -3,7 +3,6 @@
 
 #include "storage/backend_dir.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,7 +148,10 @@ make_folders(struct sp_dir *d, const char *path, struct sp_err *e)
 static bool
 held(enum sp_code rc, const struct sp_err *e)
 {
-    return (rc == SP_BUSY || rc == SP_DENIED) && e->os != EPERM && e->os != EROFS;
+    enum sp_os_reason reason = sp_os_reason(e->os);
+
+    return (rc == SP_BUSY || rc == SP_DENIED) && reason != SP_OS_NOT_PERMITTED &&
+           reason != SP_OS_READ_ONLY;
 }
 
 enum sp_code
