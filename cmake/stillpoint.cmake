@@ -7,7 +7,17 @@ set(SP_WARNINGS -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-pr
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
     list(APPEND SP_WARNINGS -Wno-maybe-uninitialized)
 endif()
-set(SP_DEFINES _GNU_SOURCE _FILE_OFFSET_BITS=64)
+# A folder's CMakeLists.txt lists the files that differ by platform twice, as `posix` and as `win32`, and takes
+# ${${SP_PLATFORM}}.
+if(WIN32)
+    set(SP_PLATFORM win32)
+    # Windows 10; printf of the standard, not of the old C library.
+    set(SP_DEFINES _WIN32_WINNT=0x0A00 NTDDI_VERSION=0x0A000006 UNICODE _UNICODE WIN32_LEAN_AND_MEAN NOMINMAX
+        __USE_MINGW_ANSI_STDIO=1)
+else()
+    set(SP_PLATFORM posix)
+    set(SP_DEFINES _GNU_SOURCE _FILE_OFFSET_BITS=64)
+endif()
 set(SP_HARDENING -fstack-protector-strong -fno-strict-aliasing)
 if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT SP_SANITIZE)
     list(APPEND SP_HARDENING -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
@@ -19,7 +29,9 @@ endif()
 if(SP_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT WIN32)
+    set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+endif()
 
 # sp_flags(target): our warnings and definitions. Includes are written from the root: "base/err.h".
 function(sp_flags target)
@@ -32,6 +44,14 @@ endfunction()
 function(sp_library name)
     add_library(${name} STATIC ${ARGN})
     sp_flags(${name})
+endfunction()
+
+# sp_program(target "what it is"): one of the two programs. Windows wants to be told what it is and what it can do.
+function(sp_program target what)
+    sp_flags(${target})
+    if(WIN32)
+        sp_windows_program(${target} ${what})
+    endif()
 endfunction()
 
 # sp_proto_c(target file.proto): generated C beside the build tree's copy of the folder; compiled
