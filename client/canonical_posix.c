@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+const bool sp_paths_fold = false;
+
 enum sp_code
 sp_path_canonical(const char *path, char **ret, struct sp_err *e)
 {

@@ -22,9 +22,10 @@ static const char usage[] =
     "      --command-timeout 5m   --bandwidth '08:00-18:00 2M, 18:00-08:00 none'\n"
     "      --compression 1…19     zstd level (default 3)\n"
     "      --set KEY=VALUE        any key of the configuration\n"
-    "      --reread               read every file, whatever its times say\n";
+    "      --reread               read every file, whatever its times say\n"
+    "      --explain              only say what would be taken and left out, and why\n";
 
-enum { OPT_ALL = 1000, OPT_JOB, OPT_REREAD, OPT_SET, OPT_ONE_FS, OPT_NO_TAG, OPT_KEY };
+enum { OPT_ALL = 1000, OPT_JOB, OPT_REREAD, OPT_SET, OPT_ONE_FS, OPT_NO_TAG, OPT_EXPLAIN, OPT_KEY };
 
 /* Options that are keys of the configuration under another dress. */
 static const char *const keys[] = {"exclude", "exclude-file", "shadow", "require", "before", "after",
@@ -32,7 +33,7 @@ static const char *const keys[] = {"exclude", "exclude-file", "shadow", "require
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
 struct asked {
-    bool all, reread;
+    bool all, reread, explain;
     const char *job;
     struct sp_strings set; /* key, value, key, value … */
 };
@@ -107,7 +108,10 @@ run_one(struct sp_cli *c, const struct sp_job *from, const struct asked *a, char
     }
     if (rc == SP_OK)
         rc = apply(a, j, &e);
-    code = rc == SP_OK ? sp_job_run(c, j, a->reread, json) : sp_cli_fail(c, &e);
+    if (rc != SP_OK)
+        code = sp_cli_fail(c, &e);
+    else
+        code = a->explain ? sp_job_explain(c, j, json) : sp_job_run(c, j, a->reread, json);
     sp_job_free(j);
     return code;
 }
@@ -154,10 +158,10 @@ run_asked(struct sp_cli *c, const struct asked *a, struct sp_json *json)
 static enum sp_exit
 run(struct sp_cli *c)
 {
-    struct option longs[NKEYS + 7] = {{"all", no_argument, NULL, OPT_ALL},
+    struct option longs[NKEYS + 8] = {{"all", no_argument, NULL, OPT_ALL},
         {"job", required_argument, NULL, OPT_JOB}, {"reread", no_argument, NULL, OPT_REREAD},
         {"set", required_argument, NULL, OPT_SET}, {"one-file-system", no_argument, NULL, OPT_ONE_FS},
-        {"no-cachedir-tag", no_argument, NULL, OPT_NO_TAG}};
+        {"no-cachedir-tag", no_argument, NULL, OPT_NO_TAG}, {"explain", no_argument, NULL, OPT_EXPLAIN}};
     struct asked a = {0};
     struct sp_buf out = SP_BUF_INIT;
     struct sp_json json;
@@ -168,9 +172,9 @@ run(struct sp_cli *c)
     int opt;
 
     for (i = 0; i < NKEYS; i++) {
-        longs[6 + i].name = keys[i];
-        longs[6 + i].has_arg = required_argument;
-        longs[6 + i].val = OPT_KEY + (int)i;
+        longs[7 + i].name = keys[i];
+        longs[7 + i].has_arg = required_argument;
+        longs[7 + i].val = OPT_KEY + (int)i;
     }
     while (rc == SP_OK && (opt = sp_cli_getopt(c, "", longs)) != -1) {
         if (opt == OPT_ALL)
@@ -179,6 +183,8 @@ run(struct sp_cli *c)
             a.job = optarg;
         else if (opt == OPT_REREAD)
             a.reread = true;
+        else if (opt == OPT_EXPLAIN)
+            a.explain = true;
         else if (opt == OPT_SET)
             rc = add_set(&a, optarg, &e);
         else if (opt == OPT_ONE_FS)

@@ -5,17 +5,52 @@
 #include "client/commands.h"
 #include "client/report.h"
 #include "client/setup.h"
+#include "client/share.h"
 #include "storage/repository.h"
 
 static const char usage[] =
-    "usage: stillpoint init -r PATH [--name HOST] [--sheet FILE] [--passphrase-file FILE]\n\n"
+    "usage: stillpoint init -r PATH [--name HOST] [--sheet FILE] [--passphrase-file FILE]\n"
+    "                       [--share-user NAME [--share-password-file FILE]]\n\n"
     "Makes a repository in an empty (or new) folder: on a disk, a NAS share or a mounted cloud. This\n"
     "machine's identity and keys are kept in its state folder, so backups need no passphrase. Prints\n"
     "the recovery sheet: keep it on paper or in a safe place; without it and without this machine\n"
     "nothing can be restored.\n\n"
     "      --name HOST             this machine's name in the repository (default: the host name)\n"
     "      --sheet FILE            write the recovery sheet to a new file instead of printing it\n"
-    "      --passphrase-file FILE  the repository can be opened with this passphrase as well\n";
+    "      --passphrase-file FILE  the repository can be opened with this passphrase as well\n"
+    "      --share-user NAME       Windows, \\\\SERVER\\SHARE: connect as this user, now and at every\n"
+    "                              backup (kept by Windows); the password is asked, or read from\n"
+    "      --share-password-file FILE\n";
+
+struct asked {
+    const char *name, *sheet, *share_user, *share_password_file;
+};
+
+/* The share is connected before anything is made on it. */
+static enum sp_code
+connect_share(struct sp_cli *c, const struct asked *a, struct sp_profile *p, struct sp_err *e)
+{
+    struct sp_buf password = SP_BUF_INIT;
+    enum sp_code rc;
+
+    if (a->share_user == NULL)
+        return SP_OK;
+    if ((rc = setup_check_line("a share's user", a->share_user, e)) != SP_OK)
+        return rc;
+    rc = a->share_password_file != NULL
+             ? sp_cli_read_secret_file(c, a->share_password_file, &password, e)
+             : sp_cli_ask_secret(c, "the password for the share", &password, e);
+    if (rc == SP_OK)
+        rc = sp_share_connect(p->address, a->share_user, sp_buf_str(&password), e);
+    if (rc == SP_OK) {
+        p->share_user = strdup(a->share_user);
+        p->share_password = strdup(sp_buf_str(&password));
+        if (p->share_user == NULL || p->share_password == NULL)
+            rc = sp_fail_nomem(e);
+    }
+    sp_buf_wipe(&password);
+    return rc;
+}
 
 /* What goes into the repository after repository.conf. */
 static enum sp_code
@@ -70,20 +105,22 @@ make(struct sp_cli *c, struct setup *s, struct sp_err *e)
 }
 
 static enum sp_code
-init(struct sp_report *r, const char *name, const char *sheet, struct sp_err *e)
+init(struct sp_report *r, const struct asked *a, struct sp_err *e)
 {
     struct sp_cli *c = r->c;
     struct setup s;
     struct sp_buf passphrase = SP_BUF_INIT;
     enum sp_code rc;
 
-    if ((rc = setup_begin(c, name, &s, e)) != SP_OK)
+    if ((rc = setup_begin(c, a->name, &s, e)) != SP_OK)
         goto out;
     if ((rc = sp_cli_address(c->repository, &s.profile->address, e)) != SP_OK)
         goto out;
     if ((rc = setup_check_line("a repository's address", s.profile->address, e)) != SP_OK)
         goto out;
-    if ((rc = setup_sheet_open(c, &s, sheet, e)) != SP_OK)
+    if ((rc = connect_share(c, a, s.profile, e)) != SP_OK)
+        goto out;
+    if ((rc = setup_sheet_open(c, &s, a->sheet, e)) != SP_OK)
         goto out;
     if ((rc = sp_random_fill(c->env->random, s.profile->repository, 16, e)) != SP_OK)
         goto out;
@@ -120,17 +157,22 @@ static enum sp_exit
 run(struct sp_cli *c)
 {
     static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
-        {"sheet", required_argument, NULL, 's'}, {NULL, 0, NULL, 0}};
-    const char *name = NULL, *sheet = NULL;
+        {"sheet", required_argument, NULL, 's'}, {"share-user", required_argument, NULL, 'u'},
+        {"share-password-file", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+    struct asked a = {0};
     struct sp_report r;
     struct sp_err e = {0};
     int opt;
 
     while ((opt = sp_cli_getopt(c, "", longs)) != -1) {
         if (opt == 'n')
-            name = optarg;
+            a.name = optarg;
         else if (opt == 's')
-            sheet = optarg;
+            a.sheet = optarg;
+        else if (opt == 'u')
+            a.share_user = optarg;
+        else if (opt == 'p')
+            a.share_password_file = optarg;
         else
             return SP_EXIT_USAGE;
     }
@@ -143,7 +185,7 @@ run(struct sp_cli *c)
             "a server's repository is made on the server (stillpointd init); this machine joins it "
             "with 'stillpoint enroll TOKEN'");
     sp_report_begin(&r, c);
-    return sp_report_end(&r, init(&r, name, sheet, &e), &e, SP_EXIT_DONE);
+    return sp_report_end(&r, init(&r, &a, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_init = {"init", "make a repository in a folder", usage, run};

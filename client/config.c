@@ -199,6 +199,8 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
         return set_bool(&j->one_file_system, key, value, e);
     if (strcmp(key, "cachedir-tag") == 0)
         return set_bool(&j->cachedir_tag, key, value, e);
+    if (strcmp(key, "system-excludes") == 0)
+        return set_bool(&j->system_excludes, key, value, e);
     if (strcmp(key, "shadow") == 0)
         return set_shadow(j, key, value, e);
     if (strcmp(key, "require") == 0)
@@ -231,7 +233,7 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
     }
     return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
         "there is no key '%s'; a job has: repository path exclude exclude-file one-file-system "
-        "cachedir-tag shadow require before after on-success on-failure command-timeout ping-url "
+        "cachedir-tag system-excludes shadow require before after on-success on-failure command-timeout ping-url "
         "bandwidth compression audit checkpoint",
         key);
 }
@@ -268,6 +270,7 @@ job_defaults(struct sp_job *j, struct sp_err *e)
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == SP_OK; i++)
         rc = set_text(texts[i], "", e);
     j->cachedir_tag = true;
+    j->system_excludes = true;
     j->shadow = SP_SHADOW_AUTO;
     j->require = SP_LEVEL_LIVE;
     j->command_timeout_ns = COMMAND_TIMEOUT;

@@ -12,6 +12,7 @@
 #include "client/filter.h"
 #include "client/hooks.h"
 #include "client/ratelimit.h"
+#include "client/system_excludes.h"
 
 #define FAULTS_SHOWN 20
 
@@ -21,6 +22,7 @@ struct run {
     struct sp_opened_store store;
     struct sp_shadow *shadow;
     struct sp_filter *filter;
+    struct sp_strings patterns; /* of the system and of the job */
     struct sp_ratelimit *limit;
     struct sp_progress *progress;
     struct sp_bytes *roots; /* keys, sorted, none within another */
@@ -212,14 +214,27 @@ on_note(void *arg, const char *sentence)
 /* --- the run --------------------------------------------------------------------------------------------- */
 
 static enum sp_code
+make_filter(struct run *r, struct sp_err *e)
+{
+    struct sp_system_excludes system = {0};
+    enum sp_code rc = sp_system_excludes_get(&system, e);
+
+    if (rc == SP_OK)
+        rc = sp_job_patterns(r->job, &system, &r->patterns, e);
+    sp_system_excludes_clear(&system);
+    if (rc != SP_OK)
+        return rc;
+    return sp_filter_new((const char *const *)r->patterns.s, r->patterns.n, sp_paths_fold, &r->filter, e);
+}
+
+static enum sp_code
 prepare(struct run *r, struct sp_err *e)
 {
     const struct sp_job *j = r->job;
     char *cache = NULL, *state = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_filter_new((const char *const *)j->exclude.s, j->exclude.n, false, &r->filter, e)) !=
-        SP_OK)
+    if ((rc = make_filter(r, e)) != SP_OK)
         return rc;
     if (j->bandwidth[0] != '\0' &&
         (rc = sp_ratelimit_new(j->bandwidth, r->c->env->clock, &r->limit, e)) != SP_OK)
@@ -280,8 +295,8 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     o.nvolumes = r->nvolumes;
     o.applications = SP_LEVEL_NONE;
     o.files_level = (enum sp_level)sp_shadow_weakest(r->shadow);
-    o.excludes = (const char *const *)j->exclude.s;
-    o.nexcludes = j->exclude.n;
+    o.excludes = (const char *const *)r->patterns.s;
+    o.nexcludes = r->patterns.n;
     o.compression = j->compression;
     o.audit = j->audit == 0 ? UINT_MAX : j->audit;
     o.reread = reread;
@@ -464,6 +479,7 @@ run_clear(struct run *r)
     free(r->volumes);
     free(r->views);
     sp_filter_free(r->filter);
+    sp_strings_clear(&r->patterns);
     sp_ratelimit_free(r->limit);
     sp_cli_close(&r->store);
     free(r->cache_dir);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cli.h"
+#include "client/share.h"
 #include "client/store_remote.h"
 #include "proto/cert.h"
 #include "storage/crypto.h"
@@ -146,6 +147,9 @@ open_known_folder(
     struct sp_repository *r = NULL;
     enum sp_code rc;
 
+    if ((rc = sp_share_connect(o->profile->address, o->profile->share_user,
+             o->profile->share_password, e)) != SP_OK)
+        return rc;
     if ((rc = open_folder(c, o->profile->address, mode == SP_OPEN_WRITE, &r, e)) != SP_OK) {
         if (rc == SP_CORRUPT)
             point_to_copy(c, o->profile, e);

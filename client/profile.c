@@ -25,6 +25,10 @@ sp_profile_free(struct sp_profile *p)
     if (p->tls_key != NULL)
         sp_wipe(p->tls_key, strlen(p->tls_key));
     free(p->tls_key);
+    if (p->share_password != NULL)
+        sp_wipe(p->share_password, strlen(p->share_password));
+    free(p->share_password);
+    free(p->share_user);
     free(p->tls_chain);
     free(p->tls_authority);
     sp_wipe(p->signing_secret, sizeof(p->signing_secret));

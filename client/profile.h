@@ -30,6 +30,7 @@ struct sp_profile { /* strings malloc'd; free with sp_profile_free */
     size_t conf_len;
     bool is_server;
     uint8_t authority_fingerprint[32]; /* SHA-256, pinned */
+    char *share_user, *share_password; /* of the share that holds it (client/share.h); "": none */
     char *tls_key, *tls_chain, *tls_authority; /* PEM */
 };
 

@@ -67,6 +67,8 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
         l->seen |= 2;
         return set_string(&p->host_name, value, e);
     }
+    if (strcmp(key, "share-user") == 0)
+        return set_string(&p->share_user, value, e);
     if (strcmp(key, "repository") == 0) {
         l->seen |= 4;
         return parse_fixed(key, value, p->repository, 16, e);
@@ -92,6 +94,11 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
         if ((rc = parse_secret(key, value, &secret, e)) == SP_OK)
             rc = sp_keys_decode(secret.data, secret.len, &p->keys, e);
     }
+    if (strcmp(key, "share-password") == 0 && (rc = parse_secret(key, value, &secret, e)) == SP_OK) {
+        sp_buf_put_u8(&secret, 0);
+        if ((rc = sp_buf_ok(&secret, e)) == SP_OK)
+            rc = set_string(&p->share_password, (const char *)secret.data, e);
+    }
     sp_buf_wipe(&secret);
     return rc;
 }
@@ -107,7 +114,9 @@ load_folder(const struct sp_env *env, const char *folder, struct sp_profile **re
 
     if (p == NULL)
         return sp_fail_nomem(e);
-    if ((rc = set_string(&p->folder, folder, e)) != SP_OK)
+    if ((rc = set_string(&p->folder, folder, e)) != SP_OK ||
+        (rc = set_string(&p->share_user, "", e)) != SP_OK ||
+        (rc = set_string(&p->share_password, "", e)) != SP_OK)
         goto out;
     if ((rc = profile_read(env, folder, "profile", &text, &n, e)) != SP_OK)
         goto out;

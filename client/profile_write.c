@@ -102,6 +102,12 @@ sp_profile_save(const struct sp_env *env, struct sp_profile *p, struct sp_err *e
         goto out;
     if ((rc = put_secret(&b, "secrets", secrets.data, secrets.len, e)) != SP_OK)
         goto out;
+    if (p->share_user != NULL && p->share_user[0] != '\0') {
+        put_line(&b, "share-user", p->share_user);
+        rc = put_secret(&b, "share-password", p->share_password, strlen(p->share_password), e);
+        if (rc != SP_OK)
+            goto out;
+    }
     if (p->is_server)
         put_hex(&b, "authority-fingerprint", p->authority_fingerprint, 32);
     if ((rc = sp_buf_ok(&b, e)) != SP_OK)
