@@ -1,0 +1,112 @@
+/* Who may touch what we make, and who made what we find: see sys_win32.h. */
+
+#include "base/sys_win32.h"
+
+#include <aclapi.h>
+#include <sddl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <wchar.h>
+
+/* The user whom this process acts for; *ret malloc'd, the SID inside. */
+static enum sp_code
+this_user(TOKEN_USER **ret, struct sp_err *e)
+{
+    HANDLE token = NULL;
+    TOKEN_USER *user = NULL;
+    DWORD n = 0;
+    enum sp_code rc = SP_OK;
+
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+        return sp_fail_os(e, SP_DOM_SELF, (int)GetLastError(), "cannot ask who this process is");
+    (void)GetTokenInformation(token, TokenUser, NULL, 0, &n);
+    if ((user = calloc(1, (size_t)n + 1)) == NULL)
+        rc = sp_fail_nomem(e);
+    else if (!GetTokenInformation(token, TokenUser, user, n, &n))
+        rc = sp_fail_os(e, SP_DOM_SELF, (int)GetLastError(), "cannot ask who this process is");
+    (void)CloseHandle(token);
+    if (rc != SP_OK)
+        free(user);
+    else
+        *ret = user;
+    return rc;
+}
+
+/* D:P is a list that takes nothing from above; FA full access; SY SYSTEM, BA Administrators; OICI:
+ * what is made inside takes it over
+ * (learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format). */
+enum sp_code
+sp_win32_tight(bool folder, PSECURITY_DESCRIPTOR *ret, struct sp_err *e)
+{
+    const wchar_t *inherit = folder ? L"OICI" : L"";
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    TOKEN_USER *user = NULL;
+    wchar_t *sid = NULL, text[400];
+    enum sp_code rc;
+
+    if ((rc = this_user(&user, e)) != SP_OK)
+        return rc;
+    if (!ConvertSidToStringSidW(user->User.Sid, &sid) ||
+        _snwprintf(text, sizeof(text) / sizeof(text[0]),
+            L"D:P(A;%ls;FA;;;SY)(A;%ls;FA;;;BA)(A;%ls;FA;;;%ls)", inherit, inherit, inherit,
+            sid) < 0 ||
+        !ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            text, SDDL_REVISION_1, &descriptor, NULL))
+        rc = sp_fail_os(e, SP_DOM_SELF, (int)GetLastError(), "cannot write down who may read this");
+    else
+        *ret = descriptor;
+    (void)LocalFree(sid);
+    free(user);
+    return rc;
+}
+
+static bool
+is_known(PSID owner, WELL_KNOWN_SID_TYPE type)
+{
+    return IsWellKnownSid(owner, type) != 0;
+}
+
+/* NT SERVICE\TrustedInstaller, which owns the system's own folders. */
+static bool
+is_installer(PSID owner)
+{
+    PSID installer = NULL;
+    bool is = ConvertStringSidToSidW(
+                  L"S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464", &installer) &&
+              EqualSid(owner, installer);
+
+    (void)LocalFree(installer);
+    return is;
+}
+
+enum sp_code
+sp_win32_owner_trusted(const wchar_t *path, bool *ret, struct sp_err *e)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    TOKEN_USER *user = NULL;
+    PSID owner = NULL;
+    DWORD rc_win;
+    enum sp_code rc;
+
+    if ((rc = this_user(&user, e)) != SP_OK)
+        return rc;
+    /* Through a handle that follows no link: a link's own owner is asked, not its target's. */
+    HANDLE h =
+        CreateFileW(path, READ_CONTROL, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT, NULL);
+    rc_win = h == INVALID_HANDLE_VALUE
+                 ? GetLastError()
+                 : GetSecurityInfo(h, SE_FILE_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL,
+                       NULL, NULL, &descriptor);
+    if (rc_win != ERROR_SUCCESS)
+        rc = sp_fail_os(e, SP_DOM_CONFIG, (int)rc_win, "cannot ask who owns a folder");
+    else
+        *ret = owner != NULL &&
+               (EqualSid(owner, user->User.Sid) || is_known(owner, WinLocalSystemSid) ||
+                   is_known(owner, WinBuiltinAdministratorsSid) || is_installer(owner));
+    if (h != INVALID_HANDLE_VALUE)
+        (void)CloseHandle(h);
+    (void)LocalFree(descriptor);
+    free(user);
+    return rc;
+}
