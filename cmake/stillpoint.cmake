@@ -77,16 +77,36 @@ if(SP_TESTS)
     add_custom_target(fuzzers)
 endif()
 
+# sp_test_names(target...): on Windows, the names of POSIX that the tests use.
+function(sp_test_names)
+    if(WIN32)
+        foreach(target ${ARGN})
+            target_compile_definitions(${target} PRIVATE _GNU_SOURCE _POSIX_THREAD_SAFE_FUNCTIONS)
+            target_compile_options(${target} PRIVATE -include ${PROJECT_SOURCE_DIR}/tests/windows/names.h)
+            target_link_libraries(${target} PRIVATE sp_test_names)
+            if(NOT CMAKE_CROSSCOMPILING) # cmocka's own header knows no %zu there; libraries.sh puts it right
+                target_compile_options(${target} PRIVATE -Wno-format)
+            endif()
+        endforeach()
+    endif()
+endfunction()
+
 # sp_test(name LIBS libs... FILES files... [LABELS labels...]): one cmocka program, one ctest entry,
-# with a deadline. The label `threads` has it run under TSan too.
+# with a deadline. The label `threads` has it run under TSan too. POSIX: it uses more of POSIX than
+# tests/windows/names.h has, and is left out on Windows; WIN32: it is for Windows alone. There it runs under Wine
+# when this machine is none (CMAKE_CROSSCOMPILING_EMULATOR).
 function(sp_test name)
-    cmake_parse_arguments(T "" "TIMEOUT" "LIBS;FILES;LABELS" ${ARGN})
+    cmake_parse_arguments(T "POSIX;WIN32" "TIMEOUT" "LIBS;FILES;LABELS" ${ARGN})
+    if((T_POSIX AND WIN32) OR (T_WIN32 AND NOT WIN32))
+        return()
+    endif()
     if(NOT T_TIMEOUT)
         set(T_TIMEOUT 120)
     endif()
     add_executable(${name} ${T_FILES})
     sp_flags(${name})
     target_link_libraries(${name} PRIVATE ${T_LIBS} PkgConfig::CMOCKA)
+    sp_test_names(${name})
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT} LABELS "${T_LABELS}")
     if("threads" IN_LIST T_LABELS)

@@ -3,7 +3,8 @@
 # Programs are whole: no DLL but the system's. The libraries are wanted static, also where others lie beside them.
 set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 set(OPENSSL_USE_STATIC_LIBS ON)
-add_link_options(-static)
+# The second brings the library of the stack protector and of _FORTIFY_SOURCE.
+add_link_options(-static -fstack-protector-strong)
 
 # Loaded anywhere, in all of the address space, data not executable; and what nobody calls is left out.
 # https://learn.microsoft.com/en-us/windows/win32/debug/pe-format#dll-characteristics

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # usage: wine.sh PROGRAM.exe [ARGUMENT…]: runs a program for Windows under Wine, with its exit code.
-# The prefix is $SP_WINE_PREFIX, else build/wine; it is made at the first use, as Windows 10. Nothing of Mono
+# The prefix is $WINEPREFIX, else build/wine; it is made at the first use, as Windows 10. Nothing of Mono
 # and Gecko is wanted (mscoree, mshtml), nor a display.
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
-export WINEPREFIX=${SP_WINE_PREFIX:-$top/build/wine}
+export WINEPREFIX=${WINEPREFIX:-$top/build/wine}
 export WINEDEBUG=${WINEDEBUG:--all}
 export WINEDLLOVERRIDES=${WINEDLLOVERRIDES:-mscoree,mshtml=}
 unset DISPLAY WAYLAND_DISPLAY
+# Where tests make their folders, in the words of Windows.
+export TMPDIR='C:/test'
 
 # One maker; the others wait until the prefix is whole.
 mkdir -p "$(dirname "$WINEPREFIX")"
@@ -17,6 +19,7 @@ if [[ ! -e $WINEPREFIX/.stillpoint ]]; then
         flock 9
         [[ ! -e $WINEPREFIX/.stillpoint ]] || exit 0
         { wineboot --init && wine winecfg -v win10 && wineserver -w; } >&2
+        mkdir -p "$WINEPREFIX/drive_c/test"
         touch "$WINEPREFIX/.stillpoint"
     ) 9>"$WINEPREFIX.lock" 2>"$WINEPREFIX.log" || {
         cat "$WINEPREFIX.log" >&2
