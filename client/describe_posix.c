@@ -18,7 +18,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "client/item_posix.h"
+#include "client/dir_posix.h"
+#include "client/item.h"
 #include "client/owner_posix.h"
 #include "client/stat_posix.h"
 
@@ -332,7 +333,8 @@ sp_item_describe(struct sp_item *it, struct sp_err *e)
 {
     struct description d = {.it = it, .open = -1};
     struct sp_err why = {0};
-    int dir, fd = -1;
+    union sp_dir_at dir;
+    int fd = -1;
     enum sp_code rc;
 
     if (it->entry->type == 0 || it->dir == NULL)
@@ -348,11 +350,11 @@ sp_item_describe(struct sp_item *it, struct sp_err *e)
         return sp_item_set_fault(
             it, it->entry->key, it->entry->key_len, SP_FAULT_ATTRIBUTES, why.text, e);
     }
-    if ((fd = sp_source_openat(dir, it->name, O_PATH)) < 0 || sp_source_stat(fd, "", &d.st) != 0)
+    if ((fd = sp_source_openat(dir.fd, it->name, O_PATH)) < 0 || sp_source_stat(fd, "", &d.st) != 0)
         rc = errno == ENOENT ? vanished(it, "it vanished", e) : fault(&d, errno, "it", "", e);
     else if (sp_stat_type(&d.st) != it->entry->type)
         rc = vanished(it, "it vanished: something else is in its place", e);
-    else if ((rc = look_at(&d, dir, fd, e)) == SP_OK)
+    else if ((rc = look_at(&d, dir.fd, fd, e)) == SP_OK)
         rc = fill(&d, e);
     if (fd >= 0)
         (void)close(fd);

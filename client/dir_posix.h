@@ -1,64 +1,13 @@
 #ifndef SP_CLIENT_DIR_POSIX_H
 #define SP_CLIENT_DIR_POSIX_H
 
-/* Handles of source folders: counted, any number of them, over a bounded number of descriptors.
- *
- * A handle knows the folder above it, its name there, and which folder it was when it was opened
- * (device and inode). Its descriptor is closed when others are needed more, and comes back by
- * walking down again from the nearest folder above that is still open, one name at a time, no link
- * followed, each step held against device and inode: SP_CHANGED when another folder has taken the
- * place, never a wrong one. The top of a chain is an anchor (the root of a volume or a shadow),
- * known by its path. So neither the depth of a tree nor the items that wait in queues cost
- * descriptors, and no path is ever long.
- *
- * Any thread. The pool lives until the source and the last handle let go of it. */
+/* What the POSIX half of the source opens beside folders. */
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/stat.h>
-
-#include "base/err.h"
+#include "client/dir.h"
 
 struct sp_owners;
-
-struct sp_dirs; /* the pool, counted */
-enum sp_code sp_dirs_new(size_t most_open, struct sp_dirs **ret, struct sp_err *e);
-void sp_dirs_release(struct sp_dirs *p); /* NULL is harmless */
-/* Descriptors of folders that are open now: at most most_open, and one more for each sp_dir_use
- * that has not ended. */
-size_t sp_dirs_open_count(struct sp_dirs *p);
-struct sp_owners *
-sp_dirs_owners(struct sp_dirs *p); /* names of users and groups, kept here for all */
-
-struct sp_dir_kind { /* what is read below an anchor; inherited */
-    bool shadow;
-    bool live;          /* read at the path that the keys say */
-    int64_t instant_ns; /* entries with times not older than this by 2 s are read again next time */
-};
-
-struct sp_source_dir;
-/* By a path of ours (links in it are followed). SP_CHANGED: it is there but no folder. Not in use.
- */
-enum sp_code sp_dir_anchor(struct sp_dirs *p, const char *path, const struct sp_dir_kind *kind,
-    struct sp_source_dir **ret, struct sp_err *e);
-/* The folder `name` in `up`, listable, or else just searchable when `search` allows it; already in
- * use: one sp_dir_unuse ends that. SP_CHANGED: it is no folder, or not the one that `seen` (may be
- * NULL) says; SP_ABSENT: nothing there. A fault of domain SELF is our own (descriptors, memory),
- * else the source's. */
-enum sp_code sp_dir_open(struct sp_source_dir *up, const char *name, const struct statx *seen,
-    bool search, struct sp_source_dir **ret, int *ret_fd, struct sp_err *e);
-struct sp_source_dir *sp_dir_hold(struct sp_source_dir *d);
-void sp_dir_release(struct sp_source_dir *d); /* NULL is harmless; not while it is in use */
-
-/* The descriptor, good for *at calls until sp_dir_unuse, from any number of threads; opened again
- * when it was closed. SP_ABSENT: the folder went away; SP_CHANGED: another one is there. */
-enum sp_code sp_dir_use(struct sp_source_dir *d, int *ret_fd, struct sp_err *e);
-void sp_dir_unuse(struct sp_source_dir *d);
-
-const struct sp_dir_kind *sp_dir_kind(const struct sp_source_dir *d);
-struct sp_dirs *sp_dir_pool(const struct sp_source_dir *d);
-uint64_t sp_dir_device(const struct sp_source_dir *d);
+/* Names of users and groups, kept for all. */
+struct sp_owners *sp_dirs_owners(struct sp_dirs *p);
 
 /* With the flags that every open of the source has: O_CLOEXEC | O_NOFOLLOW | O_NOCTTY and, where
  * the system lets this user, O_NOATIME. errno as openat. */

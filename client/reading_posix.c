@@ -8,7 +8,8 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "client/item_posix.h"
+#include "client/dir_posix.h"
+#include "client/item.h"
 #include "client/stat_posix.h"
 
 #define TRIES 5
@@ -71,7 +72,7 @@ refresh(struct sp_entry *en, const struct statx *st, int64_t instant_ns)
     en->btime_ns = now.btime_ns;
     en->file_id = now.file_id;
     en->links = now.links;
-    sp_stat_recheck(en, instant_ns);
+    sp_item_recheck(en, instant_ns);
 }
 
 enum sp_code
@@ -80,7 +81,7 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
     struct sp_entry *en = it->entry;
     struct sp_reading *r = NULL;
     struct statx st;
-    int dir;
+    union sp_dir_at dir;
     enum sp_code rc;
 
     if (it->dir == NULL)
@@ -95,7 +96,7 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
     r->key_len = en->key_len;
     if (en->key_len > 0)
         memcpy(r->key, en->key, en->key_len);
-    if ((r->fd = open_patiently(dir, it->name)) < 0) {
+    if ((r->fd = open_patiently(dir.fd, it->name)) < 0) {
         int why = errno;
 
         rc = fail_file(en->key, en->key_len, why, "open", e);

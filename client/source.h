@@ -2,7 +2,7 @@
 #define SP_CLIENT_SOURCE_H
 
 /* The source of a backup: walking the file system in the catalog's order, describing what was found, and
- * reading it (source_posix.c, walk_posix.c; Windows beside them).
+ * reading it (source.c, walk.c, and what each platform gives to them).
  *
  * Walking goes folder by folder in byte order of names, so that entries come out sorted by key. Memory does
  * not grow with the number of files: a folder with more than 65536 names is sorted in runs on local disk.
@@ -12,6 +12,7 @@
  *
  * A fault of one object never ends the walk: it comes out as an item with a fault. */
 
+#include "base/buf.h"
 #include "base/os.h"
 #include "storage/entry.h"
 #include "storage/record.h"
@@ -65,6 +66,9 @@ struct sp_source_counts {
     uint64_t excluded, crossed; /* left out by rules; mount points not entered */
 };
 void sp_source_counts(const struct sp_source *s, struct sp_source_counts *ret);
+/* What is to be told once a run, not once a file: appends sentence i, from 0. False: there are no more. At the
+ * end of the run, when every item is described. */
+bool sp_source_note(struct sp_source *s, size_t i, struct sp_buf *ret);
 
 /* Looks at the object itself, for what a folder's listing may say too late: sizes and times of a file with
  * several names on NTFS, where the listing has them as they were when this name was last used. The pipeline asks

@@ -80,16 +80,6 @@ sp_stat_fill(struct sp_entry *en, const struct statx *st)
     en->rdev = device ? (uint64_t)st->stx_rdev_major << 32 | st->stx_rdev_minor : 0;
 }
 
-void
-sp_stat_recheck(struct sp_entry *en, int64_t instant_ns)
-{
-    int64_t before;
-
-    before = instant_ns < INT64_MIN + 2 * SP_SECOND ? INT64_MIN : instant_ns - 2 * SP_SECOND;
-    if (en->mtime_ns > before || en->ctime_ns > before)
-        en->flags |= SP_ENTRY_RECHECK;
-}
-
 enum sp_domain
 sp_source_domain(int os_errno)
 {

@@ -16,8 +16,6 @@ uint64_t sp_stat_device(const struct statx *st); /* major << 32 | minor */
 enum sp_entry_type sp_stat_type(const struct statx *st);
 /* All but key, flags, device (its ordinal is the walk's business), names, target, attributes. */
 void sp_stat_fill(struct sp_entry *en, const struct statx *st);
-/* Sets RECHECK where mtime or ctime is not older than `instant_ns` by 2 s. */
-void sp_stat_recheck(struct sp_entry *en, int64_t instant_ns);
 /* Whose fault an errno of reading the source is: out of descriptors or memory is ours (SELF). */
 enum sp_domain sp_source_domain(int os_errno);
 

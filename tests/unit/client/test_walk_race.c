@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "base/thread.h"
-#include "client/dir_posix.h"
+#include "client/dir.h"
 #include "tests/unit/client/tree.h"
 
 /* What others do to the tree while it is walked, described and read; and the handles under many
@@ -301,12 +301,12 @@ use_at_random(void *arg)
         struct sp_source_dir *dir = sp_dir_hold(u->dirs[c][d]);
         struct sp_err e = {0};
         struct stat st;
-        int fd;
+        union sp_dir_at at;
 
-        if (sp_dir_use(dir, &fd, &e) != SP_OK) {
+        if (sp_dir_use(dir, &at, &e) != SP_OK) {
             atomic_fetch_add(&u->wrong, 1);
         } else {
-            if (fstat(fd, &st) != 0 || st.st_ino != u->inodes[c][d])
+            if (fstat(at.fd, &st) != 0 || st.st_ino != u->inodes[c][d])
                 atomic_fetch_add(&u->wrong, 1);
             sp_dir_unuse(dir);
             atomic_fetch_add(&u->uses, 1);
@@ -329,7 +329,7 @@ test_handles(void **state)
 
     (void)state;
     tree_new(&t);
-    assert_int_equal(sp_dirs_new(LIMIT, &pool, &e), SP_OK);
+    assert_int_equal(sp_dirs_new(LIMIT, NULL, &pool, &e), SP_OK);
     assert_int_equal(sp_dir_anchor(pool, t.path, &kind, &top, &e), SP_OK);
     for (int c = 0; c < CHAINS; c++) {
         struct sp_source_dir *up = top;
@@ -338,10 +338,10 @@ test_handles(void **state)
         tree_deep(&t, name, DEPTH);
         for (int d = 0; d < DEPTH; d++) {
             struct stat st;
-            int fd;
+            union sp_dir_at at;
 
-            assert_int_equal(sp_dir_open(up, name, NULL, false, &u.dirs[c][d], &fd, &e), SP_OK);
-            assert_int_equal(fstat(fd, &st), 0);
+            assert_int_equal(sp_dir_open(up, name, NULL, false, &u.dirs[c][d], &at, &e), SP_OK);
+            assert_int_equal(fstat(at.fd, &st), 0);
             u.inodes[c][d] = st.st_ino;
             up = u.dirs[c][d];
             sp_dir_unuse(up);

@@ -1,20 +1,17 @@
-/* The walk: see source.h. A stack of folders; the names of each come sorted from listing_posix.c,
- * and one statx for each makes an item. Above the roots the folders are not listed: their frames
- * hold the range of roots below them.
+/* The walk: see source.h. A stack of folders; the names of each come sorted from listing.c, and
+ * one look at each (found.h) makes an item. Above the roots the folders are not listed: their
+ * frames hold the range of roots below them.
  *
  * Not entered, beside what one_file_system says, are file systems that the kernel makes up (proc,
  * sysfs, cgroups…): they hold nothing that could be restored and much that never ends. A root in
  * one is walked. */
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/path.h"
 #include "client/filter.h"
-#include "client/source_posix.h"
-#include "client/stat_posix.h"
+#include "client/source_impl.h"
 
 #define TRIES 4 /* at an object that is replaced while it is looked at */
 
@@ -22,9 +19,8 @@
 enum ground { IMPLIED, ROOT, FOUND };
 struct target {
     enum ground ground;
-    size_t first, end;  /* IMPLIED: the roots below it */
-    const char *name;   /* FOUND: in the folder of the top frame */
-    unsigned char type; /* FOUND: DT_* */
+    size_t first, end;       /* IMPLIED: the roots below it */
+    struct sp_listed listed; /* FOUND: in the folder of the top frame */
 };
 
 static enum sp_code
@@ -70,9 +66,9 @@ push(struct sp_source *s, const struct sp_source_frame *f, struct sp_err *e)
         s->frames_cap = cap;
     }
     top = s->nframes > 0 ? &s->frames[s->nframes - 1] : NULL;
-    if (top != NULL && top->folder.fd >= 0) {
+    if (top != NULL && top->folder.open) {
         sp_dir_unuse(top->folder.dir);
-        top->folder.fd = -1;
+        top->folder.open = false;
     }
     // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): room was made
     s->frames[s->nframes++] = *f;
@@ -102,10 +98,7 @@ next_root(struct sp_source *s, struct target *ret, bool *ret_more, struct sp_err
     len = strnlen((const char *)root->p + start, root->n - start);
     if ((rc = sp_source_set_key(s, f->key_len, root->p + start, len, e)) != SP_OK)
         return rc;
-    *ret = (struct target){.ground = start + len == root->n ? ROOT : IMPLIED,
-        .first = f->first,
-        .name = NULL,
-        .type = DT_UNKNOWN};
+    *ret = (struct target){.ground = start + len == root->n ? ROOT : IMPLIED, .first = f->first};
     while (f->first < f->end &&
            sp_key_within(s->key.data, s->key.len, s->roots[f->first].p, s->roots[f->first].n))
         f->first++;
@@ -121,7 +114,7 @@ fault_item(struct sp_source *s, size_t about, enum sp_fault_kind kind, const cha
     struct sp_item *it;
     enum sp_code rc;
 
-    if ((rc = sp_item_new(s->key.data, s->key.len, NULL, "", &it, e)) != SP_OK)
+    if ((rc = sp_item_new(s->key.data, s->key.len, NULL, NULL, "", &it, e)) != SP_OK)
         return rc;
     if ((rc = sp_item_set_fault(it, s->key.data, about, kind, text, e)) != SP_OK) {
         sp_item_free(it);
@@ -151,7 +144,8 @@ next_name(struct sp_source *s, struct target *ret, bool *ret_more, struct sp_ite
     }
     if ((rc = sp_source_set_key(s, f->key_len, found.name, found.len, e)) != SP_OK)
         return rc;
-    if (f->folder.fd < 0 && (rc = sp_dir_use(f->folder.dir, &f->folder.fd, &why)) != SP_OK) {
+    rc = f->folder.open ? SP_OK : sp_dir_use(f->folder.dir, &f->folder.at, &why);
+    if (rc != SP_OK) {
         size_t about = f->key_len;
 
         if (rc != SP_ABSENT && !sp_folder_fault(&why)) {
@@ -165,7 +159,8 @@ next_name(struct sp_source *s, struct target *ret, bool *ret_more, struct sp_ite
         sp_err_context(&why, "not walked to its end");
         return fault_item(s, about, SP_FAULT_FOLDER, why.text, ret_item, e);
     }
-    *ret = (struct target){.ground = FOUND, .name = found.name, .type = found.type};
+    f->folder.open = true;
+    *ret = (struct target){.ground = FOUND, .listed = found};
     return SP_OK;
 }
 
@@ -181,31 +176,31 @@ excluded(struct sp_source *s, bool is_dir)
     return true;
 }
 
-/* Where the object is, and what is there. SP_ABSENT when nothing is. */
+/* Where the object is, and what is there. SP_ABSENT when nothing is. `again`: what the listing said
+ * has proved wrong. */
 static enum sp_code
-find(struct sp_source *s, const struct target *t, bool live, struct sp_place *at, struct statx *st,
-    struct sp_err *e)
+find(struct sp_source *s, const struct target *t, bool live, bool again, struct sp_place *at,
+    struct sp_found *found, struct sp_err *e)
 {
     const char *key = (const char *)s->key.data;
     struct sp_source_frame *top = s->nframes > 0 ? &s->frames[s->nframes - 1] : NULL;
-    int fd;
+    struct sp_found_how how = {.views = s->views,
+        .host = sp_dirs_host(s->dirs),
+        .key = s->key.data,
+        .key_len = s->key.len,
+        .one_file_system = s->one_file_system};
     enum sp_code rc;
 
     // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was found is in a folder
     if (t->ground == FOUND && !sp_views_switch(s->views, top->folder.dir, key, s->key.len)) {
-        *at = (struct sp_place){sp_dir_hold(top->folder.dir), t->name};
-        if (sp_source_stat(top->folder.fd, t->name, st) == 0)
-            return SP_OK;
-        return sp_fail_os(e, sp_source_domain(errno), errno, "cannot be looked at");
+        *at = (struct sp_place){sp_dir_hold(top->folder.dir), t->listed.name};
+        how.open = &top->folder.at;
+        how.listed = again ? NULL : &t->listed;
+        return sp_found_look(&how, at, found, e);
     }
     rc = live ? sp_views_find_live(s->views, key, s->key.len, at, e)
               : sp_views_find(s->views, key, s->key.len, at, e);
-    if (rc != SP_OK || (rc = sp_dir_use(at->dir, &fd, e)) != SP_OK)
-        return rc;
-    if (sp_source_stat(fd, at->name, st) != 0)
-        rc = sp_fail_os(e, sp_source_domain(errno), errno, "cannot be looked at");
-    sp_dir_unuse(at->dir);
-    return rc;
+    return rc == SP_OK ? sp_found_look(&how, at, found, e) : rc;
 }
 
 static enum sp_code
@@ -220,34 +215,53 @@ not_found(struct sp_source *s, const struct target *t, const struct sp_err *why,
     }
     if (t->ground == FOUND && !mounted && why->code == SP_ABSENT)
         return SP_OK; /* it went away since the folder was listed */
-    if (t->ground == FOUND && t->type == DT_UNKNOWN && (excluded(s, false) || excluded(s, true)))
+    if (t->ground == FOUND && t->listed.type == 0 && (excluded(s, false) || excluded(s, true)))
         return SP_OK;
     return fault_item(s, s->key.len,
         why->code == SP_ABSENT ? SP_FAULT_VANISHED : SP_FAULT_UNREADABLE, why->text, ret, e);
 }
 
+/* A volume that is mounted somewhere below itself has no end (Windows lets one do that). */
+static bool
+goes_round(const struct sp_source *s, const struct sp_found *found)
+{
+    for (size_t i = 0; i < s->nframes; i++) {
+        const struct sp_folder *f = &s->frames[i].folder;
+
+        if (f->list != NULL && sp_dir_known(f->dir)->device == found->device &&
+            sp_dir_known(f->dir)->file_id == found->entry.file_id)
+            return true;
+    }
+    return false;
+}
+
 /* A mount point that stays an empty folder. */
 static bool
-crossing(
-    struct sp_source *s, const struct target *t, const struct sp_place *at, const struct statx *st)
+crossing(struct sp_source *s, const struct target *t, const struct sp_place *at,
+    const struct sp_found *found)
 {
     enum sp_view_here here = sp_views_here(s->views, s->key.data, s->key.len);
     const struct sp_folder *top;
 
-    if (t->ground != FOUND || here != SP_VIEW_NONE)
-        return t->ground == FOUND && here == SP_VIEW_SKIPPED;
-    top = &s->frames[s->nframes - 1].folder;
-    if (sp_stat_device(st) == sp_dir_device(top->dir))
+    if (t->ground != FOUND)
         return false;
-    return s->one_file_system || sp_folder_made_up(top->fd, at->name);
+    if (here == SP_VIEW_SKIPPED || found->closed)
+        return true;
+    top = &s->frames[s->nframes - 1].folder;
+    if (found->mounted && goes_round(s, found))
+        return true;
+    if (here != SP_VIEW_NONE || found->device == sp_dir_known(top->dir)->device)
+        return false;
+    return s->one_file_system || sp_found_made_up(top->at, at->name);
 }
 
 /* What comes of a folder beside its item: the frame that is walked next. */
 static enum sp_code
 open_frame(struct sp_source *s, const struct target *t, const struct sp_place *at,
-    const struct statx *st, struct sp_item *it, struct sp_err *e)
+    const struct sp_found *found, struct sp_item *it, struct sp_err *e)
 {
-    struct sp_source_frame f = {.folder.fd = -1, .key_len = s->key.len};
+    const struct sp_dir_known seen = {.device = found->device, .file_id = found->entry.file_id};
+    struct sp_source_frame f = {.key_len = s->key.len};
     uint64_t left_out = 0;
     enum sp_code rc;
 
@@ -256,11 +270,11 @@ open_frame(struct sp_source *s, const struct target *t, const struct sp_place *a
         f.end = t->end;
         return push(s, &f, e);
     }
-    if (crossing(s, t, at, st)) {
+    if (crossing(s, t, at, found)) {
         s->counts.crossed++;
         return SP_OK;
     }
-    rc = sp_folder_enter(&s->folders, at, st, it, &f.folder, &left_out, e);
+    rc = sp_folder_enter(&s->folders, at, &seen, it, &f.folder, &left_out, e);
     if (rc != SP_OK || f.folder.list == NULL)
         return rc;
     s->counts.excluded += left_out;
@@ -272,23 +286,27 @@ open_frame(struct sp_source *s, const struct target *t, const struct sp_place *a
 /* SP_CHANGED: it was replaced between two looks. SP_ABSENT: it went away between them. */
 static enum sp_code
 make_item(struct sp_source *s, const struct target *t, const struct sp_place *at,
-    const struct statx *st, struct sp_item **ret, struct sp_err *e)
+    struct sp_found *found, struct sp_item **ret, struct sp_err *e)
 {
     struct sp_item *it;
     enum sp_code rc;
 
-    if ((rc = sp_item_new(s->key.data, s->key.len, at->dir, at->name, &it, e)) != SP_OK)
+    found->entry.attributes = found->attributes;
+    rc = sp_item_new(s->key.data, s->key.len, &found->entry, at->dir, at->name, &it, e);
+    if (rc != SP_OK)
         return rc;
-    sp_stat_fill(it->entry, st);
-    sp_stat_recheck(it->entry, sp_dir_kind(at->dir)->instant_ns);
+    if (at->dir != NULL) {
+        sp_item_recheck(it->entry, sp_dir_kind(at->dir)->instant_ns);
+        rc = device_ordinal(s, found->device, &it->entry->device, e);
+    }
     if (t->ground == IMPLIED)
         it->entry->flags |= SP_ENTRY_IMPLIED;
-    if ((rc = device_ordinal(s, sp_stat_device(st), &it->entry->device, e)) == SP_OK) {
+    if (rc == SP_OK) {
         if (it->entry->type == 0)
             rc = sp_item_set_fault(it, s->key.data, s->key.len, SP_FAULT_UNREADABLE,
                 "is of a kind that this program does not know", e);
         else if (it->entry->type == SP_ENTRY_DIR)
-            rc = open_frame(s, t, at, st, it, e);
+            rc = open_frame(s, t, at, found, it, e);
         else if (t->ground == IMPLIED)
             rc = sp_fail(e, SP_CHANGED, SP_DOM_SOURCE, "it is no longer a folder");
     }
@@ -306,26 +324,29 @@ look(struct sp_source *s, const struct target *t, struct sp_item **ret, struct s
     struct sp_err why = {0};
     enum sp_code rc = SP_OK;
 
-    if (t->ground == FOUND && t->type != DT_UNKNOWN && excluded(s, t->type == DT_DIR))
+    if (t->ground == FOUND && t->listed.type != 0 && excluded(s, t->listed.type == SP_ENTRY_DIR))
         return SP_OK;
     for (int tries = 0; tries < TRIES; tries++) {
         struct sp_place at = {0};
-        struct statx st;
+        struct sp_found found = {0};
 
-        rc = find(s, t, false, &at, &st, &why);
+        rc = find(s, t, false, tries > 0, &at, &found, &why);
         /* A mount point may be missing in the shadow that lies below it. */
         if (rc == SP_ABSENT && t->ground == IMPLIED) {
             sp_dir_release(at.dir);
             at.dir = NULL;
-            rc = find(s, t, true, &at, &st, &why);
+            sp_found_clear(&found);
+            rc = find(s, t, true, true, &at, &found, &why);
         }
-        if (rc == SP_OK && t->ground == FOUND && t->type == DT_UNKNOWN &&
-            excluded(s, S_ISDIR(st.stx_mode))) {
+        if (rc == SP_OK && t->ground == FOUND && t->listed.type == 0 &&
+            excluded(s, found.entry.type == SP_ENTRY_DIR)) {
+            sp_found_clear(&found);
             sp_dir_release(at.dir);
             return SP_OK;
         }
         if (rc == SP_OK)
-            rc = make_item(s, t, &at, &st, ret, &why);
+            rc = make_item(s, t, &at, &found, ret, &why);
+        sp_found_clear(&found);
         sp_dir_release(at.dir);
         if (rc == SP_OK)
             return SP_OK;

@@ -1,12 +1,13 @@
-#ifndef SP_CLIENT_SOURCE_POSIX_H
-#define SP_CLIENT_SOURCE_POSIX_H
+#ifndef SP_CLIENT_SOURCE_IMPL_H
+#define SP_CLIENT_SOURCE_IMPL_H
 
-/* The inside of a source, shared by source_posix.c (opening) and walk_posix.c (walking). */
+/* The inside of a source, shared by source.c (opening) and walk.c (walking). */
 
 #include "base/buf.h"
-#include "client/folder_posix.h"
+#include "client/folder.h"
+#include "client/found.h"
 #include "client/source.h"
-#include "client/view_posix.h"
+#include "client/view.h"
 
 struct sp_source_frame {
     struct sp_folder folder; /* folder.list NULL: above the roots */

@@ -1,13 +1,12 @@
-#include "client/source_posix.h"
+#include "client/source_impl.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/path.h"
-#include "client/stat_posix.h"
+#include "client/dir_os.h"
 
-#define MOST_OPEN 64 /* folders; see dir_posix.h */
+#define MOST_OPEN 64 /* folders; see dir.h */
 
 static enum sp_code
 fail_root(struct sp_err *e, const struct sp_bytes *root, enum sp_code code, const char *what)
@@ -66,20 +65,22 @@ static enum sp_code
 check_root(struct sp_source *s, const struct sp_bytes *root, struct sp_err *e)
 {
     struct sp_place at = {0};
-    struct statx st;
-    int fd;
+    struct sp_found found = {0};
+    struct sp_found_how how = {.views = s->views, .host = sp_dirs_host(s->dirs)};
     enum sp_code rc;
 
     if ((rc = sp_source_set_key(s, 0, root->p, root->n, e)) != SP_OK)
         return rc;
-    if ((rc = sp_views_find(s->views, (const char *)s->key.data, s->key.len, &at, e)) != SP_OK ||
-        (rc = sp_dir_use(at.dir, &fd, e)) != SP_OK)
-        goto out;
-    if (sp_source_stat(fd, at.name, &st) != 0)
-        rc = sp_fail_os(e, sp_source_domain(errno), errno, "it cannot be looked at");
-    sp_dir_unuse(at.dir);
-out:
+    how.key = s->key.data;
+    how.key_len = s->key.len;
+    if ((rc = sp_views_find(s->views, (const char *)s->key.data, s->key.len, &at, e)) == SP_OK)
+        rc = sp_found_look(&how, &at, &found, e);
+    sp_found_clear(&found);
+    if (rc == SP_OK && at.dir == NULL)
+        rc = SP_UNSUPPORTED;
     sp_dir_release(at.dir);
+    if (rc == SP_UNSUPPORTED)
+        return fail_root(e, root, SP_INVALID, "is no folder of this system: name its drives");
     if (rc == SP_ABSENT)
         return fail_root(e, root, rc, "does not exist");
     if (rc == SP_CHANGED)
@@ -100,6 +101,7 @@ sp_source_open(const struct sp_env *env, const struct sp_source_options *o, stru
     struct sp_err *e)
 {
     struct sp_source *s = calloc(1, sizeof *s);
+    struct sp_source_host *host = NULL;
     enum sp_code rc;
 
     if (s == NULL || (s->folders.buffer = malloc(SP_LISTING_BUFFER)) == NULL ||
@@ -114,7 +116,8 @@ sp_source_open(const struct sp_env *env, const struct sp_source_options *o, stru
     s->folders.temp_dir = s->temp_dir;
     s->folders.cachedir_tag = o->cachedir_tag;
     if ((rc = copy_roots(s, o, e)) != SP_OK ||
-        (rc = sp_dirs_new(MOST_OPEN, &s->dirs, e)) != SP_OK ||
+        (rc = sp_source_host_new(&s->env, o, &host, e)) != SP_OK ||
+        (rc = sp_dirs_new(MOST_OPEN, host, &s->dirs, e)) != SP_OK ||
         (rc = sp_views_new(o, s->dirs, &s->views, e)) != SP_OK)
         goto out;
     for (size_t i = 0; i < s->nroots; i++)
@@ -151,4 +154,10 @@ void
 sp_source_counts(const struct sp_source *s, struct sp_source_counts *ret)
 {
     *ret = s->counts;
+}
+
+bool
+sp_source_note(struct sp_source *s, size_t i, struct sp_buf *ret)
+{
+    return sp_source_host_note(sp_dirs_host(s->dirs), i, ret);
 }

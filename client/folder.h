@@ -1,16 +1,17 @@
-#ifndef SP_CLIENT_FOLDER_POSIX_H
-#define SP_CLIENT_FOLDER_POSIX_H
+#ifndef SP_CLIENT_FOLDER_H
+#define SP_CLIENT_FOLDER_H
 
 /* Entering one folder of the walk: opened, listed, and its CACHEDIR.TAG heeded. */
 
-#include "client/dir_posix.h"
-#include "client/item_posix.h"
-#include "client/listing_posix.h"
-#include "client/view_posix.h"
+#include "client/dir.h"
+#include "client/item.h"
+#include "client/listing.h"
+#include "client/view.h"
 
 struct sp_folder {
     struct sp_source_dir *dir;
-    int fd; /* of dir, in use; -1: not now */
+    union sp_dir_at at; /* of dir, in use */
+    bool open;          /* false: not now */
     struct sp_listing *list;
 };
 struct sp_folder_options {
@@ -24,13 +25,16 @@ struct sp_folder_options {
  * is NULL when there is nothing to walk. SP_ABSENT: it is gone; SP_CHANGED: something else is there
  * now; all other codes end the run. */
 enum sp_code sp_folder_enter(const struct sp_folder_options *o, const struct sp_place *at,
-    const struct statx *seen, struct sp_item *it, struct sp_folder *ret, uint64_t *ret_left_out,
-    struct sp_err *e);
+    const struct sp_dir_known *seen, struct sp_item *it, struct sp_folder *ret,
+    uint64_t *ret_left_out, struct sp_err *e);
 void sp_folder_leave(struct sp_folder *f); /* lets go of everything */
-/* `name` in `dir` is the root of a file system that the kernel makes up: proc, sysfs, cgroups, an
- * automount point not yet mounted. */
-bool sp_folder_made_up(int dir, const char *name);
 /* Whether an error is the source's, thus of one object, or ends the walk. */
 bool sp_folder_fault(const struct sp_err *e);
+
+/* What the platform gives: the names of an open folder (`root`: of a volume), and whether the
+ * CACHEDIR.TAG in it is one (https://bford.info/cachedir/). */
+enum sp_code sp_folder_os_list(const struct sp_folder_options *o, struct sp_source_host *host,
+    union sp_dir_at at, bool root, struct sp_listing **ret, struct sp_err *e);
+bool sp_folder_os_has_cache_tag(struct sp_source_host *host, union sp_dir_at dir);
 
 #endif

@@ -1,9 +1,9 @@
-#ifndef SP_CLIENT_VIEW_POSIX_H
-#define SP_CLIENT_VIEW_POSIX_H
+#ifndef SP_CLIENT_VIEW_H
+#define SP_CLIENT_VIEW_H
 
 /* Where the object of a key is read: the views of source.h, over folder handles. One thread. */
 
-#include "client/dir_posix.h"
+#include "client/dir.h"
 #include "client/source.h"
 
 struct sp_views;

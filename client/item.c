@@ -1,28 +1,30 @@
-#include "client/item_posix.h"
+#include "client/item.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 enum sp_code
-sp_item_new(const void *key, size_t key_len, struct sp_source_dir *dir, const char *name,
-    struct sp_item **ret, struct sp_err *e)
+sp_item_new(const void *key, size_t key_len, const struct sp_entry *known,
+    struct sp_source_dir *dir, const char *name, struct sp_item **ret, struct sp_err *e)
 {
     size_t n = strlen(name);
     struct sp_item *it = calloc(1, sizeof *it + n + 1);
-    uint8_t *own;
+    struct sp_entry en = {.user = "", .group = ""};
+    enum sp_code rc;
 
     if (it == NULL)
         return sp_fail_nomem(e);
-    if ((it->entry = calloc(1, sizeof *it->entry + key_len + 1)) == NULL) {
+    if (known != NULL)
+        en = *known;
+    en.key = key;
+    en.key_len = key_len;
+    en.user = en.group = "";
+    if ((rc = sp_entry_copy(&en, &it->entry, e)) != SP_OK) {
         free(it);
-        return sp_fail_nomem(e);
+        return rc;
     }
-    own = (uint8_t *)(it->entry + 1);
-    if (key_len > 0)
-        memcpy(own, key, key_len);
-    it->entry->key = own;
-    it->entry->key_len = key_len;
-    it->entry->user = it->entry->group = "";
     it->name = (char *)(it + 1);
     memcpy(it->name, name, n + 1);
     if (dir != NULL) {
@@ -71,4 +73,14 @@ sp_item_free(struct sp_item *it)
     free(it->entry);
     sp_dir_release(it->dir);
     free(it);
+}
+
+void
+sp_item_recheck(struct sp_entry *en, int64_t instant_ns)
+{
+    int64_t before;
+
+    before = instant_ns < INT64_MIN + 2 * SP_SECOND ? INT64_MIN : instant_ns - 2 * SP_SECOND;
+    if (en->mtime_ns > before || en->ctime_ns > before)
+        en->flags |= SP_ENTRY_RECHECK;
 }

@@ -1,0 +1,68 @@
+#include "client/found.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "client/dir_posix.h"
+#include "client/stat_posix.h"
+
+/* Not in every linux/magic.h. */
+#define CONFIGFS 0x62656570
+#define FUSECTL 0x65735543
+#define MQUEUE 0x19800202
+#define RPC_PIPEFS 0x67596969
+
+bool
+sp_found_made_up(union sp_dir_at dir, const char *name)
+{
+    static const uint32_t kinds[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+        SELINUX_MAGIC, SMACK_MAGIC, BPF_FS_MAGIC, PSTOREFS_MAGIC, BINFMTFS_MAGIC,
+        AUTOFS_SUPER_MAGIC, NSFS_MAGIC, EFIVARFS_MAGIC, RDTGROUP_SUPER_MAGIC, HUGETLBFS_MAGIC,
+        CONFIGFS, FUSECTL, MQUEUE, RPC_PIPEFS};
+    struct statfs fs;
+    bool found = false;
+    /* Without O_DIRECTORY: that would set off an automount. */
+    int fd = sp_source_openat(dir.fd, name, O_PATH);
+
+    if (fd < 0)
+        return false;
+    if (fstatfs(fd, &fs) == 0)
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+            found = found || (uint32_t)fs.f_type == kinds[i];
+    (void)close(fd);
+    return found;
+}
+
+void
+sp_found_clear(struct sp_found *f)
+{
+    (void)f;
+}
+
+enum sp_code
+sp_found_look(
+    const struct sp_found_how *how, struct sp_place *at, struct sp_found *ret, struct sp_err *e)
+{
+    union sp_dir_at dir = {0};
+    struct statx st;
+    enum sp_code rc = SP_OK;
+
+    if (how->open != NULL)
+        dir = *how->open;
+    else if ((rc = sp_dir_use(at->dir, &dir, e)) != SP_OK)
+        return rc;
+    if (sp_source_stat(dir.fd, at->name, &st) != 0)
+        rc = sp_fail_os(e, sp_source_domain(errno), errno, "cannot be looked at");
+    if (how->open == NULL)
+        sp_dir_unuse(at->dir);
+    if (rc != SP_OK)
+        return rc;
+    sp_stat_fill(&ret->entry, &st);
+    ret->device = sp_stat_device(&st);
+    return SP_OK;
+}
