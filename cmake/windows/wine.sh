@@ -9,8 +9,6 @@ export WINEPREFIX=${WINEPREFIX:-$top/build/wine}
 export WINEDEBUG=${WINEDEBUG:--all}
 export WINEDLLOVERRIDES=${WINEDLLOVERRIDES:-mscoree,mshtml=}
 unset DISPLAY WAYLAND_DISPLAY
-# Where tests make their folders, in the words of Windows.
-export TMPDIR='C:/test'
 
 # One maker; the others wait until the prefix is whole.
 mkdir -p "$(dirname "$WINEPREFIX")"
@@ -19,7 +17,6 @@ if [[ ! -e $WINEPREFIX/.stillpoint ]]; then
         flock 9
         [[ ! -e $WINEPREFIX/.stillpoint ]] || exit 0
         { wineboot --init && wine winecfg -v win10 && wineserver -w; } >&2
-        mkdir -p "$WINEPREFIX/drive_c/test"
         touch "$WINEPREFIX/.stillpoint"
     ) 9>"$WINEPREFIX.lock" 2>"$WINEPREFIX.log" || {
         cat "$WINEPREFIX.log" >&2

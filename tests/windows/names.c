@@ -17,6 +17,24 @@ widen(wchar_t *to, int size, const char *s)
     return MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, s, -1, to, size) > 0;
 }
 
+/* Before main: where tests make their folders, in the words that the product takes for an absolute
+ * path. What TMPDIR says outside is Wine's own business, and a path of the other system. */
+__attribute__((constructor)) static void
+set_folder(void)
+{
+    const wchar_t *temp = _wgetenv(L"TEMP");
+    wchar_t folder[PATH_MAX_WIDE];
+
+    if (temp == NULL || wcslen(temp) >= PATH_MAX_WIDE)
+        abort();
+    wcscpy(folder, temp);
+    for (wchar_t *c = folder; *c != L'\0'; c++)
+        if (*c == L'\\')
+            *c = L'/';
+    if (_wputenv_s(L"TMPDIR", folder) != 0)
+        abort();
+}
+
 int
 test_mkdir(const char *path)
 {

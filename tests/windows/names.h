@@ -3,7 +3,7 @@
 
 /* Seen by every test on Windows before its own first line (sp_test in cmake/stillpoint.cmake): the
  * few names of POSIX by which the tests, not the product, make folders and set variables. What
- * needs more of POSIX than this is a POSIX test. Paths are UTF-8. */
+ * needs more of POSIX than this is a POSIX test. Paths are UTF-8; TMPDIR is Windows' own TEMP. */
 
 #include <direct.h>
 #include <io.h>
