@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <wchar.h>
 
+#include "base/os.h"
+
 /* The user whom this process acts for; *ret malloc'd, the SID inside. */
 static enum sp_code
 this_user(TOKEN_USER **ret, struct sp_err *e)
@@ -108,5 +110,39 @@ sp_win32_owner_trusted(const wchar_t *path, bool *ret, struct sp_err *e)
         (void)CloseHandle(h);
     (void)LocalFree(descriptor);
     free(user);
+    return rc;
+}
+
+enum sp_code
+sp_win32_check_ours(const char *path, struct sp_err *e)
+{
+    struct sp_os_stat st;
+    struct sp_err why = {0};
+    wchar_t *wide = NULL;
+    bool trusted = false;
+    enum sp_code rc = sp_os_system.stat(sp_os_system.self, path, &st, &why);
+
+    if (rc == SP_ABSENT)
+        return SP_OK;
+    if (rc != SP_OK) {
+        *e = why;
+        return rc;
+    }
+    if (st.type != SP_OS_DIR)
+        return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+            "%s is not a folder: what an administrator's runs obey must not be led elsewhere; "
+            "remove "
+            "it",
+            path);
+    if ((rc = sp_win32_path(path, &wide, e)) != SP_OK)
+        return rc;
+    rc = sp_win32_owner_trusted(wide, &trusted, e);
+    free(wide);
+    if (rc == SP_OK && !trusted)
+        rc = sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+            "%s belongs to another user, who could change what runs here with an administrator's "
+            "rights; look at what is in it, then remove it or give it to the administrators "
+            "(icacls \"%s\" /setowner *S-1-5-32-544 /T)",
+            path, path);
     return rc;
 }

@@ -49,13 +49,23 @@ sp_sleep_ms(uint32_t ms)
     }
 }
 
-/* Windows has rules of summer time by year for the zone that is set, and these calls use them
- * (learn.microsoft.com/windows/win32/api/timezoneapi); localtime of the C library has this year's
- * only, and mktime nothing before 1970. */
+/* Windows has rules of summer time by year for the zone that is set
+ * (learn.microsoft.com/windows/win32/api/timezoneapi/nf-timezoneapi-gettimezoneinformationforyear);
+ * localtime of the C library has this year's only, and mktime nothing before 1970. */
+static bool
+rules_of(int year, TIME_ZONE_INFORMATION *ret)
+{
+    DYNAMIC_TIME_ZONE_INFORMATION zone;
+
+    return GetDynamicTimeZoneInformation(&zone) != TIME_ZONE_ID_INVALID &&
+           GetTimeZoneInformationForYear((USHORT)year, &zone, ret);
+}
+
 bool
 sp_civil_local(int64_t seconds, struct sp_civil *ret)
 {
     int64_t since = seconds + INT64_C(11644473600); /* 1601 */
+    TIME_ZONE_INFORMATION rules;
     SYSTEMTIME utc, local;
     ULARGE_INTEGER units;
     FILETIME t;
@@ -65,7 +75,8 @@ sp_civil_local(int64_t seconds, struct sp_civil *ret)
     units.QuadPart = (uint64_t)since * 10000000;
     t.dwLowDateTime = units.LowPart;
     t.dwHighDateTime = units.HighPart;
-    if (!FileTimeToSystemTime(&t, &utc) || !SystemTimeToTzSpecificLocalTimeEx(NULL, &utc, &local))
+    if (!FileTimeToSystemTime(&t, &utc) || !rules_of(utc.wYear, &rules) ||
+        !SystemTimeToTzSpecificLocalTime(&rules, &utc, &local))
         return false;
     *ret = (struct sp_civil){
         local.wYear, local.wMonth, local.wDay, local.wHour, local.wMinute, local.wSecond};
@@ -75,6 +86,7 @@ sp_civil_local(int64_t seconds, struct sp_civil *ret)
 bool
 sp_civil_seconds(const struct sp_civil *c, int64_t *ret_seconds)
 {
+    TIME_ZONE_INFORMATION rules;
     SYSTEMTIME local, utc;
     FILETIME t;
 
@@ -85,7 +97,8 @@ sp_civil_seconds(const struct sp_civil *c, int64_t *ret_seconds)
     local.wHour = (WORD)c->hour;
     local.wMinute = (WORD)c->minute;
     local.wSecond = (WORD)c->second;
-    if (!TzSpecificLocalTimeToSystemTimeEx(NULL, &local, &utc) || !SystemTimeToFileTime(&utc, &t))
+    if (!rules_of(c->year, &rules) || !TzSpecificLocalTimeToSystemTime(&rules, &local, &utc) ||
+        !SystemTimeToFileTime(&utc, &t))
         return false;
     *ret_seconds = (int64_t)(((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime) / 10000000) -
                    INT64_C(11644473600);

@@ -1,6 +1,6 @@
-/* Absolute Windows paths and keys: see path.h. The first component of a key is "C:",
- * `\\server\share` or `\\?\Volume{…}`. A key whose first component is none of these comes from
- * another system: it is shown, and may be given, as there ("/usr/share"). */
+/* Absolute Windows paths and keys: see path.h. The first component of a key is "C:", `\\server\share`
+ * or `\\?\Volume{…}`. A key whose first component is none of these comes from another system, and is
+ * shown as there ("/usr/share"). */
 
 #include "base/path.h"
 
@@ -23,26 +23,16 @@ fail_shown(struct sp_err *e, const char *path, const char *what)
 }
 
 static void
-push_components(struct sp_buf *key, const char *p, const char *separators)
+push_components(struct sp_buf *key, const char *p)
 {
     while (*p != '\0') {
-        size_t n = strcspn(p, separators);
+        size_t n = strcspn(p, "/");
 
         if (n > 0)
             sp_key_push(key, p, n);
         p += n;
         p += *p != '\0';
     }
-}
-
-/* "." and ".." mean places to whoever typed them, and none is left of a name of another system. */
-static enum sp_code
-foreign(const char *path, struct sp_buf *key, struct sp_err *e)
-{
-    push_components(key, path, "/");
-    if (!sp_key_valid(key->data, key->len))
-        return fail_shown(e, path, "has a component . or ..");
-    return SP_OK;
 }
 
 static bool
@@ -83,7 +73,7 @@ native(const char *path, struct sp_buf *key, struct sp_err *e)
 
         for (size_t i = 0; i < root; i++)
             sp_buf_put_u8(key, p[i] == '/' ? '\\' : (uint8_t)p[i]);
-        push_components(key, p + root, "/");
+        push_components(key, p + root);
     }
     sp_buf_free(&inside);
     return rc;
@@ -95,11 +85,7 @@ sp_key_from_path(const char *path, struct sp_buf *ret, struct sp_err *e)
     struct sp_buf key = SP_BUF_INIT;
     enum sp_code rc;
 
-    if (path[0] == '/' && path[1] != '/' && path[1] != '\\')
-        rc = foreign(path, &key, e);
-    else
-        rc = native(path, &key, e);
-    if (rc == SP_OK && (rc = sp_buf_ok(&key, e)) == SP_OK) {
+    if ((rc = native(path, &key, e)) == SP_OK && (rc = sp_buf_ok(&key, e)) == SP_OK) {
         sp_buf_put(ret, key.data, key.len);
         rc = sp_buf_ok(ret, e);
     }

@@ -70,42 +70,6 @@ known_folder(const KNOWNFOLDERID *id, const char *what, char **ret, struct sp_er
     return rc;
 }
 
-/* Every user may make folders in %ProgramData%: one that another made there before us is his, and
- * what lies in it (configuration, hooks) would be obeyed with our rights (R25). */
-static enum sp_code
-check_ours(const char *path, struct sp_err *e)
-{
-    struct sp_os_stat st;
-    struct sp_err why = {0};
-    wchar_t *wide = NULL;
-    bool trusted = false;
-    enum sp_code rc = sp_os_system.stat(sp_os_system.self, path, &st, &why);
-
-    if (rc == SP_ABSENT)
-        return SP_OK;
-    if (rc != SP_OK) {
-        *e = why;
-        return rc;
-    }
-    if (st.type != SP_OS_DIR)
-        return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-            "%s is not a folder: what an administrator's runs obey must not be led elsewhere; "
-            "remove "
-            "it",
-            path);
-    if ((rc = sp_win32_path(path, &wide, e)) != SP_OK)
-        return rc;
-    rc = sp_win32_owner_trusted(wide, &trusted, e);
-    free(wide);
-    if (rc == SP_OK && !trusted)
-        rc = sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-            "%s belongs to another user, who could change what runs here with an administrator's "
-            "rights; look at what is in it, then remove it or give it to the administrators "
-            "(icacls \"%s\" /setowner *S-1-5-32-544 /T)",
-            path, path);
-    return rc;
-}
-
 static const struct {
     const wchar_t *own; /* ours, before everything */
     const char *below;
@@ -137,7 +101,7 @@ sp_os_place(enum sp_os_place which, char **ret, struct sp_err *e)
         rc = sp_fail_nomem(e);
         goto out;
     }
-    if (admin && (rc = check_ours(ours, e)) != SP_OK)
+    if (admin && (rc = sp_win32_check_ours(ours, e)) != SP_OK)
         goto out;
     rc = sp_os_absolute(path, ret, e);
 out:

@@ -66,5 +66,7 @@ void sp_cmd_json_time(struct sp_json *j, const char *key, int64_t wall_ns);
 void sp_platform_start(void);
 /* Where the server's folder is when nobody says; lives as long as the program. */
 const char *sp_platform_dir(void);
+/* SP_REFUSED: another than the administrators may have made that folder. */
+enum sp_code sp_platform_dir_safe(const char *dir, struct sp_err *e);
 
 #endif

@@ -87,6 +87,7 @@ static enum sp_exit
 dispatch(struct sp_cmd *c, const struct shared *s)
 {
     const struct sp_command *command;
+    struct sp_err e = {0};
 
     if (s->version) {
         (void)printf("stillpointd %s\n", SP_VERSION);
@@ -109,6 +110,8 @@ dispatch(struct sp_cmd *c, const struct shared *s)
     c->argv++;
     if (s->no_value)
         return sp_cmd_usage(c, "option -D needs a value");
+    if (c->dir == sp_platform_dir() && sp_platform_dir_safe(c->dir, &e) != SP_OK)
+        return sp_cmd_fail(c, &e);
     return command->run(c);
 }
 

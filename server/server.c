@@ -1,6 +1,5 @@
 /* Opening, running and ending: see server.h and server_impl.h. */
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,8 +136,7 @@ raise_wall(struct sp_server *s, struct sp_err *e)
         return SP_OK;
     if (rc == SP_OK && !raised)
         sp_log(s->log, SP_LOG_WARN,
-            "this kernel has no Landlock: the server is not confined to its folder and the "
-            "repository");
+            "%s: the server is not confined to its folder and the repository", sp_wall_lack);
     return rc;
 }
 
@@ -205,6 +203,7 @@ open_loop(struct sp_server *s, struct sp_err *e)
 {
     int status = uv_loop_init(&s->loop);
     enum sp_code rc;
+    size_t i;
 
     if (status != 0)
         return sp_fail(e, SP_IO, SP_DOM_SELF, "no event loop: %s", uv_strerror(status));
@@ -217,16 +216,20 @@ open_loop(struct sp_server *s, struct sp_err *e)
     (void)uv_check_init(&s->loop, &s->after_poll);
     s->tick.data = s->stopper.data = s->after_poll.data = s;
     if (s->signals) {
-        (void)uv_signal_init(&s->loop, &s->sigterm);
-        (void)uv_signal_init(&s->loop, &s->sigint);
-        s->sigterm.data = s->sigint.data = s;
+        for (; sp_platform_ends[s->nends] != 0; s->nends++) {
+            (void)uv_signal_init(&s->loop, &s->ends[s->nends]);
+            s->ends[s->nends].data = s;
+        }
     }
     s->has_handles = true;
     (void)uv_timer_start(&s->tick, on_tick, 0, SP_TICK_MS);
     (void)uv_check_start(&s->after_poll, on_after_poll);
-    if (s->signals && ((status = uv_signal_start(&s->sigterm, on_signal, SIGTERM)) != 0 ||
-                          (status = uv_signal_start(&s->sigint, on_signal, SIGINT)) != 0))
-        return sp_fail(e, SP_IO, SP_DOM_SELF, "signals cannot be heard: %s", uv_strerror(status));
+    for (i = 0; i < s->nends; i++) {
+        status = uv_signal_start(&s->ends[i], on_signal, sp_platform_ends[i]);
+        if (status != 0)
+            return sp_fail(
+                e, SP_IO, SP_DOM_SELF, "signals cannot be heard: %s", uv_strerror(status));
+    }
     return SP_OK;
 }
 
@@ -284,16 +287,16 @@ sp_server_run(struct sp_server *s, struct sp_err *e)
 void
 sp_server_close(struct sp_server *s)
 {
+    size_t i;
+
     if (s->closing)
         return;
     s->closing = true;
     if (s->has_handles) {
         uv_close((uv_handle_t *)&s->tick, NULL);
         uv_close((uv_handle_t *)&s->after_poll, NULL);
-        if (s->signals) {
-            uv_close((uv_handle_t *)&s->sigterm, NULL);
-            uv_close((uv_handle_t *)&s->sigint, NULL);
-        }
+        for (i = 0; i < s->nends; i++)
+            uv_close((uv_handle_t *)&s->ends[i], NULL);
     }
     if (s->calls != NULL)
         sp_loop_queue_close(s->calls);

@@ -30,6 +30,10 @@
 #define SP_STOP_MS 8000 /* for sessions to end in order */
 #define SP_DIE_MS 10000 /* and then it ends */
 
+/* Of the platform (platform_posix.c, platform_win32.c): the signals that end a server, then 0. */
+#define SP_ENDS_MAX 4
+extern const int sp_platform_ends[SP_ENDS_MAX + 1];
+
 struct sp_conn;
 
 struct sp_server {
@@ -47,7 +51,8 @@ struct sp_server {
     struct sp_loop_queue *calls;
     struct sp_tls_context *tls;
     struct sp_listener *listener;
-    uv_signal_t sigterm, sigint;
+    uv_signal_t ends[SP_ENDS_MAX];
+    size_t nends;
     uv_timer_t tick, stopper;
     uv_check_t after_poll; /* streams go on when output was taken */
 

@@ -18,6 +18,7 @@
  * the mount was lost and came back is reached that way only. Not so the root: after a mount right below
  * it (/srv, /backup) was lost, the server has to be started again.
  * SP_ABSENT: a folder is not there. *ret_raised false: this platform or kernel has no such wall. */
+extern const char sp_wall_lack[]; /* why then, as the beginning of a sentence */
 enum sp_code
 sp_wall_raise(const char *const *folders, size_t n, bool *ret_raised, struct sp_err *e);
 

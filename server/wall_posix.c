@@ -19,6 +19,8 @@
 #define SCOPE_ALL                                                                                  \
     UINT64_C(3) /* from version 6: abstract sockets and signals to processes outside */
 
+const char sp_wall_lack[] = "this kernel has no Landlock";
+
 struct ruleset {
     uint64_t files, net, scoped;
 };

@@ -21,7 +21,7 @@ enum sp_code sp_journal_read(
     const struct sp_env *env, const char *file, struct sp_journal *ret, struct sp_err *e);
 void sp_journal_clear(struct sp_journal *j);
 
-/* Of the platform (process_linux.c): this process, and whether one still runs. */
+/* Of the platform (process_linux.c, process_win32.c): this process, and whether one still runs. */
 void sp_process_self(uint64_t *ret_pid, uint64_t *ret_start);
 bool sp_process_alive(uint64_t pid, uint64_t start);
 
