@@ -69,6 +69,10 @@ enum sp_code sp_ntfs_reparse_make(const void *target, size_t n, struct sp_buf *r
 /* A self-relative descriptor whose offsets, SIDs and ACLs lie inside it (MS-DTYP 2.4.6). */
 bool sp_ntfs_security_ok(const void *p, size_t n);
 
+/* A chain of FILE_FULL_EA_INFORMATION inside the buffer, as NtQueryEaFile gives it: the last has no
+ * next (MS-FSCC 2.4.16). Not empty. */
+bool sp_ntfs_ea_ok(const void *p, size_t n);
+
 /* What an entry without SP_ENTRY_WINDOWS is to Linux, and what one with it is: permission bits that
  * Linux shows for it: 0755 for folders, 0644, 0444 with READONLY. */
 uint32_t sp_ntfs_mode(const struct sp_entry *en);
