@@ -293,7 +293,7 @@ check_content(const struct sp_entry *en, struct sp_err *e)
             return sp_fail(e, SP_INVALID, SP_DOM_SELF, "a segment of an impossible length");
         total += n;
     }
-    if (total != en->size)
+    if (total != sp_entry_content(en))
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "segments that do not add up to the file");
     return SP_OK;
 }

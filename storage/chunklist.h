@@ -25,7 +25,7 @@ enum sp_code sp_list_writer_finish(struct sp_list_writer *w, const struct sp_seg
 void sp_list_writer_reset(struct sp_list_writer *w);
 
 struct sp_list_reader;
-/* `en` and `source` must outlive the reader. Refuses a tree whose lengths do not add up to en->size, deeper than 8
+/* `en` and `source` must outlive the reader. Refuses a tree whose lengths do not add up to size and extra, deeper than 8
  * levels, or of the wrong kind (SP_CORRUPT). A few nodes that refer to each other many times can stand for more
  * pieces than anyone could read: two holes side by side, which no writer makes, and pieces of less than 512
  * bytes on average behind the first 65536 are refused too. */

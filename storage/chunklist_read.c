@@ -34,7 +34,7 @@ struct sp_list_reader {
 static enum sp_code
 check_segments(const struct sp_entry *en, struct sp_err *e)
 {
-    uint64_t left = en->size;
+    uint64_t left = sp_entry_content(en);
 
     if (en->has_list)
         return SP_OK;
@@ -143,7 +143,7 @@ open_root(struct sp_list_reader *r, struct sp_err *e)
 
     if (r->opened)
         return SP_OK;
-    if ((rc = enter(r, &r->en->list, 0, r->en->size, e)) == SP_OK)
+    if ((rc = enter(r, &r->en->list, 0, sp_entry_content(r->en), e)) == SP_OK)
         r->opened = true;
     return rc;
 }
@@ -280,7 +280,7 @@ sp_list_reader_seek(struct sp_list_reader *r, uint64_t offset, struct sp_err *e)
      */
     while (r->depth > 0 && offset - r->frames[r->depth - 1].base >= r->frames[r->depth - 1].length)
         pop(r);
-    if (offset >= r->en->size) {
+    if (offset >= sp_entry_content(r->en)) {
         r->opened = true;
         return SP_OK;
     }

@@ -76,6 +76,9 @@ sp_entry_unchanged(const struct sp_entry *old, const struct sp_entry *now)
 {
     if ((old->flags & (SP_ENTRY_RECHECK | SP_ENTRY_UNREADABLE | SP_ENTRY_CHANGED)) != 0)
         return false;
+    /* A placeholder whose content came back from the cloud keeps its times. */
+    if (((old->flags ^ now->flags) & (SP_ENTRY_WINDOWS | SP_ENTRY_AWAY)) != 0)
+        return false;
     return old->type == now->type && old->size == now->size && old->mtime_ns == now->mtime_ns &&
            old->ctime_ns == now->ctime_ns && old->file_id == now->file_id;
 }
@@ -95,7 +98,7 @@ same_id(const struct sp_id *a, const struct sp_id *b)
 bool
 sp_entry_same_content(const struct sp_entry *a, const struct sp_entry *b)
 {
-    if (a->size != b->size || a->has_list != b->has_list || a->nsegments != b->nsegments)
+    if (a->size != b->size || a->extra != b->extra || a->has_list != b->has_list || a->nsegments != b->nsegments)
         return false;
     if (a->has_list)
         return same_id(&a->list, &b->list);
@@ -149,7 +152,7 @@ sp_entry_content_hash(const struct sp_entry *en, uint8_t ret[32], struct sp_err 
     enum sp_code rc;
 
     if (en->has_list) {
-        sp_buf_put_u64(&b, en->size);
+        sp_buf_put_u64(&b, sp_entry_content(en));
         sp_buf_put(&b, en->list.b, SP_ID_SIZE);
     }
     for (size_t i = 0; i < en->nsegments; i++) {

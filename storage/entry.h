@@ -87,7 +87,8 @@ sp_entry_content(const struct sp_entry *en)
 enum sp_code sp_entry_copy(const struct sp_entry *en, struct sp_entry **ret, struct sp_err *e);
 size_t sp_entry_memory(const struct sp_entry *en); /* what a copy takes, for bounding queues */
 /* What "unchanged" means (design §3): type, size, mtime, ctime and file id agree, and neither flag
- * RECHECK, UNREADABLE nor CHANGED is set in `old`. Never the device, never atime. */
+ * RECHECK, UNREADABLE nor CHANGED is set in `old`, and both or neither are of Windows, and away. Never the
+ * device, never atime, never `extra`: a listing does not know it. */
 bool sp_entry_unchanged(const struct sp_entry *old, const struct sp_entry *now);
 /* The same content by its chunks. */
 bool sp_entry_same_content(const struct sp_entry *a, const struct sp_entry *b);

@@ -138,6 +138,7 @@ sp_set_encode(const struct sp_set *s, struct sp_buf *ret, struct sp_err *e)
     m.bytes_stored = s->bytes_stored;
     m.applications = (uint32_t)s->applications;
     m.files_level = (uint32_t)s->files_level;
+    m.files_away = s->files_away;
     m.program = program;
     return pack(&m.base, SP_RECORD_MAX_CLEAR, ret, e);
 }
@@ -170,6 +171,7 @@ set_fill(const Sp__Format__SetClear *m, struct sp_set *s)
     s->bytes_stored = m->bytes_stored;
     s->applications = (enum sp_level)m->applications;
     s->files_level = (enum sp_level)m->files_level;
+    s->files_away = m->files_away;
     return sp_set_problem(s);
 }
 

@@ -28,6 +28,7 @@ struct sp_set { /* the clear part; plain values */
     int64_t started_ns, ended_ns;
     struct sp_id root;
     uint64_t entries, files, bytes, bytes_read, bytes_new, bytes_stored;
+    uint64_t files_away; /* placeholders: recorded without their content */
     enum sp_level applications, files_level;
     char program[64];
 };

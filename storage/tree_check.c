@@ -30,12 +30,28 @@ static const char *
 content_problem(const struct sp_entry *en)
 {
     if (en->type != SP_ENTRY_FILE)
-        return en->size != 0 || en->has_list || en->nsegments != 0 ? "content without a file"
-                                                                   : NULL;
+        return en->size != 0 || en->extra != 0 || en->has_list || en->nsegments != 0
+                   ? "content without a file"
+                   : NULL;
+    if (en->extra > UINT64_MAX - en->size)
+        return "more content than a number holds";
     if (en->has_list && en->nsegments != 0)
         return "content that is told twice";
     if (en->nsegments > SP_INLINE_SEGMENTS)
         return "too many segments";
+    return NULL;
+}
+
+/* What only Windows has. */
+static const char *
+windows_problem(const struct sp_entry *en)
+{
+    bool is_file = en->type == SP_ENTRY_FILE && (en->flags & SP_ENTRY_WINDOWS) != 0;
+
+    if (en->extra != 0 && !is_file)
+        return "content behind the content of what is no file of Windows";
+    if ((en->flags & SP_ENTRY_AWAY) != 0 && !is_file)
+        return "said to be kept elsewhere, and no file of Windows";
     return NULL;
 }
 
@@ -69,7 +85,7 @@ sp_entry_problem(const struct sp_entry *en)
     if (en->target_len > 0 &&
         (en->type != SP_ENTRY_LINK || memchr(en->target, 0, en->target_len) != NULL))
         return "an impossible link target";
-    if ((problem = content_problem(en)) != NULL)
+    if ((problem = content_problem(en)) != NULL || (problem = windows_problem(en)) != NULL)
         return problem;
     return attributes_problem(en);
 }

@@ -85,6 +85,8 @@ put_entry(struct sp_node_coder *k, const struct sp_entry *en, size_t shared)
         sp_wire_put_uint(b, 20, sp_refs_ordinal(&k->refs, &en->list));
     for (size_t i = 0; i < en->nattributes; i++)
         put_attribute(k, &en->attributes[i]);
+    sp_wire_put_sint(b, 22, en->atime_ns);
+    sp_wire_put_uint(b, 23, en->extra);
     sp_wire_put_item(&k->out, 2, b->data, b->len);
 }
 
@@ -183,7 +185,7 @@ size_t
 sp_entry_encoded_max(const struct sp_entry *en)
 {
     /* Tags and lengths of 2 + 5 bytes for the entry and each string, 2 + 10 for each number. */
-    size_t n = 7 + 16 * 12 + 5 * 7;
+    size_t n = 7 + 18 * 12 + 5 * 7;
 
     n += en->key_len + en->target_len + strlen(en->user) + strlen(en->group);
     n += en->nsegments * 24;

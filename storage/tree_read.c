@@ -57,7 +57,7 @@ sp_tree_reader_free(struct sp_tree_reader *r)
 #define ENTRY_U32                                                                                  \
     (BIT(1) | BIT(3) | BIT(4) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(20))
 #define ENTRY_REPEATED (BIT(19) | BIT(21))
-#define ENTRY_LAST 21
+#define ENTRY_LAST 23
 
 /* A copy that ends in NUL; NULL when there is a NUL inside. */
 static const char *
@@ -206,6 +206,12 @@ take_field(struct sp_tree_reader *r, const struct sp_wire_field *f)
     case 18:
         en->target = f->bytes.p;
         en->target_len = f->bytes.left;
+        break;
+    case 22:
+        en->atime_ns = sp_wire_zigzag(f->value);
+        break;
+    case 23:
+        en->extra = f->value;
         break;
     default:
         return take_content(r, f);

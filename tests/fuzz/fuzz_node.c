@@ -45,7 +45,7 @@ static const struct {
         int message;
     } inner[2];
 } messages[] = {[NODE] = {3, {{2, ENTRY}, {3, CHILD}}},
-    [ENTRY] = {21, {{19, SEGMENT}, {21, ATTRIBUTE}}},
+    [ENTRY] = {23, {{19, SEGMENT}, {21, ATTRIBUTE}}},
     [CHILD] = {4, {{0, 0}}},
     [SEGMENT] = {2, {{0, 0}}},
     [ATTRIBUTE] = {3, {{0, 0}}},

@@ -75,6 +75,46 @@ put_leaf(struct sp_buf *to, const char *folder, int64_t mtime_ns, const char *na
     return 74050;
 }
 
+/* A file of Windows with streams behind its content, one that is in the cloud, and their folder. */
+static void
+put_windows(void)
+{
+    static const uint8_t streams[] = {1, 1, 0, 0, 0, 's', 0x44, 2, 0, 0, 0, 0, 0, 0};
+    const struct sp_segment segments[] = {{1000, false, fuzz_id(100)}, {580, false, fuzz_id(101)}};
+    const struct sp_segment away[] = {{4096, true, {{0}}}};
+    const struct sp_attribute attributes[] = {
+        {"windows.attributes", (const uint8_t *)"\x20\0\0\0", 4, false, {{0}}},
+        {"windows.streams", streams, sizeof(streams), false, {{0}}}};
+    struct sp_entry en[3], *all[] = {&en[0], &en[1], &en[2]};
+    struct sp_buf ignored = SP_BUF_INIT;
+    struct sp_err e = {0};
+
+    for (size_t i = 0; i < 3; i++)
+        en[i] = (struct sp_entry){.key = (const uint8_t *)&"C:\0a\0C:\0b"[i == 2 ? 5 : 0],
+            .key_len = i == 0 ? 2 : 4,
+            .type = i == 0 ? SP_ENTRY_DIR : SP_ENTRY_FILE,
+            .flags = SP_ENTRY_WINDOWS,
+            .mtime_ns = 1000,
+            .atime_ns = 2000,
+            .links = 1,
+            .user = "",
+            .group = "",
+            .attributes = attributes,
+            .nattributes = 1};
+    en[1].size = 1000;
+    en[1].extra = 580;
+    en[1].segments = segments;
+    en[1].nsegments = 2;
+    en[1].nattributes = 2;
+    en[2].size = 4096;
+    en[2].flags |= SP_ENTRY_AWAY;
+    en[2].segments = away;
+    en[2].nsegments = 1;
+    FUZZ_OK(sp_tree_encode_entries(&coder, all, 3, &e));
+    put_coded(&ignored, SP_CHUNK_TREE, "leaf-windows");
+    sp_buf_free(&ignored);
+}
+
 static void
 put_root(struct sp_buf *to, unsigned first, unsigned second, uint64_t bytes)
 {
@@ -126,5 +166,6 @@ seed_nodes(void)
     sp_buf_free(&leaves);
     sp_buf_free(&lists);
     sp_buf_free(&list_root);
+    put_windows();
     sp_node_coder_free(&coder);
 }

@@ -69,7 +69,8 @@ SET_CLEAR = {
     6: ("previous", BYTES), 7: ("state", UINT), 8: ("started_ns", INT), 9: ("ended_ns", INT),
     10: ("root", BYTES), 11: ("entries", UINT), 12: ("files", UINT), 13: ("bytes", UINT),
     14: ("bytes_read", UINT), 15: ("bytes_new", UINT), 16: ("bytes_stored", UINT), 17: ("applications", UINT),
-    18: ("files_level", UINT), 19: ("program", TEXT), 20: ("group", BYTES)}
+    18: ("files_level", UINT), 19: ("program", TEXT), 20: ("group", BYTES),
+    21: ("files_away", UINT)}
 FAULT = {1: ("key", BYTES), 2: ("kind", UINT), 3: ("text", TEXT)}
 SET_SEALED = {
     1: ("set_id", BYTES), 2: ("host_name", TEXT), 3: ("roots", [BYTES]), 5: ("faults", [FAULT]),
@@ -87,7 +88,8 @@ ENTRY = {
     6: ("mtime_ns", SINT), 7: ("ctime_ns", SINT), 8: ("btime_ns", SINT), 9: ("file_id", UINT),
     10: ("device", UINT), 11: ("links", UINT), 12: ("mode", UINT), 13: ("uid", UINT), 14: ("gid", UINT),
     15: ("user", BYTES), 16: ("group", BYTES), 17: ("rdev", UINT), 18: ("target", BYTES),
-    19: ("segments", [SEGMENT]), 20: ("list_ref", UINT), 21: ("attributes", [ATTRIBUTE])}
+    19: ("segments", [SEGMENT]), 20: ("list_ref", UINT), 21: ("attributes", [ATTRIBUTE]),
+    22: ("atime_ns", SINT), 23: ("extra", UINT)}
 CHILD = {1: ("first", BYTES), 2: ("ref", UINT), 3: ("entries", UINT), 4: ("bytes", UINT)}
 TREE_NODE = {1: ("level", UINT), 2: ("entries", [ENTRY]), 3: ("children", [CHILD])}
 LIST_NODE = {1: ("level", UINT), 2: ("segments", [SEGMENT]), 3: ("children", [SEGMENT])}

@@ -16,7 +16,7 @@ import sys
 import time
 
 from format import Damage, need, sheet_key
-from repository import DATA, UNREADABLE, Repository, Verify, chunk_of, shown
+from repository import AWAY, DATA, EFS, UNREADABLE, WINDOWS, Repository, Verify, chunk_of, shown
 
 IMPLIED = 1
 FILE, FOLDER, SYMLINK, CHARACTER, BLOCK, FIFO, SOCKET = range(1, 8)
@@ -86,19 +86,40 @@ class Restore:
             raise Damage(f"type {entry.type} is unknown")
 
     def file(self, path, entry):
-        with open(path, "xb") as f:
-            end = 0
-            for length, chunk in self.r.content(entry):
-                if chunk:
-                    f.seek(end)
-                    f.write(self.r.data(length, chunk))
-                end += length
-            f.truncate(end)
-        need(end == entry.size or entry.flags & UNREADABLE, f"has {end} bytes instead of {entry.size}")
+        parts = [(path, entry.size)] + [(path + (b":$EFS" if kind == EFS else b":" + name), size)
+                                        for kind, name, size in self.r.parts(entry)]
+        segments, at, begin = list(self.r.content(entry)), 0, 0
+        got = sum(length for length, _ in segments)
+        if got != entry.size + entry.extra:
+            need(entry.flags & UNREADABLE, f"has {got} bytes instead of {entry.size + entry.extra}")
+            parts = [(path, got)]
+        for name, size in parts:
+            with open(name, "xb") as f:
+                while segments and (at < begin + size):
+                    length, chunk = segments[0]
+                    need(at + length <= begin + size or not chunk, "a chunk spans two parts")
+                    if chunk:
+                        f.seek(at - begin)
+                        f.write(self.r.data(length, chunk))
+                    if at + length > begin + size:  # a hole that goes on in the next part
+                        segments[0] = at + length - begin - size, None
+                        at = begin + size
+                        break
+                    at += length
+                    del segments[0]
+                f.truncate(size)
+            begin += size
+        if entry.flags & AWAY:  # zeros would be a lie
+            os.unlink(path)
+            raise Damage("its content was elsewhere when it was backed up" if len(parts) == 1
+                         else "it is encrypted by EFS: its raw data is beside it")
 
     def attributes(self, path, entry):
         """Owner first, which takes set-id bits and capabilities away; times last."""
         what = shown(entry.key)
+        if entry.flags & WINDOWS:  # POSIX has no place for the rest
+            self.r.attempt(what, lambda: os.utime(path, ns=(entry.mtime_ns,) * 2, follow_symlinks=False))
+            return
         if os.geteuid() == 0:
             self.r.attempt(what, lambda: os.lchown(path, entry.uid, entry.gid))
         for a in entry.attributes:

@@ -15,7 +15,8 @@ RECORD = re.compile(f"sets/({HEX32})/(\\d{{4}}-\\d{{2}})/(\\d{{8}}t\\d{{6}}z)-({
                     r"\.(set|checkpoint|completion|removal)$")
 PACK_KINDS = {"packs": (1, (1, 2, 5)), "nodes": (3, (3,))}  # folder: the pack's kind, the kinds of its blocks
 DATA, LIST, CATALOG = 1, 2, 3                               # kinds of chunks
-UNREADABLE = 4                                              # flag of an entry
+UNREADABLE, WINDOWS, AWAY = 4, 16, 32                       # flags of an entry
+STREAM, EFS = 1, 2                                          # kinds of parts
 BLOCKS_KEPT = 48
 
 
@@ -223,6 +224,26 @@ class Repository:
         for segment in entry.segments:
             yield segment.length, chunk_of(segment.ref, entry.refs) if segment.ref else None
 
+    def parts(self, entry):
+        """(kind, name, size) of what follows the file's own bytes."""
+        table = next((a for a in entry.attributes if a.name == b"windows.streams"), None)
+        if table is None:
+            return []
+        value = table.value if not table.ref else self.chunk(chunk_of(table.ref, entry.refs), DATA)[1]
+        found, at = [], 0
+        while at < len(value):
+            need(len(value) - at >= 5, "a table of parts that ends early")
+            kind, length = value[at], int.from_bytes(value[at + 1:at + 5], "little")
+            name, at = value[at + 5:at + 5 + length], at + 5 + length
+            need(len(value) - at >= 8, "a table of parts that ends early")
+            found.append((kind, name, int.from_bytes(value[at:at + 8], "little")))
+            at += 8
+        need(sum(size for _, _, size in found) == entry.extra, "parts that do not add up to what they are said to be")
+        need(len({name for _, name, _ in found}) == len(found), "two parts of one name")
+        need(all(kind == EFS and not name or kind == STREAM and name and not set(name) & set(b"\0/\\:")
+                 for kind, name, _ in found), "an impossible part")
+        return found
+
     def list_segments(self, list_id, level=None):
         refs, plaintext = self.chunk(list_id, LIST)
         node = decode(LIST_NODE, plaintext, canonical=True)
@@ -377,7 +398,22 @@ class Verify:
             if attribute.ref:
                 self.segment(None, chunk_of(attribute.ref, entry.refs))
         if entry.type == 1 and not entry.flags & UNREADABLE:
-            need(sum(self.segment(*s) for s in self.r.content(entry)) == entry.size, "its segments are not its size")
+            end = entry.size + entry.extra
+            need(end < 1 << 64, "more content than a number holds")
+            need(sum(self.segment(*s) for s in self.r.content(entry)) == end, "its segments are not its size")
+            borders, at = set(), entry.size
+            need(bool(entry.extra) == any(a.name == b"windows.streams" for a in entry.attributes),
+                 "parts without a table, or a table without parts")
+            for _, _, size in self.r.parts(entry):
+                borders.add(at)
+                at += size
+            at = 0
+            for length, chunk in self.r.content(entry):
+                need(not chunk or not any(at < b < at + length for b in borders), "a chunk spans two parts")
+                need(chunk is None or at >= entry.size or not entry.flags & AWAY, "content of what is away")
+                at += length
+        file = entry.type == 1 and entry.flags & WINDOWS
+        need(file or not (entry.extra or entry.flags & AWAY), "away, or with parts, and no file of Windows")
 
     def segment(self, length, chunk_id):
         if chunk_id:

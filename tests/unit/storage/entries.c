@@ -93,6 +93,20 @@ draw_attributes(
     }
 }
 
+/* Some of what it holds is not the file's own. */
+static void
+draw_windows(struct draws *d, struct sp_entry *en)
+{
+    en->flags |= SP_ENTRY_WINDOWS;
+    en->atime_ns = (int64_t)draw(d);
+    if (en->type != SP_ENTRY_FILE)
+        return;
+    if (draw_below(d, 4) == 0)
+        en->flags |= SP_ENTRY_AWAY;
+    en->extra = draw_below(d, en->size + 1);
+    en->size -= en->extra;
+}
+
 struct sp_entry *
 entry_draw(struct draws *d, const void *key, size_t key_len)
 {
@@ -128,6 +142,8 @@ entry_draw(struct draws *d, const void *key, size_t key_len)
     }
     if (en.type == SP_ENTRY_FILE)
         draw_content(d, &en, segments);
+    if (draw_below(d, 4) == 0)
+        draw_windows(d, &en);
     if (draw_below(d, 5) == 0)
         draw_attributes(d, &en, attributes, value);
     rc = sp_entry_copy(&en, &ret, &e);
@@ -218,5 +234,6 @@ bool
 entry_equal(const struct sp_entry *a, const struct sp_entry *b)
 {
     return sp_entry_same(a, b) && a->flags == b->flags && a->ctime_ns == b->ctime_ns &&
-           a->file_id == b->file_id && a->device == b->device;
+           a->file_id == b->file_id && a->device == b->device && a->atime_ns == b->atime_ns &&
+           a->extra == b->extra;
 }

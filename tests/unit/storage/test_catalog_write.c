@@ -437,6 +437,16 @@ what_the_writer_refuses(void **state)
     REFUSED("n", en.segments = s; en.nsegments = 3; en.size = 15);
     REFUSED("n", en.segments = s; en.nsegments = 33; en.size = 15);
     REFUSED("n", en.segments = s; en.nsegments = 2; en.size = 15; en.has_list = true);
+    REFUSED("n", en.segments = s; en.nsegments = 2; en.size = 10; en.extra = 5);
+    REFUSED("n", en.segments = s; en.nsegments = 2; en.size = 15; en.extra = 1;
+            en.flags = SP_ENTRY_WINDOWS);
+    REFUSED("n", en.segments = s; en.nsegments = 2; en.size = 10; en.extra = 4;
+            en.flags = SP_ENTRY_WINDOWS);
+    /* 15, if sums went around. */
+    REFUSED("n", en.segments = s; en.nsegments = 2; en.size = UINT64_MAX; en.extra = 16;
+            en.flags = SP_ENTRY_WINDOWS);
+    REFUSED("n", en.flags = SP_ENTRY_AWAY);
+    REFUSED("n", en.type = SP_ENTRY_DIR; en.flags = SP_ENTRY_WINDOWS | SP_ENTRY_AWAY);
     REFUSED("n", en.attributes = a; en.nattributes = 2);
     REFUSED("n", en.target = big; en.target_len = 1);
     REFUSED("n", en.attributes = a; en.nattributes = 1; a[0].value = big; a[0].len = 1 << 20);
@@ -463,6 +473,41 @@ what_the_writer_refuses(void **state)
     assert_memory_equal(&root, &plain, sizeof root);
     sp_catalog_writer_free(w);
     free(big);
+    nodes_free(&m);
+}
+
+/* The sums of a tree are of what the files themselves hold. */
+static void
+sums_are_of_the_files(void **state)
+{
+    const struct sp_segment s[] = {{.length = 10, .id = {{1}}}, {.length = 5, .hole = true}};
+    struct sp_catalog_writer *w = NULL;
+    struct sp_catalog_totals t;
+    struct sp_catalog *c = NULL;
+    const struct sp_entry *got = NULL;
+    struct sp_entry en = file_at("m");
+    struct sp_id root;
+    struct nodes m;
+
+    (void)state;
+    nodes_init(&m);
+    en.segments = s;
+    en.nsegments = 2;
+    en.flags = SP_ENTRY_WINDOWS;
+    en.size = 4;
+    en.extra = 11;
+    en.atime_ns = -6;
+    ok(sp_catalog_writer_new(tree_keys, &m.sink, &w, &err));
+    ok(sp_catalog_writer_add(w, &en, &err));
+    ok(sp_catalog_writer_finish(w, &root, &t, &err));
+    assert_true(t.files == 1 && t.bytes == 4);
+    ok(sp_catalog_open(&m.source, &root, &c, &err));
+    ok(sp_catalog_totals(c, &t, &err));
+    assert_true(t.entries == 1 && t.bytes == 4);
+    ok(sp_catalog_next(c, &got, &err));
+    assert_true(entry_equal(got, &en));
+    sp_catalog_free(c);
+    sp_catalog_writer_free(w);
     nodes_free(&m);
 }
 
@@ -512,6 +557,7 @@ main(void)
         cmocka_unit_test(nodes_keep_their_bounds),
         cmocka_unit_test(very_long_keys),
         cmocka_unit_test(what_the_writer_refuses),
+        cmocka_unit_test(sums_are_of_the_files),
         cmocka_unit_test(a_full_sink_ends_the_writer),
     };
 

@@ -369,7 +369,7 @@ read_all(struct nodes *m, const struct sp_entry *en)
     while ((rc = sp_list_reader_next(r, &s, &at, &more, &err)) == SP_OK && more)
         end = at + s.length;
     if (rc == SP_OK)
-        assert_true(end == en->size);
+        assert_true(end == sp_entry_content(en));
     sp_list_reader_free(r);
     return rc;
 }
@@ -395,6 +395,52 @@ inline_lies(void **state)
     gives(SP_CORRUPT, read_all(&m, &en));
     en.size = 0;
     gives(SP_OK, read_all(&m, &en));
+    nodes_free(&m);
+}
+
+/* What is behind the file's own bytes is of the content too, in the entry and in lists. */
+static void
+content_behind_the_file(void **state)
+{
+    struct draws d = {new_seed()};
+    struct sp_list_writer *w = NULL;
+    struct nodes m;
+
+    (void)state;
+    nodes_init(&m);
+    ok(sp_list_writer_new(hasher, &m.sink, &w, &err));
+    for (size_t n = 20; n <= 6000; n *= 10) {
+        struct file f = file_draw(&d, n, 4);
+        struct sp_entry en = file_write(w, &f);
+        struct sp_list_reader *r = NULL;
+        struct sp_segment s;
+        uint64_t at = 0, where;
+        bool more = false;
+
+        assert_int_equal(en.has_list, n > 20);
+        en.flags = SP_ENTRY_WINDOWS;
+        en.extra = draw_below(&d, en.size) + 1;
+        gives(SP_CORRUPT, read_all(&m, &en));
+        en.size -= en.extra;
+        gives(SP_OK, read_all(&m, &en));
+        ok(sp_list_reader_new(&m.source, &en, &r, &err));
+        for (int i = 0; i < 50; i++) {
+            where = en.size + draw_below(&d, en.extra);
+            ok(sp_list_reader_seek(r, where, &err));
+            ok(sp_list_reader_next(r, &s, &at, &more, &err));
+            assert_true(more && at <= where && where - at < s.length);
+        }
+        ok(sp_list_reader_seek(r, sp_entry_content(&en), &err));
+        ok(sp_list_reader_next(r, &s, &at, &more, &err));
+        assert_false(more);
+        sp_list_reader_free(r);
+        en.extra++;
+        gives(SP_CORRUPT, read_all(&m, &en));
+        en.extra -= 2;
+        gives(SP_CORRUPT, read_all(&m, &en));
+        free(f.s);
+    }
+    sp_list_writer_free(w);
     nodes_free(&m);
 }
 
@@ -549,6 +595,7 @@ main(void)
         cmocka_unit_test(nodes_keep_their_bounds),
         cmocka_unit_test(misuse_and_a_full_sink),
         cmocka_unit_test(inline_lies),
+        cmocka_unit_test(content_behind_the_file),
         cmocka_unit_test(what_could_not_be_read_has_no_content),
         cmocka_unit_test(tree_lies),
         cmocka_unit_test(a_source_that_gives_another_node),

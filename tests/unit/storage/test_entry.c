@@ -102,6 +102,18 @@ unchanged(void **state)
         old.flags = flag;
         assert_false(sp_entry_unchanged(&old, &now));
     }
+    old.flags = now.flags = SP_ENTRY_WINDOWS;
+    old.extra = 100; /* a listing does not know it */
+    old.atime_ns = 5;
+    assert_true(sp_entry_unchanged(&old, &now));
+    old.flags |= SP_ENTRY_AWAY;
+    assert_false(sp_entry_unchanged(&old, &now));
+    assert_false(sp_entry_unchanged(&now, &old));
+    now.flags |= SP_ENTRY_AWAY;
+    assert_true(sp_entry_unchanged(&old, &now));
+    now.flags = 0;
+    old.flags = SP_ENTRY_WINDOWS;
+    assert_false(sp_entry_unchanged(&old, &now));
 }
 
 static void
@@ -116,6 +128,7 @@ same(void **state)
     b.file_id = 77;
     b.device = 88;
     b.flags = SP_ENTRY_RECHECK | SP_ENTRY_IMPLIED;
+    b.atime_ns = 99;
     assert_true(sp_entry_same(&a, &b));
 #define DIFFERS(change)                                                                            \
     do {                                                                                           \
@@ -134,6 +147,9 @@ same(void **state)
     DIFFERS(b.type = SP_ENTRY_DIR);
     DIFFERS(b.flags |= SP_ENTRY_UNREADABLE);
     DIFFERS(b.flags |= SP_ENTRY_CHANGED);
+    DIFFERS(b.flags |= SP_ENTRY_WINDOWS);
+    DIFFERS(b.flags |= SP_ENTRY_AWAY);
+    DIFFERS(b.extra++);
     DIFFERS(b.size++);
     DIFFERS(b.mtime_ns++);
     DIFFERS(b.btime_ns++);
@@ -205,6 +221,11 @@ content_hash(void **state)
     bytes[0] = 22;
     bytes[13] = 6;
     ok(sp_sha256(bytes, 40, want, &err));
+    ok(sp_entry_content_hash(&a, got, &err));
+    assert_memory_equal(got, want, 32);
+
+    a.size = 12;
+    a.extra = 10;
     ok(sp_entry_content_hash(&a, got, &err));
     assert_memory_equal(got, want, 32);
 

@@ -21,7 +21,7 @@ struct raw {
     uint64_t shared;
     const char *suffix;
     size_t suffix_len;
-    uint64_t type, size, mode;
+    uint64_t type, flags, size, mode;
     const char *user;
     size_t user_len;
     const char *target;
@@ -30,7 +30,8 @@ struct raw {
     size_t nsegments;
     uint64_t list_ref;
     const char *attributes; /* encoded Attribute messages, each a byte of length and its bytes */
-    const char *tail;       /* bytes at the end of the entry */
+    uint64_t atime, extra;
+    const char *tail; /* bytes at the end of the entry */
     size_t tail_len;
 };
 #define KEY(s) .suffix = s, .suffix_len = sizeof s - 1
@@ -43,6 +44,7 @@ put_raw(struct sp_buf *out, const struct raw *x)
     sp_wire_put_uint(&b, 1, x->shared);
     sp_wire_put_bytes(&b, 2, x->suffix, x->suffix_len);
     sp_wire_put_uint(&b, 3, x->type);
+    sp_wire_put_uint(&b, 4, x->flags);
     sp_wire_put_uint(&b, 5, x->size);
     sp_wire_put_uint(&b, 12, x->mode);
     sp_wire_put_bytes(&b, 15, x->user, x->user_len);
@@ -56,6 +58,8 @@ put_raw(struct sp_buf *out, const struct raw *x)
     sp_wire_put_uint(&b, 20, x->list_ref);
     for (const char *a = x->attributes; a != NULL && *a != 0; a += 1 + *a)
         sp_wire_put_item(&b, 21, a + 1, (size_t)*a);
+    sp_wire_put_uint(&b, 22, x->atime);
+    sp_wire_put_uint(&b, 23, x->extra);
     sp_buf_put(&b, x->tail, x->tail_len);
     sp_wire_put_item(out, 2, b.data, b.len);
     sp_buf_free(&b);
@@ -199,6 +203,42 @@ fields(void **state)
     BAD(0, {KEY("a"), .type = 1, .tail = "\xf2\x01\x02x", .tail_len = 4});
     BAD(0, {KEY("a"), .type = 1, .tail = "\x20\x80\x80\x80\x80\x10", .tail_len = 6});
     BAD(0, {KEY("a"), .type = 1, .tail = "\x07", .tail_len = 1});
+}
+
+static void
+windows(void **state)
+{
+    static const uint64_t five[1][2] = {{5, 1}};
+    const uint64_t file = SP_ENTRY_WINDOWS, away = SP_ENTRY_WINDOWS | SP_ENTRY_AWAY;
+
+    (void)state;
+    GOOD(1, {KEY("a"), .type = 1, .flags = file, .size = 2, .segments = five, .nsegments = 1,
+                .extra = 3});
+    GOOD(1, {KEY("a"), .type = 1, .flags = away, .segments = five, .nsegments = 1, .extra = 5});
+    GOOD(0, {KEY("a"), .type = 1, .flags = away, .size = 1},
+        {KEY("b"), .type = 2, .flags = SP_ENTRY_WINDOWS, .atime = UINT64_MAX});
+    GOOD(0, {KEY("a"), .type = 1, .flags = file, .size = UINT64_MAX - 7, .extra = 7});
+    /* A sum that would begin at zero again. */
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .size = UINT64_MAX - 7, .extra = 8});
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .size = 1, .extra = UINT64_MAX});
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .size = UINT64_MAX, .extra = UINT64_MAX});
+    /* Of what is no file, or not of Windows. */
+    BAD(0, {KEY("a"), .type = 1, .extra = 1});
+    for (uint64_t type = 2; type <= 7; type++) {
+        GOOD(0, {KEY("a"), .type = type, .flags = file});
+        BAD(0, {KEY("a"), .type = type, .flags = file, .extra = 1});
+        BAD(0, {KEY("a"), .type = type, .flags = away});
+    }
+    BAD(0, {KEY("a"), .type = 1, .flags = SP_ENTRY_AWAY});
+    BAD(0, {KEY("a"), .type = 2, .flags = SP_ENTRY_AWAY});
+    /* Flags that nobody knows yet are let be. */
+    GOOD(0, {KEY("a"), .type = 1, .flags = 64});
+    GOOD(0, {KEY("a"), .type = 1, .flags = UINT32_C(1) << 31});
+    /* Grammar: of another kind, twice, out of order. */
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .tail = "\xba\x01\x01z", .tail_len = 4});
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .tail = "\xb2\x01\x01z", .tail_len = 4});
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .extra = 1, .tail = "\xb8\x01\x01", .tail_len = 3});
+    BAD(0, {KEY("a"), .type = 1, .flags = file, .extra = 1, .tail = "\xb0\x01\x01", .tail_len = 3});
 }
 
 static void
@@ -559,6 +599,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys),
         cmocka_unit_test(fields),
+        cmocka_unit_test(windows),
         cmocka_unit_test(long_keys),
         cmocka_unit_test(nodes_as_a_whole),
         cmocka_unit_test(children),

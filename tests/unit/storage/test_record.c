@@ -101,6 +101,7 @@ set_draw(struct draws *d)
     s.bytes_stored = draw(d);
     s.applications = (enum sp_level)draw_below(d, 4);
     s.files_level = (enum sp_level)draw_below(d, 4);
+    s.files_away = draw(d);
     strcpy(s.program, "stillpoint 0.1.0 linux");
     return s;
 }
@@ -176,6 +177,7 @@ same_set(const struct sp_set *a, const struct sp_set *b)
     assert_true(a->bytes_read == b->bytes_read && a->bytes_new == b->bytes_new);
     assert_true(a->bytes_stored == b->bytes_stored);
     assert_true(a->applications == b->applications && a->files_level == b->files_level);
+    assert_true(a->files_away == b->files_away);
 }
 
 static void

@@ -86,6 +86,7 @@ extreme_values_come_back(void **state)
         .mtime_ns = INT64_MIN,
         .ctime_ns = INT64_MAX,
         .btime_ns = -1,
+        .atime_ns = INT64_MIN,
         .file_id = UINT64_MAX,
         .device = UINT32_MAX,
         .links = UINT32_MAX,
@@ -185,6 +186,8 @@ same_entry(const struct sp_node *n, const Sp__Format__Entry *p, const struct sp_
     assert_true(p->rdev == en->rdev);
     same_bytes(&p->target, en->target, en->target_len);
     same_content(n, p, en);
+    assert_true(p->atime_ns == en->atime_ns);
+    assert_true(p->extra == en->extra);
 }
 
 static void
