@@ -59,6 +59,7 @@ backup_stats(struct backup *b, struct sp_backup_stats *ret)
     ret->audit_differences = atomic_load(&b->count.audit_differences);
     ret->bytes_total_guess = b->head.has_set ? b->last.bytes : 0;
     ret->faults = b->sealed.faults_total;
+    ret->files_away = b->files_away;
     ret->checkpoints = b->checkpoints;
 }
 
@@ -94,8 +95,8 @@ backup_fault_free(struct sp_fault *f)
 /* --- where the last run ended
  * ------------------------------------------------------------------------ */
 
-static void
-note(struct backup *b, const char *text)
+void
+backup_note(struct backup *b, const char *text)
 {
     if (b->events->note == NULL)
         return;
@@ -135,7 +136,7 @@ check_trust(struct backup *b, enum sp_record_type type, const uint8_t *record, s
     }
     *ret = rc == SP_OK;
     if (!*ret)
-        note(b, "the last set of this job is not signed by this host: its files are read again");
+        backup_note(b, "the last set of this job is not signed by this host: its files are read again");
     return SP_OK;
 }
 
@@ -229,9 +230,9 @@ look_at_head(struct backup *b, struct sp_backup_result *result, struct sp_err *e
         return rc;
     if (b->head.missing_more) { /* more than can be named: nothing is relied on */
         b->use_set = b->use_checkpoint = false;
-        note(b, "much of the last set is missing from the repository: everything is read again");
+        backup_note(b, "much of the last set is missing from the repository: everything is read again");
     } else if (b->head.nmissing > 0) {
-        note(b, "parts of the last set are missing from the repository: the files are read again");
+        backup_note(b, "parts of the last set are missing from the repository: the files are read again");
     } else { /* not whole, and it does not say why */
         b->use_set = b->use_set && b->head.set_whole;
         b->use_checkpoint = b->use_checkpoint && b->head.checkpoint_whole;
@@ -349,7 +350,7 @@ again(struct backup *b, struct sp_commit_result *committed, struct sp_id **owned
     b->use_set = !committed->missing_more;
     b->root_set = b->root;
     sp_commit_result_clear(committed);
-    note(b, "the store lacks parts of what this run relied on: the files concerned are read again");
+    backup_note(b, "the store lacks parts of what this run relied on: the files concerned are read again");
 }
 
 static void
@@ -365,6 +366,7 @@ forget_faults(struct backup *b)
     b->sealed.faults = NULL;
     b->sealed.nfaults = 0;
     b->sealed.faults_total = 0;
+    b->files_away = 0;
     b->fault_bytes = 0;
 }
 
@@ -459,9 +461,11 @@ sp_backup_run(const struct sp_env *env, struct sp_store *store, const struct sp_
         result.ended_ns = sp_clock_wall(env->clock);
         result.published_ns = committed.published_ns;
         *ret = result;
+        backup_tell_away(b);
     }
 
     forget_faults(b);
+    sp_buf_free(&b->away);
     sp_commit_result_clear(&committed);
     sp_store_head_clear(&b->head);
     free(owned);

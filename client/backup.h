@@ -50,6 +50,7 @@ struct sp_backup_stats {
     uint64_t files_new, files_changed, files_unchanged, files_audited;
     uint64_t bytes_read, bytes_new, bytes_stored, chunks_new;
     uint64_t files_vanished;
+    uint64_t files_away;           /* placeholders: recorded without their content */
     uint64_t bytes_total_guess;    /* from the parent, for progress; 0 unknown */
     uint64_t faults, audit_differences;
     uint64_t checkpoints;

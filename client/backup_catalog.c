@@ -130,6 +130,8 @@ add(struct cataloguer *c, struct work *w, struct sp_err *e)
         return SP_OK;
     if ((rc = write_entry(c, w, &written, e)) != SP_OK || !written)
         return rc;
+    if ((rc = backup_note_away(b, w->entry, e)) != SP_OK)
+        return rc;
     b->totals.entries++;
     if (w->entry->type == SP_ENTRY_FILE) {
         b->totals.files++;

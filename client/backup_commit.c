@@ -27,6 +27,7 @@ fill_clear(struct backup *b, enum sp_record_type type, const struct sp_id *root,
     set->entries = totals->entries;
     set->files = totals->files;
     set->bytes = totals->bytes;
+    set->files_away = b->files_away;
     set->bytes_read = atomic_load(&b->count.bytes_read);
     set->bytes_new = atomic_load(&b->count.bytes_new);
     set->bytes_stored = atomic_load(&b->count.bytes_stored);

@@ -192,6 +192,8 @@ struct backup {
     struct sp_compressor *compressor;
     struct sp_set_sealed sealed;
     size_t fault_bytes; /* of the faults kept in it */
+    uint64_t files_away; /* in the catalog, so far */
+    struct sp_buf away; /* the path of the first file whose content is elsewhere, as it is shown */
     struct sp_catalog_totals totals;
     struct sp_id root;
     uint64_t checkpoints;
@@ -204,6 +206,10 @@ struct backup {
 void backup_fail(struct backup *b, const struct sp_err *e);
 bool backup_stopping(struct backup *b); /* asks the caller's `cancelled` too */
 void backup_stats(struct backup *b, struct sp_backup_stats *ret);
+void backup_note(struct backup *b, const char *text);
+/* Counts an entry of the catalog whose content is elsewhere; tells of all of them. */
+enum sp_code backup_note_away(struct backup *b, const struct sp_entry *en, struct sp_err *e);
+void backup_tell_away(struct backup *b);
 void backup_count(struct backup *b, atomic_uint_fast64_t *files); /* one more, in the first pass */
 void backup_walker(void *arg);
 void backup_reader(void *arg);

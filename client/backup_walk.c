@@ -82,9 +82,36 @@ reuse(
         return rc;
     en->flags = now->flags;
     en->device = now->device;
-    en->links = now->links;
+    if (now->links != 0) /* a listing of NTFS does not tell */
+        en->links = now->links;
     en->btime_ns = now->btime_ns;
     *ret = en;
+    return SP_OK;
+}
+
+/* On NTFS a folder's listing has of a file with several names what it was when this name was used
+ * last: size and times may be old, and the file look unchanged (source.h). *ret_suspect: it cannot
+ * be looked at; whoever reads it says why. */
+static enum sp_code
+refresh(struct work *w, const struct sp_entry *old, bool *ret_there, bool *ret_suspect,
+    struct sp_err *e)
+{
+    struct sp_err why = {0};
+    enum sp_code rc;
+
+    *ret_there = true;
+    *ret_suspect = false;
+    if (old->links <= 1 || ((old->flags | w->item->entry->flags) & SP_ENTRY_WINDOWS) == 0)
+        return SP_OK;
+    rc = sp_item_refresh(w->item, &why);
+    if (rc == SP_OK)
+        return SP_OK;
+    if (why.domain != SP_DOM_SOURCE) {
+        *e = why;
+        return rc;
+    }
+    *ret_there = rc != SP_ABSENT;
+    *ret_suspect = rc != SP_ABSENT;
     return SP_OK;
 }
 
@@ -92,7 +119,7 @@ static enum sp_code
 decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
 {
     const struct sp_entry *now = w->item->entry, *old = NULL;
-    bool missing = false;
+    bool missing = false, there, suspect;
     enum sp_code rc;
 
     *ret_read = true;
@@ -103,9 +130,17 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
             backup_count(b, &b->count.files_new);
         return SP_OK;
     }
+    if ((rc = refresh(w, old, &there, &suspect, e)) != SP_OK)
+        return rc;
+    if (!there) {
+        backup_count(b, &b->count.files_vanished);
+        *ret_read = false;
+        return SP_OK;
+    }
+    now = w->item->entry;
     if ((rc = relies_on_missing(b, old, &missing, e)) != SP_OK)
         return rc;
-    if (!missing && sp_entry_unchanged(old, now) && !b->o->reread) {
+    if (!missing && !suspect && sp_entry_unchanged(old, now) && !b->o->reread) {
         if (b->pass == 0 && audited(b, now)) {
             w->audit = true;
         } else {

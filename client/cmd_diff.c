@@ -34,6 +34,8 @@ reasons(
         {old->type != now->type, "type"},
         {old->size != now->size, "size"},
         {old->type == now->type && !sp_entry_same_content(old, now), "content"},
+        {old->extra != now->extra, "streams"},
+        {((old->flags ^ now->flags) & SP_ENTRY_AWAY) != 0, "placeholder"},
         {old->target_len != now->target_len ||
                 (old->target_len > 0 && memcmp(old->target, now->target, old->target_len) != 0),
             "target"},

@@ -77,6 +77,9 @@ text_clear_part(const struct sp_found_set *f)
     field("catalog", "%s", sp_hex32(s->root.b).s);
     field("files", "%s, %s; %s entries", sp_text_count(s->files).s, sp_text_bytes(s->bytes).s,
         sp_text_count(s->entries).s);
+    if (s->files_away > 0)
+        field("elsewhere", "%s without content: placeholders of what is in the cloud",
+            sp_present_count(s->files_away, "file", "files").s);
     field("transfer", "read %s, new %s, stored %s", sp_text_bytes(s->bytes_read).s,
         sp_text_bytes(s->bytes_new).s, sp_text_bytes(s->bytes_stored).s);
     field("consistency", "files: %s; applications: %s", sp_level_word(s->files_level),

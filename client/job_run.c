@@ -427,6 +427,7 @@ json_result(struct run *r, struct sp_json *j)
     sp_json_ku64(j, "files_unchanged", s->files_unchanged);
     sp_json_ku64(j, "files_audited", s->files_audited);
     sp_json_ku64(j, "files_vanished", s->files_vanished);
+    sp_json_ku64(j, "files_away", s->files_away);
     sp_json_ku64(j, "audit_differences", s->audit_differences);
     sp_json_ku64(j, "bytes_read", s->bytes_read);
     sp_json_ku64(j, "bytes_new", s->bytes_new);

@@ -117,9 +117,25 @@ same_chunk(struct compare *c, struct sp_reading *r, const struct sp_segment *s, 
     return rc;
 }
 
+/* What of the segment is to be compared; only a hole is cut. */
+static bool
+within(uint64_t from, uint64_t until, uint64_t *offset, struct sp_segment *s)
+{
+    if (*offset >= until || *offset + s->length <= from)
+        return false;
+    if (s->hole && *offset < from) {
+        s->length -= from - *offset;
+        *offset = from;
+    }
+    if (s->hole && s->length > until - *offset)
+        s->length = until - *offset;
+    return true;
+}
+
+/* From `from` to `until` in the content. */
 static enum sp_code
-same_segments(
-    struct compare *c, struct sp_reading *r, const struct sp_entry *en, bool *ret, struct sp_err *e)
+same_segments(struct compare *c, struct sp_reading *r, const struct sp_entry *en, uint64_t from,
+    uint64_t until, bool *ret, struct sp_err *e)
 {
     struct sp_list_reader *list = NULL;
     struct sp_segment s;
@@ -130,6 +146,8 @@ same_segments(
     if ((rc = sp_list_reader_new(&c->reader->source, en, &list, e)) != SP_OK)
         return rc;
     while (same && (rc = sp_list_reader_next(list, &s, &offset, &more, e)) == SP_OK && more) {
+        if (!within(from, until, &offset, &s))
+            continue;
         rc = s.hole ? same_hole(c, r, offset, s.length, &same, e)
                     : same_chunk(c, r, &s, offset, &same, e);
         if (rc != SP_OK)
@@ -156,7 +174,8 @@ compare_content(struct compare *c, const struct sp_entry *en, struct sp_item *it
 {
     struct sp_reading *r = NULL;
     struct sp_err why = {0}, ignored = {0};
-    bool same = true, changed = false;
+    bool same = true, changed = false, streams = true;
+    uint64_t from;
     enum sp_code rc;
 
     if ((en->flags & SP_ENTRY_UNREADABLE) != 0) {
@@ -164,7 +183,10 @@ compare_content(struct compare *c, const struct sp_entry *en, struct sp_item *it
         return SP_OK;
     }
     if ((rc = sp_reading_open(it, &r, &why)) == SP_OK) {
-        rc = same_segments(c, r, en, &same, &why);
+        /* What is elsewhere is not fetched to be compared. */
+        from = ((en->flags | it->entry->flags) & SP_ENTRY_AWAY) != 0 ? en->size : 0;
+        streams = en->extra == it->entry->extra;
+        rc = same_segments(c, r, en, from, streams ? sp_entry_content(en) : en->size, &same, &why);
         if (rc == SP_OK)
             rc = sp_reading_close(r, &changed, &why);
         else
@@ -183,22 +205,31 @@ compare_content(struct compare *c, const struct sp_entry *en, struct sp_item *it
         add_word(words, "it changed while it was compared");
     else if (!same)
         add_word(words, "content");
+    if (rc == SP_OK && !streams)
+        add_word(words, "streams");
     return SP_OK;
 }
 
 static enum sp_code
 compare_both(struct compare *c, const struct sp_entry *en, struct sp_item *it, struct sp_err *e)
 {
-    const struct sp_entry *live = it->entry;
+    const struct sp_entry *live;
     struct sp_buf words = SP_BUF_INIT;
     struct sp_err why = {0};
     char text[96];
+    bool posix;
     enum sp_code rc = SP_OK;
 
     if (it->fault != NULL) {
-        tell(c, '?', en->key, en->key_len, live->type == SP_ENTRY_DIR, it->fault->text);
+        tell(c, '?', en->key, en->key_len, it->entry->type == SP_ENTRY_DIR, it->fault->text);
         return SP_OK;
     }
+    if (en->links > 1 && (it->entry->flags & SP_ENTRY_WINDOWS) != 0 &&
+        sp_item_refresh(it, &why) != SP_OK) { /* source.h: the listing may be late */
+        tell(c, '?', en->key, en->key_len, it->entry->type == SP_ENTRY_DIR, why.text);
+        return SP_OK;
+    }
+    live = it->entry;
     if (en->type != live->type) {
         add_word(&words, "type");
     } else {
@@ -209,12 +240,16 @@ compare_both(struct compare *c, const struct sp_entry *en, struct sp_item *it, s
         }
         if (en->mtime_ns != live->mtime_ns && en->type != SP_ENTRY_DIR)
             add_word(&words, "mtime");
-        if (en->mode != live->mode)
+        posix = ((en->flags | live->flags) & SP_ENTRY_WINDOWS) == 0;
+        if (posix && en->mode != live->mode)
             add_word(&words, "mode");
-        if (en->uid != live->uid || en->gid != live->gid)
+        if (posix && (en->uid != live->uid || en->gid != live->gid))
             add_word(&words, "owner");
-        if (en->rdev != live->rdev)
+        if (posix && en->rdev != live->rdev)
             add_word(&words, "device");
+        if (((en->flags ^ live->flags) & SP_ENTRY_AWAY) != 0)
+            add_word(&words, (en->flags & SP_ENTRY_AWAY) != 0 ? "its content is here now"
+                                                              : "its content is elsewhere now");
         if (en->type == SP_ENTRY_LINK && sp_item_describe(it, &why) == SP_OK &&
             (en->target_len != it->entry->target_len ||
                 memcmp(en->target, it->entry->target, en->target_len) != 0))

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/path.h"
+#include "client/ntfs_meta.h"
+#include "client/present_windows.h"
 
 void
 sp_present_key(const void *key, size_t n, struct sp_buf *ret)
@@ -150,16 +152,17 @@ sp_present_mode(const struct sp_entry *en, char to[11])
 {
     static const char types[] = "?-dlcbps";
     static const char rights[] = "rwxrwxrwx";
+    uint32_t mode = sp_ntfs_mode(en);
     unsigned i;
 
     to[0] = (unsigned)en->type < sizeof(types) - 1 ? types[en->type] : '?';
     for (i = 0; i < 9; i++)
-        to[1 + i] = (en->mode & (0400u >> i)) != 0 ? rights[i] : '-';
-    if ((en->mode & 04000u) != 0)
+        to[1 + i] = (mode & (0400u >> i)) != 0 ? rights[i] : '-';
+    if ((mode & 04000u) != 0)
         to[3] = to[3] == 'x' ? 's' : 'S';
-    if ((en->mode & 02000u) != 0)
+    if ((mode & 02000u) != 0)
         to[6] = to[6] == 'x' ? 's' : 'S';
-    if ((en->mode & 01000u) != 0)
+    if ((mode & 01000u) != 0)
         to[9] = to[9] == 'x' ? 't' : 'T';
     to[10] = '\0';
 }
@@ -183,6 +186,7 @@ sp_present_json_set(struct sp_json *j, const struct sp_set *s, int64_t published
     sp_json_kstr(j, "applications_consistency", sp_level_word(s->applications));
     sp_json_ku64(j, "entries", s->entries);
     sp_json_ku64(j, "files", s->files);
+    sp_json_ku64(j, "files_away", s->files_away);
     sp_json_ku64(j, "bytes", s->bytes);
     sp_json_ku64(j, "bytes_read", s->bytes_read);
     sp_json_ku64(j, "bytes_new", s->bytes_new);
@@ -200,7 +204,7 @@ sp_present_json_entry(struct sp_json *j, const struct sp_entry *en)
     sp_json_kstr(j, "type", sp_present_type(en->type));
     if (en->type == SP_ENTRY_FILE)
         sp_json_ku64(j, "size", en->size);
-    (void)snprintf(mode, sizeof(mode), "%04o", en->mode & 07777u);
+    (void)snprintf(mode, sizeof(mode), "%04o", sp_ntfs_mode(en) & 07777u);
     sp_json_kstr(j, "mode", mode);
     sp_json_ku64(j, "uid", en->uid);
     sp_json_ku64(j, "gid", en->gid);
@@ -222,6 +226,7 @@ sp_present_json_entry(struct sp_json *j, const struct sp_entry *en)
         sp_json_kbool(j, "unreadable", true);
     if ((en->flags & SP_ENTRY_CHANGED) != 0)
         sp_json_kbool(j, "changed_while_read", true);
+    sp_windows_json(en, j);
     sp_json_object_end(j);
 }
 
@@ -258,13 +263,19 @@ owner_text(const char *name, uint32_t id, char to[16])
 void
 sp_present_entry(const struct sp_entry *en, const char *name, size_t name_len)
 {
-    struct sp_buf shown = SP_BUF_INIT;
+    struct sp_buf shown = SP_BUF_INIT, windows = SP_BUF_INIT;
     char mode[11], time[32], user[16], group[16];
 
     sp_present_mode(en, mode);
     sp_time_local(en->mtime_ns, time);
-    owner_text(en->user, en->uid, user);
-    owner_text(en->group, en->gid, group);
+    if ((en->flags & SP_ENTRY_WINDOWS) == 0) {
+        owner_text(en->user, en->uid, user);
+        owner_text(en->group, en->gid, group);
+    } else { /* its security descriptor says more than fits */
+        (void)strcpy(user, "-");
+        (void)strcpy(group, "-");
+    }
+    sp_windows_show(en, &windows);
     if (name != NULL)
         sp_path_show(name, name_len, &shown);
     else
@@ -277,7 +288,10 @@ sp_present_entry(const struct sp_entry *en, const char *name, size_t name_len)
         sp_buf_put_str(&shown, "  (was unreadable)");
     else if ((en->flags & SP_ENTRY_CHANGED) != 0)
         sp_buf_put_str(&shown, "  (changed while it was read)");
+    if (windows.len > 0)
+        sp_buf_printf(&shown, "  (%s)", sp_buf_str(&windows));
     (void)printf("%s %-8s %-8s %13" PRIu64 " %s %s\n", mode, user, group, en->size, time,
         sp_buf_str(&shown));
     sp_buf_free(&shown);
+    sp_buf_free(&windows);
 }

@@ -147,7 +147,8 @@ probe(struct worker *worker, struct task *t)
     }
     if (comparing && p->lost != NULL)
         atomic_store(&f->differs, true);
-    p->equal = equal && total == f->entry->size && f->old_size == total && p->lost == NULL;
+    p->equal = equal && plan_is_bare(f->entry) && total == f->entry->size &&
+               f->old_size == total && p->lost == NULL;
     task_done(t->window);
 }
 

@@ -19,7 +19,11 @@ entry_pack(const struct sp_entry *en, struct sp_buf *to)
     sp_buf_put_u8(to, (uint8_t)en->type);
     sp_buf_put_u32(to, en->flags);
     sp_buf_put_u64(to, en->size);
+    sp_buf_put_u64(to, en->extra);
     sp_buf_put_u64(to, (uint64_t)en->mtime_ns);
+    sp_buf_put_u64(to, (uint64_t)en->ctime_ns);
+    sp_buf_put_u64(to, (uint64_t)en->btime_ns);
+    sp_buf_put_u64(to, (uint64_t)en->atime_ns);
     sp_buf_put_u64(to, en->file_id);
     sp_buf_put_u32(to, en->device);
     sp_buf_put_u32(to, en->links);
@@ -76,7 +80,11 @@ take_plain(struct sp_cur *c, struct sp_entry *en)
     en->type = (enum sp_entry_type)sp_cur_u8(c);
     en->flags = sp_cur_u32(c);
     en->size = sp_cur_u64(c);
+    en->extra = sp_cur_u64(c);
     en->mtime_ns = (int64_t)sp_cur_u64(c);
+    en->ctime_ns = (int64_t)sp_cur_u64(c);
+    en->btime_ns = (int64_t)sp_cur_u64(c);
+    en->atime_ns = (int64_t)sp_cur_u64(c);
     en->file_id = sp_cur_u64(c);
     en->device = sp_cur_u32(c);
     en->links = sp_cur_u32(c);

@@ -50,7 +50,7 @@ plan_look(struct restore *r, struct folder *folder, const struct sp_entry *en, c
 static bool
 looks_equal(const struct sp_entry *en, const struct sp_target_stat *st)
 {
-    return st->type == SP_ENTRY_FILE && st->size == en->size &&
+    return st->type == SP_ENTRY_FILE && plan_is_bare(en) && st->size == en->size &&
            (st->mtime_ns == en->mtime_ns || en->size == 0);
 }
 
@@ -59,7 +59,8 @@ looks_equal(const struct sp_entry *en, const struct sp_target_stat *st)
 static bool
 is_equal(const struct sp_entry *en, const struct sp_target_stat *st)
 {
-    return st != NULL && st->type == SP_ENTRY_FILE && st->size == 0 && en->size == 0;
+    return st != NULL && st->type == SP_ENTRY_FILE && st->size == 0 && en->size == 0 &&
+           plan_is_bare(en);
 }
 
 /* A large file that may be equal is compared as a whole first: a copy of it costs time and space.
@@ -82,7 +83,7 @@ static enum sp_code
 plan_file(struct restore *r, struct folder *folder, const struct sp_entry *en,
     const struct sp_target_stat *st, bool replace, struct leader *leader, struct sp_err *e)
 {
-    struct sp_err unreadable = {0};
+    struct sp_err unreadable = {0}, refused = {0};
     struct file *f = NULL;
     enum sp_code rc;
 
@@ -91,10 +92,16 @@ plan_file(struct restore *r, struct folder *folder, const struct sp_entry *en,
     f->replace = replace;
     f->leader = leader;
     f->how = is_equal(en, st) ? FILE_ADJUST : FILE_WRITE;
+    if ((rc = file_try(folder, en, &refused)) != SP_OK) {
+        file_release(f);
+        return fault(r, en, &refused, e);
+    }
+    /* Reading what is there may fetch it from the cloud. */
     if (st != NULL && st->type == SP_ENTRY_FILE && f->how == FILE_WRITE && st->size > 0 &&
+        (en->flags & SP_ENTRY_AWAY) == 0 &&
         sp_target_old_open(folder->dir, f->name, &f->old, &unreadable) == SP_OK)
         f->old_size = st->size;
-    if (f->old != NULL && f->old_size == en->size && !plan_is_small(en))
+    if (f->old != NULL && plan_is_bare(en) && f->old_size == en->size && !plan_is_small(en))
         rc = compare_large(r, f, en, e);
     if (rc == SP_OK)
         rc = f->how == FILE_ADJUST ? plan_end(r, f, e) : plan_content(r, f, en, e);

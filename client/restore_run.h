@@ -106,7 +106,8 @@ struct file {
     struct leader *leader;      /* to be told; NULL */
     /* Of the thread that has its piece. */
     struct sp_target_file *out;
-    uint64_t written, end; /* bytes dealt with, holes too; end of what was written last */
+    uint64_t written; /* of the content dealt with, holes too */
+    uint64_t end;     /* of what was written last of its own bytes */
     struct sp_err *failed;
     atomic_bool gone;    /* failed: what is left of it need not be fetched */
     atomic_bool differs; /* while comparing */
@@ -172,6 +173,9 @@ enum sp_code file_new(struct folder *folder, const struct sp_entry *en, struct f
 void file_release(struct file *f);
 /* Of the thread that has its piece; the first reason stays. */
 void file_fail(struct file *f, const struct sp_err *why);
+/* All that a file on disk shows by its bytes is all that `en` has: no streams behind them, nothing away. Only
+ * then can an existing file be said to be equal. */
+bool plan_is_bare(const struct sp_entry *en);
 /* The content fits into one window. */
 bool plan_is_small(const struct sp_entry *en);
 /* Plans the whole content of `en`, over as many windows as it takes. */
@@ -216,6 +220,9 @@ struct worker {
 
 void restore_worker(void *arg);
 void restore_fetcher(void *arg);
+/* A file that has its content elsewhere cannot be made everywhere (SP_UNSUPPORTED). Where what it has besides
+ * would be fetched for nothing, that is found out before. */
+enum sp_code file_try(struct folder *folder, const struct sp_entry *en, struct sp_err *e);
 void window_write(struct worker *w, struct task *t); /* a task: a run of pieces */
 /* (restore_values.c) A copy of `en` with the values of all attributes inside, fetched at once when they are not. *flaw tells
  * of one that is lost: it is left out. */

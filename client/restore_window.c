@@ -358,6 +358,20 @@ add_segment(struct restore *r, struct file *f, bool probe, const struct sp_segme
     return add_part(r->plan, offset, s->length, chunk, e);
 }
 
+/* A chunk belongs to the file's own bytes or to what follows them, never to both. */
+static bool
+spans(const struct sp_entry *en, uint64_t offset, const struct sp_segment *s)
+{
+    return offset < en->size && s->length > en->size - offset;
+}
+
+/* Of a file whose content is elsewhere no byte of its own can be here. */
+static bool
+is_hidden(const struct sp_entry *en, uint64_t offset)
+{
+    return (en->flags & SP_ENTRY_AWAY) != 0 && offset < en->size;
+}
+
 /* What the list says must be a file: contiguous, as long as the entry, of possible chunks. */
 static enum sp_code
 read_segments(
@@ -375,15 +389,16 @@ read_segments(
            !(f->how == FILE_COMPARE && atomic_load(&f->differs))) {
         if ((rc = sp_list_reader_next(reader, &s, &offset, &more, e)) != SP_OK || !more)
             break;
-        if (offset != expected || s.length > en->size - expected ||
-            (!s.hole && (s.length == 0 || s.length > SP_BLOCK_MAX_RAW)))
+        if (offset != expected || s.length > sp_entry_content(en) - expected ||
+            (!s.hole && (s.length == 0 || s.length > SP_BLOCK_MAX_RAW || spans(en, offset, &s) ||
+                            is_hidden(en, offset))))
             rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "its list of chunks is impossible");
         else if (s.length > 0)
             rc = add_segment(r, f, probe, &s, offset, e);
         expected += s.length;
     }
     sp_list_reader_free(reader);
-    if (rc == SP_OK && !more && expected != en->size)
+    if (rc == SP_OK && !more && expected != sp_entry_content(en))
         rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "its list of chunks ends too early");
     return rc;
 }
@@ -398,6 +413,12 @@ data_bytes(const struct sp_entry *en)
             bytes +=
                 en->segments[i].length < WINDOW_BYTES ? en->segments[i].length : WINDOW_BYTES + 1;
     return bytes;
+}
+
+bool
+plan_is_bare(const struct sp_entry *en)
+{
+    return en->extra == 0 && (en->flags & SP_ENTRY_AWAY) == 0;
 }
 
 bool

@@ -41,7 +41,8 @@ write_part(struct window *w, struct file *f, const struct part *part, struct sp_
     if ((rc = sp_target_file_write(f->out, part->offset, c->data, c->got, e)) != SP_OK)
         return rc;
     f->written += part->length;
-    f->end = part->offset + part->length;
+    if (part->offset < f->entry->size)
+        f->end = part->offset + part->length;
     return SP_OK;
 }
 
@@ -61,6 +62,19 @@ write_parts(struct piece *p, struct sp_err *e)
         *e = *p->lost;
         rc = e->code;
     }
+    return rc;
+}
+
+enum sp_code
+file_try(struct folder *folder, const struct sp_entry *en, struct sp_err *e)
+{
+    struct sp_target_file *out = NULL;
+    enum sp_code rc;
+
+    if ((en->flags & SP_ENTRY_AWAY) == 0 || en->extra == 0)
+        return SP_OK;
+    if ((rc = sp_target_file_create(folder->dir, en, &out, e)) == SP_OK)
+        sp_target_file_drop(out);
     return rc;
 }
 
@@ -126,9 +140,9 @@ publish(struct file *f, const struct sp_entry *en, struct sp_target_stat *st, st
     struct sp_target_file *out = f->out;
     enum sp_code rc;
 
-    if (f->written != en->size)
+    if (f->written != sp_entry_content(en))
         return sp_fail(e, SP_IO, SP_DOM_DESTINATION, "only %llu of %llu bytes were written",
-            (unsigned long long)f->written, (unsigned long long)en->size);
+            (unsigned long long)f->written, (unsigned long long)sp_entry_content(en));
     if (f->end < en->size && (rc = sp_target_file_resize(out, en->size, e)) != SP_OK)
         return rc;
     f->out = NULL;
