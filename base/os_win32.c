@@ -34,16 +34,16 @@ may_pass(DWORD why)
 
 struct two {
     const wchar_t *from, *to;
+    void *info; /* for rename_posix */
+    DWORD info_bytes;
 };
 
 /* Calls `act` until it gives 0 or what will not pass. */
 static DWORD
-again(DWORD (*act)(const struct two *names), const wchar_t *from, const wchar_t *to)
+again(DWORD (*act)(const struct two *names), const struct two *names)
 {
-    const struct two names = {from, to};
-
     for (unsigned i = 0;; i++) {
-        DWORD why = act(&names);
+        DWORD why = act(names);
 
         if (why == 0 || i + 1 == TRIES || !may_pass(why))
             return why;
@@ -93,31 +93,37 @@ struct rename_info {
 #define RENAME_POSIX 2u
 #define RENAME_IGNORE_READONLY 0x40u
 
+static enum sp_code
+new_info(struct two *names, struct sp_err *e)
+{
+    size_t n = wcslen(names->to);
+    size_t room = offsetof(struct rename_info, name) + (n + 1) * sizeof(wchar_t);
+    struct rename_info *info = calloc(1, room);
+
+    if (info == NULL)
+        return sp_fail_nomem(e);
+    info->flags = RENAME_REPLACE | RENAME_POSIX | RENAME_IGNORE_READONLY;
+    info->bytes = (DWORD)(n * sizeof(wchar_t));
+    memcpy(info->name, names->to, (n + 1) * sizeof(wchar_t));
+    names->info = info;
+    names->info_bytes = (DWORD)room;
+    return SP_OK;
+}
+
 /* POSIX semantics: the name goes over to the new file at once, also while others read the old one.
  */
 static DWORD
 rename_posix(const struct two *names)
 {
-    size_t n = wcslen(names->to),
-           room = offsetof(struct rename_info, name) + (n + 1) * sizeof(wchar_t);
-    struct rename_info *info = NULL;
-    DWORD why = 0;
     HANDLE h = CreateFileW(names->from, DELETE | SYNCHRONIZE, SP_WIN32_SHARE_ALL, NULL,
         OPEN_EXISTING,
         FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_WRITE_THROUGH, NULL);
+    DWORD why = 0;
 
     if (h == INVALID_HANDLE_VALUE)
         return GetLastError();
-    if ((info = calloc(1, room)) == NULL) {
-        why = ERROR_NOT_ENOUGH_MEMORY;
-    } else {
-        info->flags = RENAME_REPLACE | RENAME_POSIX | RENAME_IGNORE_READONLY;
-        info->bytes = (DWORD)(n * sizeof(wchar_t));
-        memcpy(info->name, names->to, (n + 1) * sizeof(wchar_t));
-        if (!SetFileInformationByHandle(h, FILE_RENAME_INFO_EX, info, (DWORD)room))
-            why = GetLastError();
-    }
-    free(info);
+    if (!SetFileInformationByHandle(h, FILE_RENAME_INFO_EX, names->info, names->info_bytes))
+        why = GetLastError();
     (void)CloseHandle(h);
     return why;
 }
@@ -142,6 +148,7 @@ is_unknown(DWORD why)
 static enum sp_code
 win32_replace(void *self, const char *from, const char *to, struct sp_err *e)
 {
+    struct two names = {NULL, NULL, NULL, 0};
     wchar_t *a = NULL, *b = NULL;
     DWORD why;
     enum sp_code rc;
@@ -149,11 +156,16 @@ win32_replace(void *self, const char *from, const char *to, struct sp_err *e)
     (void)self;
     if ((rc = two_paths(from, to, &a, &b, e)) != SP_OK)
         return rc;
-    why = again(rename_posix, a, b);
-    if (is_unknown(why))
-        why = again(rename_over, a, b);
-    if (why != 0)
-        rc = fail_path(e, why, "replace", to);
+    names.from = a;
+    names.to = b;
+    if ((rc = new_info(&names, e)) == SP_OK) {
+        why = again(rename_posix, &names);
+        if (is_unknown(why))
+            why = again(rename_over, &names);
+        if (why != 0)
+            rc = fail_path(e, why, "replace", to);
+    }
+    free(names.info);
     free(a);
     free(b);
     return rc;
@@ -209,13 +221,15 @@ static enum sp_code
 remove_by(
     DWORD (*act)(const struct two *names), const char *path, const char *what, struct sp_err *e)
 {
+    struct two names = {NULL, NULL, NULL, 0};
     wchar_t *wide = NULL;
     DWORD why;
     enum sp_code rc;
 
     if ((rc = sp_win32_path(path, &wide, e)) != SP_OK)
         return rc;
-    if ((why = again(act, wide, NULL)) != 0)
+    names.from = wide;
+    if ((why = again(act, &names)) != 0)
         rc = fail_path(e, why, what, path);
     free(wide);
     return rc;

@@ -1,6 +1,6 @@
-/* Absolute Windows paths and keys: see path.h. The first component of a key is "C:", `\\server\share`
- * or `\\?\Volume{…}`. A key whose first component is none of these comes from another system, and is
- * shown as there ("/usr/share"). */
+/* Absolute Windows paths and keys: see path.h. The first component of a key is "C:",
+ * `\\server\share` or `\\?\Volume{…}`. A key whose first component is none of these comes from
+ * another system, and is shown as there ("/usr/share"). */
 
 #include "base/path.h"
 
@@ -55,7 +55,7 @@ native(const char *path, struct sp_buf *key, struct sp_err *e)
     struct sp_buf inside = SP_BUF_INIT;
     bool drive =
         path[0] != '\0' && path[1] == ':' && (path[2] == '\0' || path[2] == '/' || path[2] == '\\');
-    bool device = strcspn(path, "/\\") == 0 && path[0] != '\0' && strcspn(path + 1, "/\\") == 0;
+    bool device = (path[0] == '/' || path[0] == '\\') && (path[1] == '/' || path[1] == '\\');
     char whole[] = {path[0], ':', '/', '\0'};
     size_t root = 0;
     enum sp_code rc;

@@ -3,6 +3,7 @@
 #include "names.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <wchar.h>
@@ -17,14 +18,16 @@ widen(wchar_t *to, int size, const char *s)
     return MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, s, -1, to, size) > 0;
 }
 
-/* Before main: where tests make their folders, in the words that the product takes for an absolute
- * path. What TMPDIR says outside is Wine's own business, and a path of the other system. */
+/* Before main: files are bytes, as on POSIX. And where tests make their folders, in the words that
+ * the product takes for an absolute path. What TMPDIR says outside is Wine's own business, and a
+ * path of the other system. */
 __attribute__((constructor)) static void
 set_folder(void)
 {
     const wchar_t *temp = _wgetenv(L"TEMP");
     wchar_t folder[PATH_MAX_WIDE];
 
+    _fmode = _O_BINARY;
     if (temp == NULL || wcslen(temp) >= PATH_MAX_WIDE)
         abort();
     wcscpy(folder, temp);
@@ -36,10 +39,11 @@ set_folder(void)
 }
 
 int
-test_mkdir(const char *path)
+test_mkdir(const char *path, int mode)
 {
     wchar_t wide[PATH_MAX_WIDE];
 
+    (void)mode; /* rights are lists there */
     if (!widen(wide, PATH_MAX_WIDE, path)) {
         errno = EINVAL;
         return -1;
@@ -65,7 +69,7 @@ mkdtemp(char *template)
         }
         for (size_t i = 0; i < sizeof(random); i++)
             template[n - sizeof(random) + i] = letters[random[i] % 32];
-        if (test_mkdir(template) == 0)
+        if (test_mkdir(template, 0700) == 0)
             return template;
         if (errno != EEXIST)
             return NULL;

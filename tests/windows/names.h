@@ -21,9 +21,9 @@ int unsetenv(const char *name);
 char *strndup(const char *s, size_t n);
 ptrdiff_t pread(int fd, void *to, size_t n, int64_t offset);
 int test_time(struct timespec *t);
-int test_mkdir(const char *path);
+int test_mkdir(const char *path, int mode);
 
-#define mkdir(path, mode) test_mkdir(path)
+#define mkdir test_mkdir /* the member of sp_os too, wherever it is seen */
 #ifndef TIME_UTC
 #define TIME_UTC 1
 #define timespec_get(t, base) test_time(t)

@@ -63,9 +63,9 @@ on_standard_error(bool with_time, enum sp_log_level level, char *to, size_t n)
     assert_non_null(f);
     assert_true(before >= 0);
     assert_ok(sp_log_new(SP_LOG_DEBUG, with_time, NULL, NULL, &l, e));
-    assert_int_equal(dup2(fileno(f), 2), 2);
+    assert_true(dup2(fileno(f), 2) >= 0); /* Windows gives 0 */
     sp_log(l, level, "text");
-    assert_int_equal(dup2(before, 2), 2);
+    assert_true(dup2(before, 2) >= 0);
     assert_int_equal(close(before), 0);
     rewind(f);
     got = fread(to, 1, n - 1, f);
