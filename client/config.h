@@ -7,6 +7,7 @@
  * file, line and what is possible (exit 5). */
 
 #include "base/os.h"
+#include "client/schedule.h"
 #include "storage/record.h"
 #include "vss/shadow.h"
 
@@ -34,6 +35,10 @@ struct sp_job {
     int compression;             /* 1 … 19 */
     unsigned audit;              /* one of N; 0: never */
     int64_t checkpoint_ns;
+    struct sp_schedule schedule; /* `schedule =`; not set: runs by hand only */
+    bool catch_up;               /* a time missed while off or asleep runs when possible; yes */
+    int64_t random_delay_ns;     /* `random-delay`: none */
+    bool on_battery, on_metered; /* yes, yes */
 };
 struct sp_config {
     char *file; /* where it was read; NULL: there is none, and that is fine */

@@ -11,7 +11,9 @@
 #include "client/canonical.h"
 #include "client/filter.h"
 #include "client/hooks.h"
+#include "client/job_files.h"
 #include "client/ratelimit.h"
+#include "client/run_turn.h"
 #include "client/system_excludes.h"
 
 #define FAULTS_SHOWN 20
@@ -20,6 +22,7 @@ struct run {
     struct sp_cli *c;
     const struct sp_job *job;
     struct sp_opened_store store;
+    struct sp_run_lock *lock; /* one run at a time per repository */
     struct sp_shadow *shadow;
     struct sp_filter *filter;
     struct sp_strings patterns; /* of the system and of the job */
@@ -34,6 +37,7 @@ struct run {
     char *cache_dir, *temp_dir, *state_dir;
     uint64_t faults_shown, audits;
     bool unclean;
+    char closing[SP_ERR_TEXT]; /* what the run did, in one line */
     struct sp_backup_result result;
 };
 
@@ -227,6 +231,35 @@ make_filter(struct run *r, struct sp_err *e)
     return sp_filter_new((const char *const *)r->patterns.s, r->patterns.n, sp_paths_fold, &r->filter, e);
 }
 
+/* Opened again when there was a run to wait for: what was read of the repository is from before it. */
+static enum sp_code
+open_in_turn(struct run *r, struct sp_err *e)
+{
+    const char *address = r->job->repository[0] != '\0' && r->c->repository == NULL
+                              ? r->job->repository
+                              : NULL;
+    char *folder = NULL;
+    bool waited = false;
+    enum sp_code rc;
+
+    if ((rc = sp_cli_open(r->c, address, SP_OPEN_WRITE, &r->store, e)) != SP_OK)
+        return rc;
+    if ((folder = strdup(r->store.profile->folder)) == NULL)
+        return sp_fail_nomem(e);
+    rc = sp_run_lock_now(r->c, folder, r->job->name, &r->lock, e);
+    if (rc == SP_BUSY) {
+        waited = true;
+        sp_cli_close(&r->store);
+        sp_cli_warn(r->c, "%s", e->text);
+        sp_err_clear(e);
+        rc = sp_run_lock_wait(r->c, folder, r->job->name, &r->lock, e);
+    }
+    free(folder);
+    if (rc == SP_OK && waited)
+        rc = sp_cli_open(r->c, address, SP_OPEN_WRITE, &r->store, e);
+    return rc;
+}
+
 static enum sp_code
 prepare(struct run *r, struct sp_err *e)
 {
@@ -241,9 +274,7 @@ prepare(struct run *r, struct sp_err *e)
         return rc;
     if ((rc = find_roots(r, e)) != SP_OK)
         return rc;
-    rc = sp_cli_open(r->c, j->repository[0] != '\0' && r->c->repository == NULL ? j->repository : NULL,
-        SP_OPEN_WRITE, &r->store, e);
-    if (rc != SP_OK)
+    if ((rc = open_in_turn(r, e)) != SP_OK)
         return rc;
     rc = sp_profile_cache(r->c->env, r->store.repository, j->name, &r->cache_dir, e);
     if (rc == SP_OK)
@@ -388,7 +419,7 @@ say_result(struct run *r)
     const struct sp_backup_result *b = &r->result;
     const struct sp_backup_stats *s = &b->stats;
 
-    sp_cli_say(r->c,
+    (void)snprintf(r->closing, sizeof(r->closing),
         "%s: set %s, %s files, %s (%s new, %s changed, %s unchanged); read %s, new %s, stored %s in "
         "%s; files are %s%s%s%s",
         r->job->name, sp_hex8(b->set_id).s, sp_text_count(s->files).s, sp_text_bytes(s->bytes).s,
@@ -400,6 +431,7 @@ say_result(struct run *r)
         sp_shadow_weakest(r->shadow) == SP_SHADOW_LIVE ? " (read while in use)" : "-consistent",
         b->from_checkpoint ? ", went on from a checkpoint" : "",
         b->state == SP_SET_INCOMPLETE ? ", INCOMPLETE" : "");
+    sp_cli_say(r->c, "%s", r->closing);
     if (b->state == SP_SET_INCOMPLETE)
         sp_cli_say(r->c, "%s: %s files or folders could not be read as they are; 'stillpoint show %s' "
                          "names them",
@@ -464,6 +496,21 @@ follow_up(struct run *r, bool success, const char *status)
     free(url);
 }
 
+/* For `service status`, the journal and the Event Log; the run is over, and a line that cannot be kept
+ * changes nothing about it. */
+static void
+remember(struct run *r, int64_t started_ns, enum sp_exit code)
+{
+    struct sp_last_run last = {.started_ns = started_ns, .exit_code = (int)code};
+    struct sp_err e = {0};
+
+    last.ended_ns = sp_clock_wall(r->c->env->clock);
+    last.success_ns = code == SP_EXIT_DONE || code == SP_EXIT_PARTLY ? last.ended_ns : 0;
+    (void)snprintf(last.text, sizeof(last.text), "%s", r->closing);
+    if (sp_last_run_write(r->c->env, r->job->name, &last, &e) != SP_OK)
+        sp_cli_warn(r->c, "how this run went cannot be kept for 'service status': %s", e.text);
+}
+
 static void
 run_clear(struct run *r)
 {
@@ -483,6 +530,7 @@ run_clear(struct run *r)
     sp_strings_clear(&r->patterns);
     sp_ratelimit_free(r->limit);
     sp_cli_close(&r->store);
+    sp_run_lock_free(r->lock);
     free(r->cache_dir);
     free(r->temp_dir);
     free(r->state_dir);
@@ -493,6 +541,7 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
 {
     struct run r;
     struct sp_err e = {0};
+    int64_t started = sp_clock_wall(c->env->clock);
     enum sp_exit code;
     enum sp_code rc;
 
@@ -508,6 +557,7 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
     }
     if (rc != SP_OK) {
         sp_cli_tell_error(job->name, &e);
+        (void)snprintf(r.closing, sizeof(r.closing), "%s", e.text);
         code = sp_cli_exit_code(&e);
         if (json != NULL) {
             sp_json_kstr(json, "error", e.text);
@@ -532,6 +582,7 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
         sp_json_ku64(json, "exit", (uint64_t)code);
         sp_json_object_end(json);
     }
+    remember(&r, started, code);
     follow_up(&r, code == SP_EXIT_DONE || code == SP_EXIT_PARTLY,
         code == SP_EXIT_DONE ? "done" : code == SP_EXIT_PARTLY ? "partly" : "failed");
     run_clear(&r);
