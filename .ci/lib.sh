@@ -14,6 +14,10 @@ packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-d
     openssh-server openssl procps python3 python3-cryptography rclone sshfs strace systemd util-linux
     zstd)
 packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server qemu-system-x86 samba)
+# Compiler and what the libraries' own builds need; their sources come from Debian's mirror (cmake/windows).
+packages_windows=(binutils-mingw-w64-x86-64 dpkg-dev gcc-mingw-w64-x86-64-win32 make mingw-w64-x86-64-dev patch perl
+    tcl xz-utils)
+packages_wine=(wine wine64)
 packages_clang=(clang libclang-rt-14-dev)
 packages_lint=(clang-tidy cppcheck)
 packages_format=(clang-format-14 git)

@@ -6,9 +6,10 @@ set(OPENSSL_USE_STATIC_LIBS ON)
 # The second brings the library of the stack protector and of _FORTIFY_SOURCE.
 add_link_options(-static -fstack-protector-strong)
 
-# Loaded anywhere, in all of the address space, data not executable; and what nobody calls is left out.
+# Loaded anywhere, in all of the address space, data not executable. What nobody calls is left out; no time of day, so
+# that the same sources give the same program.
 # https://learn.microsoft.com/en-us/windows/win32/debug/pe-format#dll-characteristics
-add_link_options(-Wl,--dynamicbase,--high-entropy-va,--nxcompat -Wl,--gc-sections)
+add_link_options(-Wl,--dynamicbase,--high-entropy-va,--nxcompat -Wl,--gc-sections,--no-insert-timestamp)
 add_compile_options(-ffunction-sections -fdata-sections)
 
 # What the static libraries call of the system: behind them on the linker's line.

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# usage: windows [--clean] [--test]: build stillpoint.exe and stillpointd.exe into build/windows; --test: their tests, under Wine
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+clean='' tests=''
+for option in "$@"; do
+    case $option in
+    --clean) clean=yes ;;
+    --test) tests=yes ;;
+    *) die 5 "windows takes --clean, --test or nothing." ;;
+    esac
+done
+need "${packages_build[@]}" "${packages_windows[@]}"
+[[ ! $tests ]] || need "${packages_wine[@]}"
+
+recipes=$top/cmake/windows
+libs=$top/build/windows-libs # by versions and recipes; the sources beside them
+out=$top/build/windows
+[[ ! $clean ]] || rm -rf "$libs" "$out"
+mkdir -p "$libs" "$out"
+
+# One at a time; and a prefix has its name only when it is whole.
+exec 9>"$libs/lock"
+flock 9
+hash=$(cat "$recipes"/{versions,fetch.sh,libraries.sh,toolchain.cmake} <(x86_64-w64-mingw32-gcc-win32 --version) |
+    sha256sum | cut -c 1-16)
+if [[ ! -d $libs/$hash ]]; then
+    say "dev: building the libraries for Windows, once for these versions and recipes"
+    rm -rf "$libs"/*.new "$libs/work"
+    "$recipes/fetch.sh" "$libs/sources"
+    "$recipes/libraries.sh" "$libs/$hash.new" "$libs/sources" "$libs/work"
+    mv "$libs/$hash.new" "$libs/$hash"
+    rm -rf "$libs/work"
+    find "$libs/sources" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} + # what was unpacked and built
+fi
+export SP_WINDOWS_PREFIX=$libs/$hash
+
+if [[ $tests ]]; then
+    build windows
+else
+    build windows stillpoint stillpointd
+fi
+programs=("$out/client/stillpoint.exe" "$out/server/stillpointd.exe")
+
+# Whose code is in the programs, beside them.
+rm -rf "$out/licences"
+cp -r "$SP_WINDOWS_PREFIX/licences" "$out/licences"
+cp "$top/LICENSE" "$out/licences/stillpoint.txt"
+
+"$python" "$top/tests/windows/imports.py" "${programs[@]}"
+if [[ $tests ]]; then
+    (cd "$out" && ctest --output-on-failure -j "$cores")
+fi
+say "dev: ${programs[*]#"$top/"} in $SECONDS s"
