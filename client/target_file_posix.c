@@ -19,6 +19,7 @@ struct sp_target_file {
     struct sp_target_dir *dir; /* counted */
     int fd;
     char temp[TARGET_TEMP_NAME];
+    uint64_t own; /* what begins here in the content is of parts that no POSIX file has */
 };
 
 struct sp_target_old {
@@ -122,6 +123,7 @@ sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
     /* For target_sweep of others; where locks do not work, they may take it for abandoned. */
     (void)flock(f->fd, LOCK_EX | LOCK_NB);
     f->dir = sp_target_dir_hold(d);
+    f->own = en->extra > 0 ? en->size : UINT64_MAX;
     *ret = f;
     return SP_OK;
 }
@@ -132,6 +134,8 @@ sp_target_file_write(
 {
     const uint8_t *from = p;
 
+    if (offset >= f->own)
+        return SP_OK;
     while (n > 0) {
         ssize_t did;
 
