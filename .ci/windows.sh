@@ -17,7 +17,7 @@ recipes=$top/cmake/windows
 libs=$top/build/windows-libs # by versions and recipes; the sources beside them
 out=$top/build/windows
 [[ ! $clean ]] || rm -rf "$libs" "$out"
-mkdir -p "$libs" "$out"
+mkdir -p "$libs"
 
 # One at a time; and a prefix has its name only when it is whole.
 exec 9>"$libs/lock"
@@ -26,13 +26,18 @@ hash=$(cat "$recipes"/{versions,fetch.sh,libraries.sh,toolchain.cmake} <(x86_64-
     sha256sum | cut -c 1-16)
 if [[ ! -d $libs/$hash ]]; then
     say "dev: building the libraries for Windows, once for these versions and recipes"
-    rm -rf "$libs"/*.new "$libs/work"
+    # What is there belongs to other versions, but for the downloads.
+    find "$libs" -mindepth 1 -maxdepth 1 -type d ! -name sources -exec rm -rf {} +
     "$recipes/fetch.sh" "$libs/sources"
     "$recipes/libraries.sh" "$libs/$hash.new" "$libs/sources" "$libs/work"
     mv "$libs/$hash.new" "$libs/$hash"
     rm -rf "$libs/work"
     find "$libs/sources" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} + # what was unpacked and built
 fi
+exec 9>&- # not for what is started below
+# CMake remembers where it found them.
+[[ ! -e $out/CMakeCache.txt ]] || grep -qF "$libs/$hash/" "$out/CMakeCache.txt" || rm -rf "$out"
+mkdir -p "$out"
 export SP_WINDOWS_PREFIX=$libs/$hash
 
 if [[ $tests ]]; then
