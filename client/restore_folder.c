@@ -228,7 +228,9 @@ make_in(struct folder *f, struct sp_err *e)
     bool is_new;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(f->name, f->name_len, e)) != SP_OK)
+    /* Where nothing is known of a folder its name is taken as it is. */
+    if ((rc = sp_target_name_check(f->up->dir, f->name, f->name_len,
+             f->entry != NULL ? f->entry->flags : SP_ENTRY_WINDOWS, e)) != SP_OK)
         return rc;
     if ((rc = folder_claim(f->up, f->name, f->name_len, &is_new, e)) != SP_OK)
         return rc;
@@ -250,7 +252,7 @@ make_in(struct folder *f, struct sp_err *e)
             folder_would(f, rc == SP_ABSENT ? "make" : "replace");
         return SP_OK;
     }
-    return sp_target_dir_make(f->up->dir, f->name, &f->dir, e);
+    return sp_target_dir_make(f->up->dir, f->name, f->entry, &f->dir, e);
 }
 
 /* The target itself stands for this folder. It is somebody's own folder, unless we made it. */

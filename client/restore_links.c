@@ -277,8 +277,8 @@ link_named(struct batch *b, struct leader *l, struct folder *f, const struct sp_
         restore_count(r, en, true);
         return SP_OK;
     }
-    rc = sp_target_link(l->dir, l->name, &l->st, f->dir, name,
-        exists || (r->o->if_exists == SP_IF_EXISTS_REPLACE && !sp_target_folds(r->target)), &why);
+    rc = sp_target_link(l->dir, l->name, &l->st, f->dir, en, name,
+        exists || (r->o->if_exists == SP_IF_EXISTS_REPLACE && !sp_target_folds(f->dir)), &why);
     if (rc == SP_UNSUPPORTED) { /* a copy of its own, which the next ones are linked to */
         leader_clear(l);
         return lead_now(b, l, en, e);

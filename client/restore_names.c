@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf.h"
+#include "client/fold.h"
 #include "client/restore_run.h"
 
 /* The names restored into one folder of a target where names that differ in case only are one (FAT,
@@ -22,43 +22,14 @@ nameset_free(struct nameset *s)
     free(s);
 }
 
-static uint32_t
-fold(uint32_t c)
-{
-    if ((c >= 'A' && c <= 'Z') || (c >= 0xc0 && c <= 0xde && c != 0xd7))
-        return c + 0x20;
-    if ((c >= 0x100 && c <= 0x137) || (c >= 0x14a && c <= 0x177) || (c >= 0x1e00 && c <= 0x1eff) ||
-        (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf) || (c >= 0x4d0 && c <= 0x52f))
-        return c | 1; /* pairs: capital even, small odd */
-    if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e) || (c >= 0x4c1 && c <= 0x4ce))
-        return c + (c & 1); /* pairs: capital odd, small even */
-    if ((c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
-        return c + 0x20;
-    if (c >= 0x400 && c <= 0x40f)
-        return c + 0x50;
-    if (c >= 0x531 && c <= 0x556)
-        return c + 0x30;
-    return c;
-}
-
 static uint64_t
 hash(const char *name, size_t n)
 {
-    const uint8_t *p = (const uint8_t *)name;
     uint64_t h = UINT64_C(0xcbf29ce484222325);
 
     while (n > 0) {
-        uint32_t c = 0;
-        size_t len = sp_utf8_next(p, n, true, &c);
-
-        if (len == 0) {
-            c = 0x110000u + p[0];
-            len = 1;
-        }
-        h = (h ^ fold(c)) * UINT64_C(0x100000001b3);
+        h = (h ^ sp_fold_next(&name, &n)) * UINT64_C(0x100000001b3);
         h ^= h >> 29;
-        p += len;
-        n -= len;
     }
     return h != 0 ? h : 1;
 }
@@ -95,7 +66,7 @@ enum sp_code
 folder_claim(struct folder *f, const char *name, size_t n, bool *ret, struct sp_err *e)
 {
     *ret = true;
-    if (!sp_target_folds(f->r->target))
+    if (f->dir == NULL || !sp_target_folds(f->dir))
         return SP_OK;
     if (f->names == NULL && (f->names = calloc(1, sizeof *f->names)) == NULL)
         return sp_fail_nomem(e);

@@ -194,7 +194,8 @@ plan_named(struct restore *r, struct folder *folder, const struct sp_entry *en, 
     }
     /* What was not there when we looked is not ours to replace, if anything is to be kept, or may
      * be one of our own under another spelling. */
-    replace = exists || (r->o->if_exists == SP_IF_EXISTS_REPLACE && !sp_target_folds(r->target));
+    replace =
+        exists || (r->o->if_exists == SP_IF_EXISTS_REPLACE && !sp_target_folds(folder->dir));
     if (en->type == SP_ENTRY_FILE)
         return plan_file(r, folder, en, exists ? &st : NULL, replace, leader, e);
     return plan_special(r, folder, en, name, exists, replace, leader, e);
@@ -210,7 +211,7 @@ plan_object(struct restore *r, struct folder *folder, const struct sp_entry *en,
     char *copy;
     enum sp_code rc;
 
-    if (sp_target_name_check(name, n, &why) != SP_OK)
+    if (sp_target_name_check(folder->dir, name, n, en->flags, &why) != SP_OK)
         return fault(r, en, &why, e);
     if ((copy = sp_text_copy(name, n)) == NULL)
         return sp_fail_nomem(e);

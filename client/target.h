@@ -1,7 +1,7 @@
 #ifndef SP_CLIENT_TARGET_H
 #define SP_CLIENT_TARGET_H
 
-/* The folder that is restored to: the platform's half of a restore (target_*_posix.c; Windows beside them).
+/* The folder that is restored to: the platform's half of a restore (target_*_posix.c, target_*_win32.c).
  * It makes what it is told to make and sets what an entry says; what to make and what to leave alone is the
  * caller's business (restore_*.c).
  *
@@ -47,11 +47,18 @@ enum sp_code sp_target_open(const struct sp_env *env, const struct sp_target_opt
 void sp_target_free(struct sp_target *t); /* after its last folder was released; NULL is harmless */
 struct sp_target_dir *sp_target_root(struct sp_target *t); /* borrowed */
 bool sp_target_made(const struct sp_target *t);            /* the folder itself did not exist before */
-bool sp_target_folds(const struct sp_target *t); /* names that differ in case only are one name here */
+/* Names that differ in case only are one name in this folder. */
+bool sp_target_folds(const struct sp_target_dir *d);
 uint64_t sp_target_unsupported(const struct sp_target *t); /* attributes that could not be had, so far */
 
-/* One component in the grammar of this platform: SP_INVALID says what is wrong with it. */
-enum sp_code sp_target_name_check(const void *name, size_t n, struct sp_err *e);
+/* One component in the grammar of this platform: SP_INVALID says what is wrong with it. `d`: the folder it
+ * is to be in (NULL: any); `flags`: of its entry. Windows: a name that programs cannot handle (CON, a dot at
+ * the end) is refused unless it comes from Windows, whose NTFS can hold it. In the target's own folder there,
+ * what a key begins with stands for the name of a folder: "C:" for C, "\\server\share" for server+share,
+ * "\\?\Volume{…}" for Volume{…}; no two of them are the same. In place these are the drives and shares
+ * themselves, and nothing else can be there. */
+enum sp_code sp_target_name_check(const struct sp_target_dir *d, const void *name, size_t n, uint32_t flags,
+    struct sp_err *e);
 
 /* What is there; a link is looked at itself. */
 struct sp_target_stat {
@@ -69,9 +76,10 @@ enum sp_code sp_target_remove(struct sp_target_dir *d, const char *name, bool is
 
 /* --- folders ------------------------------------------------------------------------------------- */
 
-/* A new one, for its owner only until sp_target_dir_apply; SP_EXISTS: the name is taken. */
-enum sp_code sp_target_dir_make(struct sp_target_dir *up, const char *name, struct sp_target_dir **ret,
-    struct sp_err *e);
+/* A new one, for its owner only until sp_target_dir_apply; SP_EXISTS: the name is taken. `en`: what it will
+ * become, or NULL where nothing is known of it: Windows gives some of that only while it is empty. */
+enum sp_code sp_target_dir_make(struct sp_target_dir *up, const char *name, const struct sp_entry *en,
+    struct sp_target_dir **ret, struct sp_err *e);
 /* One that exists. SP_REFUSED: it is something else, or a link. */
 enum sp_code sp_target_dir_enter(struct sp_target_dir *up, const char *name, struct sp_target_dir **ret,
     struct sp_err *e);
@@ -115,11 +123,12 @@ void sp_target_file_drop(struct sp_target_file *f); /* removes it; NULL is harml
 enum sp_code sp_target_special(struct sp_target_dir *d, const struct sp_entry *en, const char *name,
     bool replace, struct sp_target_stat *ret, struct sp_err *flaw, struct sp_err *e);
 
-/* Another name for what has the name `from_name` and is still what `from` says (else SP_CHANGED).
+/* Another name, that of `en`, for what has the name `from_name` and is still what `from` says (else
+ * SP_CHANGED).
  * SP_UNSUPPORTED: not between these two, not on this file system, or no more links allowed. */
 enum sp_code sp_target_link(struct sp_target_dir *from_dir, const char *from_name,
-    const struct sp_target_stat *from, struct sp_target_dir *d, const char *name, bool replace,
-    struct sp_err *e);
+    const struct sp_target_stat *from, struct sp_target_dir *d, const struct sp_entry *en,
+    const char *name, bool replace, struct sp_err *e);
 
 /* --- what exists --------------------------------------------------------------------------------- */
 

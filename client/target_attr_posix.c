@@ -46,14 +46,8 @@ target_unsupported(struct sp_target *t, enum target_kind kind)
             "some extended attributes of the system cannot be set on this file system",
         [TARGET_SIZE] = "some extended attributes are larger than this file system allows",
     };
-    unsigned bit = 1u << kind;
 
-    atomic_fetch_add(&t->unsupported, 1);
-    sp_mutex_lock(&t->note_lock);
-    if ((t->noted & bit) == 0 && t->note != NULL)
-        t->note(t->arg, sentences[kind]);
-    t->noted |= bit;
-    sp_mutex_unlock(&t->note_lock);
+    target_notes_add(&t->notes, kind, sentences[kind]);
 }
 
 static bool

@@ -11,62 +11,6 @@
 
 /* Folders of the target: handles, and how a closed descriptor comes back. */
 
-/* --- descriptors; under the target's lock
- * --------------------------------------------------------- */
-
-static void
-list_take(struct sp_target *t, struct sp_target_dir *d)
-{
-    *(d->older != NULL ? &d->older->newer : &t->oldest) = d->newer;
-    *(d->newer != NULL ? &d->newer->older : &t->newest) = d->older;
-    d->older = d->newer = NULL;
-}
-
-static void
-begin_use(struct sp_target_dir *d)
-{
-    if (d->users++ == 0)
-        list_take(d->t, d);
-}
-
-/* An O_PATH descriptor has nothing to lose in its close. */
-static void
-trim(struct sp_target *t)
-{
-    while (t->nopen > TARGET_HANDLES && t->oldest != NULL) {
-        struct sp_target_dir *d = t->oldest;
-
-        list_take(t, d);
-        (void)close(d->fd);
-        d->fd = -1;
-        t->nopen--;
-    }
-}
-
-static void
-end_use(struct sp_target_dir *d)
-{
-    struct sp_target *t = d->t;
-
-    if (--d->users > 0)
-        return;
-    d->older = t->newest;
-    d->newer = NULL;
-    *(t->newest != NULL ? &t->newest->newer : &t->oldest) = d;
-    t->newest = d;
-    trim(t);
-}
-
-/* In use afterwards. */
-static void
-give(struct sp_target_dir *d, int fd)
-{
-    d->fd = fd;
-    d->users = 1;
-    d->t->nopen++;
-    trim(d->t);
-}
-
 /* --- opening
  * ------------------------------------------------------------------------------------------- */
 
@@ -98,53 +42,49 @@ open_folder(int up, const char *name, int *ret_fd, uint64_t *ret_device, uint64_
 }
 
 static enum sp_code
-open_again(struct sp_target_dir *d, int up, struct sp_err *e)
+open_again(struct target_node *n, struct target_node *up, struct sp_err *e)
 {
+    struct sp_target_dir *d = (struct sp_target_dir *)n;
     uint64_t device, inode;
     int fd = -1;
     enum sp_code rc;
 
-    if ((rc = open_folder(up, d->name, &fd, &device, &inode, e)) != SP_OK)
+    if ((rc = open_folder(((struct sp_target_dir *)up)->fd, d->name, &fd, &device, &inode, e)) !=
+        SP_OK)
         return rc;
     if (device != d->device || inode != d->inode) {
         (void)close(fd);
         return sp_fail(e, SP_CHANGED, SP_DOM_DESTINATION,
             "another folder was put in the place of one that is being restored");
     }
-    give(d, fd);
+    d->fd = fd;
     return SP_OK;
+}
+
+/* An O_PATH descriptor has nothing to lose in its close. */
+static void
+close_node(struct target_node *n)
+{
+    struct sp_target_dir *d = (struct sp_target_dir *)n;
+
+    (void)close(d->fd);
+    d->fd = -1;
 }
 
 enum sp_code
 target_dir_use(struct sp_target_dir *d, int *ret_fd, struct sp_err *e)
 {
-    struct sp_target *t = d->t;
-    struct sp_target_dir *at = d;
-    enum sp_code rc = SP_OK;
+    enum sp_code rc;
 
-    sp_mutex_lock(&t->lock);
-    for (; at->fd < 0; at = at->up) /* the target itself is always open */
-        at->up->below = at;
-    begin_use(at);
-    while (at != d && rc == SP_OK) {
-        struct sp_target_dir *next = at->below;
-
-        rc = open_again(next, at->fd, e);
-        end_use(at);
-        at = next;
-    }
-    if (rc == SP_OK)
+    if ((rc = target_handles_use(&d->t->handles, &d->node, e)) == SP_OK)
         *ret_fd = d->fd;
-    sp_mutex_unlock(&t->lock);
     return rc;
 }
 
 void
 target_dir_unuse(struct sp_target_dir *d)
 {
-    sp_mutex_lock(&d->t->lock);
-    end_use(d);
-    sp_mutex_unlock(&d->t->lock);
+    target_handles_unuse(&d->t->handles, &d->node);
 }
 
 static struct sp_target_dir *
@@ -159,6 +99,7 @@ dir_new(struct sp_target *t, struct sp_target_dir *up, const char *name)
     atomic_init(&d->refs, 1);
     d->t = t;
     d->up = up != NULL ? sp_target_dir_hold(up) : NULL;
+    d->node.up = up != NULL ? &up->node : NULL;
     d->fd = -1;
     return d;
 }
@@ -179,22 +120,21 @@ take(struct sp_target_dir *up, int up_fd, const char *name, bool existed,
         return rc;
     }
     d->existed = existed;
-    sp_mutex_lock(&d->t->lock);
-    give(d, fd);
-    end_use(d);
-    sp_mutex_unlock(&d->t->lock);
+    d->fd = fd;
+    target_handles_add(&d->t->handles, &d->node, false);
     *ret = d;
     return SP_OK;
 }
 
 enum sp_code
-sp_target_dir_make(
-    struct sp_target_dir *up, const char *name, struct sp_target_dir **ret, struct sp_err *e)
+sp_target_dir_make(struct sp_target_dir *up, const char *name, const struct sp_entry *en,
+    struct sp_target_dir **ret, struct sp_err *e)
 {
     int fd;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    (void)en;
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(up, &fd, e)) != SP_OK)
         return rc;
@@ -213,7 +153,7 @@ sp_target_dir_enter(
     int fd;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(up, &fd, e)) != SP_OK)
         return rc;
@@ -241,17 +181,8 @@ sp_target_dir_release(struct sp_target_dir *d)
     /* A loop, not a recursion: a chain may be as deep as the tree. */
     while (d != NULL && atomic_fetch_sub(&d->refs, 1) == 1) {
         struct sp_target_dir *up = d->up;
-        struct sp_target *t = d->t;
 
-        /* No one has it any more, but the target may be closing it for another. */
-        sp_mutex_lock(&t->lock);
-        if (d->fd >= 0) {
-            if (d->users == 0)
-                list_take(t, d);
-            t->nopen--;
-            (void)close(d->fd);
-        }
-        sp_mutex_unlock(&t->lock);
+        target_handles_remove(&d->t->handles, &d->node);
         free(d);
         d = up;
     }
@@ -328,8 +259,7 @@ enter_root(struct sp_target *t, const struct sp_target_options *o, struct sp_err
     d->inode = st.stx_ino;
     d->existed = !t->made;
     d->fd = fd;
-    d->users = 1; /* for ever */
-    t->nopen = 1;
+    target_handles_add(&t->handles, &d->node, true);
     t->root = d;
     return SP_OK;
 }
@@ -361,12 +291,10 @@ sp_target_open(const struct sp_env *env, const struct sp_target_options *o, stru
         return sp_fail_nomem(e);
     t->env = env;
     t->numeric_owner = o->numeric_owner;
-    t->note = o->note;
-    t->arg = o->arg;
     t->euid = geteuid();
-    sp_mutex_init(&t->lock);
-    sp_mutex_init(&t->note_lock);
-    if ((rc = sp_random_fill(env->random, &t->name_base, sizeof t->name_base, e)) != SP_OK)
+    target_handles_init(&t->handles, TARGET_HANDLES, open_again, close_node);
+    target_notes_init(&t->notes, o->note, o->arg);
+    if ((rc = target_temp_init(&t->temp, env, e)) != SP_OK)
         goto out;
     if ((rc = read_groups(t, e)) != SP_OK)
         goto out;
@@ -390,8 +318,8 @@ sp_target_free(struct sp_target *t)
         return;
     sp_target_dir_release(t->root);
     target_ids_free(t->ids);
-    sp_mutex_destroy(&t->note_lock);
-    sp_mutex_destroy(&t->lock);
+    target_notes_destroy(&t->notes);
+    target_handles_destroy(&t->handles);
     free(t->groups);
     free(t);
 }
@@ -409,13 +337,13 @@ sp_target_made(const struct sp_target *t)
 }
 
 bool
-sp_target_folds(const struct sp_target *t)
+sp_target_folds(const struct sp_target_dir *d)
 {
-    return t->folds;
+    return d->t->folds;
 }
 
 uint64_t
 sp_target_unsupported(const struct sp_target *t)
 {
-    return atomic_load(&t->unsupported);
+    return atomic_load(&t->notes.count);
 }

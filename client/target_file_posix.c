@@ -62,7 +62,7 @@ sp_target_look(
     int dir;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
@@ -77,7 +77,7 @@ sp_target_remove(struct sp_target_dir *d, const char *name, bool is_dir, struct 
     int dir;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
@@ -110,7 +110,7 @@ sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
     }
     target_sweep(d, dir);
     do {
-        target_temp_name(d->t, f->temp);
+        target_temp_name(&d->t->temp, f->temp);
         f->fd = openat(dir, f->temp, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     } while (f->fd < 0 && (errno == EEXIST || errno == EINTR));
     if (f->fd < 0)
@@ -284,7 +284,7 @@ sp_target_old_open(
     int dir, fd;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
@@ -462,7 +462,7 @@ sp_target_adjust(struct sp_target_dir *d, const char *name, const struct sp_entr
     enum sp_code rc;
 
     sp_err_clear(flaw);
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;

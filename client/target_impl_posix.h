@@ -7,14 +7,13 @@
  * read. Where a descriptor cannot act itself (O_PATH of a link or a device), its name in /proc/self/fd
  * does, which leads to that very object and nowhere else. */
 
-#include <stdatomic.h>
 #include <sys/stat.h>
 
-#include "base/thread.h"
 #include "client/target.h"
+#include "client/target_handles.h"
+#include "client/target_share.h"
 
 #define TARGET_HANDLES 256 /* descriptors of folders kept open */
-#define TARGET_TEMP_NAME 64
 
 struct target_ids; /* names of users and groups to numbers */
 
@@ -22,25 +21,18 @@ struct sp_target {
     const struct sp_env *env;
     struct sp_target_dir *root; /* its descriptor stays open */
     bool made, folds, numeric_owner;
-    void (*note)(void *arg, const char *sentence);
-    void *arg;
     uint32_t euid;
     gid_t *groups; /* that this process is in, when it is not root */
     size_t ngroups;
     struct target_ids *ids;
 
-    struct sp_mutex lock; /* of the descriptors */
-    size_t nopen;
-    struct sp_target_dir *oldest, *newest; /* open and not in use; the oldest is closed first */
-
-    uint64_t name_base; /* of temporary names: random, then counted */
-    atomic_uint_fast64_t next_name;
-    struct sp_mutex note_lock;
-    unsigned noted; /* kinds that were told */
-    atomic_uint_fast64_t unsupported;
+    struct target_handles handles;
+    struct target_temp temp;
+    struct target_notes notes;
 };
 
 struct sp_target_dir {
+    struct target_node node; /* first */
     atomic_uint refs;
     struct sp_target *t;
     struct sp_target_dir *up; /* counted; NULL: the target itself */
@@ -51,11 +43,7 @@ struct sp_target_dir {
     bool loosened;      /* and mode was changed */
     uint32_t mode;
     struct timespec mtime;
-    /* Under the target's lock. */
-    int fd;
-    unsigned users;
-    struct sp_target_dir *older, *newer;
-    struct sp_target_dir *below; /* while walking down: where to */
+    int fd; /* while the node is open */
     char name[];
 };
 
@@ -103,9 +91,9 @@ enum sp_code target_ids_new(struct target_ids **ret, struct sp_err *e);
 void target_ids_free(struct target_ids *ids);
 bool target_ids_find(struct target_ids *ids, bool group, const char *name, uint32_t *ret);
 
-/* target_name_posix.c: temporary names and how the real one is given. */
-void target_temp_name(struct sp_target *t, char to[TARGET_TEMP_NAME]);
-/* Removes what earlier runs left in a folder that is about to be written to. */
+enum sp_code target_name_check(const void *name, size_t n, struct sp_err *e);
+/* target_name_posix.c: temporary names and how the real one is given.
+ * Removes what earlier runs left in a folder that is about to be written to. */
 void target_sweep(struct sp_target_dir *d, int fd);
 enum sp_code target_place(int dir, const char *temp, const char *name, bool replace, struct sp_err *e);
 void target_probe_folding(struct sp_target *t);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -14,22 +13,22 @@
 
 /* Names: what may be one, temporary ones, and how a finished object gets its own. */
 
-#define PREFIX ".stillpoint-restore-"
+enum sp_code
+sp_target_name_check(const struct sp_target_dir *d, const void *name, size_t n, uint32_t flags,
+    struct sp_err *e)
+{
+    (void)d;
+    (void)flags;
+    return target_name_check(name, n, e);
+}
 
 enum sp_code
-sp_target_name_check(const void *name, size_t n, struct sp_err *e)
+target_name_check(const void *name, size_t n, struct sp_err *e)
 {
     /* A name without a NUL is a key of one component. */
     if (n == 0 || memchr(name, 0, n) != NULL || !sp_key_valid(name, n))
         return sp_fail(e, SP_INVALID, SP_DOM_STORE, "its name cannot be the name of a file here");
     return SP_OK;
-}
-
-void
-target_temp_name(struct sp_target *t, char to[TARGET_TEMP_NAME])
-{
-    (void)snprintf(to, TARGET_TEMP_NAME, PREFIX "%016" PRIx64 "-%08" PRIx64, t->name_base,
-        (uint64_t)atomic_fetch_add(&t->next_name, 1));
 }
 
 /* A file that is being written is locked by its writer; everything else under such a name is made
@@ -57,8 +56,6 @@ is_abandoned(int dir, const char *name)
 void
 target_sweep(struct sp_target_dir *d, int dir)
 {
-    char own[TARGET_TEMP_NAME];
-    size_t own_n = sizeof PREFIX - 1 + 16;
     struct dirent *entry;
     DIR *list;
     int fd;
@@ -71,12 +68,9 @@ target_sweep(struct sp_target_dir *d, int dir)
         (void)close(fd);
         return;
     }
-    target_temp_name(d->t, own);
     while ((entry = readdir(list)) != NULL) {
-        if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0 ||
-            strncmp(entry->d_name, own, own_n) == 0)
-            continue;
-        if (is_abandoned(dir, entry->d_name))
+        if (target_temp_foreign(&d->t->temp, entry->d_name) &&
+            is_abandoned(dir, entry->d_name))
             (void)unlinkat(dir, entry->d_name, 0);
     }
     (void)closedir(list);
@@ -108,7 +102,7 @@ target_place(int dir, const char *temp, const char *name, bool replace, struct s
 {
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if (!replace)
         return rename_new(dir, temp, name, e);
@@ -135,7 +129,7 @@ target_probe_folding(struct sp_target *t)
 
     if (target_dir_use(t->root, &dir, &e) != SP_OK)
         return;
-    target_temp_name(t, name);
+    target_temp_name(&t->temp, name);
     for (size_t i = 0; i < sizeof twin; i++)
         twin[i] = (char)toupper((unsigned char)name[i]);
     fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

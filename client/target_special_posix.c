@@ -156,7 +156,7 @@ sp_target_special(struct sp_target_dir *d, const struct sp_entry *en, const char
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
     target_sweep(d, dir);
-    target_temp_name(d->t, temp);
+    target_temp_name(&d->t->temp, temp);
     if ((rc = make(dir, temp, en, e)) != SP_OK)
         goto out;
     if ((rc = dress(d->t, dir, temp, en, &st, flaw, e)) == SP_OK)
@@ -177,7 +177,7 @@ sp_target_is_same(struct sp_target_dir *d, const char *name, const struct sp_ent
     int dir, fd = -1;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(name, strlen(name), e)) != SP_OK)
+    if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
@@ -219,21 +219,22 @@ link_temp(int from_dir, const char *from_name, const struct sp_target_stat *from
 
 enum sp_code
 sp_target_link(struct sp_target_dir *from_dir, const char *from_name,
-    const struct sp_target_stat *from, struct sp_target_dir *d, const char *name, bool replace,
-    struct sp_err *e)
+    const struct sp_target_stat *from, struct sp_target_dir *d, const struct sp_entry *en,
+    const char *name, bool replace, struct sp_err *e)
 {
     char temp[TARGET_TEMP_NAME];
     int from_fd, dir;
     enum sp_code rc;
 
-    if ((rc = sp_target_name_check(from_name, strlen(from_name), e)) != SP_OK)
+    (void)en;
+    if ((rc = target_name_check(from_name, strlen(from_name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(from_dir, &from_fd, e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         goto out;
     target_sweep(d, dir);
-    target_temp_name(d->t, temp);
+    target_temp_name(&d->t->temp, temp);
     if ((rc = link_temp(from_fd, from_name, from, dir, temp, e)) == SP_OK) {
         rc = target_place(dir, temp, name, replace, e);
         /* Also after a success: rename does nothing when both names are one file already. */

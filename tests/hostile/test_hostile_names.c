@@ -308,22 +308,22 @@ target_refuses(struct sp_target_dir *d, const char *name)
     bool same;
 
     hostile_case();
-    assert_code(SP_INVALID, sp_target_name_check(name, strlen(name), e));
+    assert_code(SP_INVALID, sp_target_name_check(d, name, strlen(name), 0, e));
     assert_code(SP_INVALID, sp_target_look(d, name, &st, e));
     assert_code(SP_INVALID, sp_target_remove(d, name, false, e));
     assert_code(SP_INVALID, sp_target_remove(d, name, true, e));
-    assert_code(SP_INVALID, sp_target_dir_make(d, name, &other, e));
+    assert_code(SP_INVALID, sp_target_dir_make(d, name, NULL, &other, e));
     assert_code(SP_INVALID, sp_target_dir_enter(d, name, &other, e));
     assert_code(SP_INVALID, sp_target_old_open(d, name, &old, e));
     assert_code(SP_INVALID, sp_target_adjust(d, name, &file, NULL, &flaw, e));
     assert_code(SP_INVALID, sp_target_is_same(d, name, &link, &same, e));
     assert_code(SP_INVALID, sp_target_special(d, &link, name, true, &st, &flaw, e));
-    assert_code(SP_INVALID, sp_target_link(d, name, &st, d, "x", true, e));
+    assert_code(SP_INVALID, sp_target_link(d, name, &st, d, &link, "x", true, e));
     assert_ok(sp_target_file_create(d, &plain, &f, e));
     assert_code(SP_INVALID, sp_target_file_publish(f, &file, name, true, NULL, &flaw, e));
     assert_ok(sp_target_file_create(d, &plain, &f, e));
     assert_ok(sp_target_file_publish(f, &file, "good", true, &st, &flaw, e));
-    assert_code(SP_INVALID, sp_target_link(d, "good", &st, d, name, true, e));
+    assert_code(SP_INVALID, sp_target_link(d, "good", &st, d, &link, name, true, e));
     assert_ok(sp_target_remove(d, "good", false, e));
 }
 
@@ -342,7 +342,7 @@ names_at_the_target(void **state)
     assert_ok(sp_target_open(&sp_env_system, &o, &t, e));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         target_refuses(sp_target_root(t), names[i]);
-    assert_code(SP_INVALID, sp_target_name_check("a\0b", 3, e));
+    assert_code(SP_INVALID, sp_target_name_check(NULL, "a\0b", 3, 0, e));
     assert_listing(&p, "");
     sp_target_free(t);
     place_free(&p);

@@ -470,10 +470,10 @@ names_are_checked(void **state)
     assert_ok(sp_target_open(&sp_env_system, &o, &target, e));
     root = sp_target_root(target);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_code(SP_INVALID, sp_target_name_check(bad[i], strlen(bad[i]), e));
+        assert_code(SP_INVALID, sp_target_name_check(root, bad[i], strlen(bad[i]), 0, e));
         assert_code(SP_INVALID, sp_target_look(root, bad[i], &st, e));
         assert_code(SP_INVALID, sp_target_remove(root, bad[i], true, e));
-        assert_code(SP_INVALID, sp_target_dir_make(root, bad[i], &d, e));
+        assert_code(SP_INVALID, sp_target_dir_make(root, bad[i], NULL, &d, e));
         assert_code(SP_INVALID, sp_target_dir_enter(root, bad[i], &d, e));
         assert_code(SP_INVALID, sp_target_special(root, &en, bad[i], true, NULL, &flaw, e));
         assert_code(SP_INVALID, sp_target_adjust(root, bad[i], &en, NULL, &flaw, e));
@@ -484,8 +484,8 @@ names_are_checked(void **state)
         assert_code(SP_INVALID, sp_target_file_publish(file, &en, bad[i], true, NULL, &flaw, e));
         en.type = SP_ENTRY_LINK;
     }
-    assert_code(SP_INVALID, sp_target_name_check("a\0b", 3, e));
-    assert_ok(sp_target_name_check("...", 3, e));
+    assert_code(SP_INVALID, sp_target_name_check(NULL, "a\0b", 3, 0, e));
+    assert_ok(sp_target_name_check(NULL, "...", 3, 0, e));
     sp_target_free(target);
     assert_int_equal(count_all(t.path), 0);
     tree_free(&t);

@@ -39,8 +39,8 @@ names_that_differ_in_case(void **state)
     static const char *const others[] = {
         "x", "y", "a b", "a  b", "×", "÷", "\xff", "\xfe", "日本", "日木", ""};
     struct sp_target target = {.folds = true};
-    struct restore r = {.target = &target};
-    struct folder f = {.r = &r};
+    struct sp_target_dir dir = {.t = &target};
+    struct folder f = {.dir = &dir};
     char name[32];
 
     (void)state;
@@ -136,7 +136,7 @@ handles(void **state)
     for (size_t i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof name, "%zu", i);
         assert_ok(sp_target_dir_make(
-            i % 3 == 2 ? dirs[i - 1] : sp_target_root(target), name, &dirs[i], e));
+            i % 3 == 2 ? dirs[i - 1] : sp_target_root(target), name, NULL, &dirs[i], e));
     }
     assert_true(open_descriptors() <= before + 2 + TARGET_HANDLES);
     for (size_t i = 0; i < FOLDERS; i++)
@@ -197,11 +197,11 @@ giving_names(void **state)
 
     /* What it is to be a link of has changed: no link. */
     assert_ok(sp_target_look(root, "taken", &other, e));
-    assert_code(SP_CHANGED, sp_target_link(root, "new", &other, root, "link", true, e));
+    assert_code(SP_CHANGED, sp_target_link(root, "new", &other, root, &plain, "link", true, e));
     assert_false(exists(t.path, "link"));
-    assert_code(SP_EXISTS, sp_target_link(root, "new", &st, root, "taken", false, e));
-    assert_ok(sp_target_link(root, "new", &st, root, "link", false, e));
-    assert_ok(sp_target_link(root, "new", &st, root, "link", true, e)); /* is one already */
+    assert_code(SP_EXISTS, sp_target_link(root, "new", &st, root, &plain, "taken", false, e));
+    assert_ok(sp_target_link(root, "new", &st, root, &plain, "link", false, e));
+    assert_ok(sp_target_link(root, "new", &st, root, &plain, "link", true, e)); /* is one already */
     assert_int_equal(look(t.path, "new").st_nlink, 2);
     assert_int_equal(count_temporary(t.path), 0);
     sp_target_free(target);
