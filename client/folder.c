@@ -41,6 +41,7 @@ sp_folder_enter(const struct sp_folder_options *o, const struct sp_place *at,
     struct sp_folder f = {0};
     struct sp_err why = {0};
     uint64_t left_out = 0;
+    struct sp_listed tag;
     bool root = strcmp(at->name, ".") == 0;
     enum sp_code rc;
 
@@ -57,8 +58,8 @@ sp_folder_enter(const struct sp_folder_options *o, const struct sp_place *at,
     if (sp_listing_error(f.list) != NULL &&
         (rc = set_fault(it, sp_listing_error(f.list), e)) != SP_OK)
         goto out;
-    if (o->cachedir_tag && sp_listing_has_tag(f.list) &&
-        sp_folder_os_has_cache_tag(sp_dirs_host(sp_dir_pool(f.dir)), f.at))
+    if (o->cachedir_tag && sp_listing_has_tag(f.list, &tag) &&
+        sp_folder_os_is_cache_tag(sp_dirs_host(sp_dir_pool(f.dir)), f.at, &tag))
         left_out = sp_listing_keep_tag(f.list);
     *ret_left_out = left_out;
     *ret = f;

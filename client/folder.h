@@ -35,6 +35,7 @@ bool sp_folder_fault(const struct sp_err *e);
  * CACHEDIR.TAG in it is one (https://bford.info/cachedir/). */
 enum sp_code sp_folder_os_list(const struct sp_folder_options *o, struct sp_source_host *host,
     union sp_dir_at at, bool root, struct sp_listing **ret, struct sp_err *e);
-bool sp_folder_os_has_cache_tag(struct sp_source_host *host, union sp_dir_at dir);
+bool sp_folder_os_is_cache_tag(
+    struct sp_source_host *host, union sp_dir_at dir, const struct sp_listed *tag);
 
 #endif

@@ -28,7 +28,8 @@ sp_folder_os_list(const struct sp_folder_options *o, struct sp_source_host *host
 
 /* https://bford.info/cachedir/: the file has to begin with this. */
 bool
-sp_folder_os_has_cache_tag(struct sp_source_host *host, union sp_dir_at dir)
+sp_folder_os_is_cache_tag(
+    struct sp_source_host *host, union sp_dir_at dir, const struct sp_listed *tag)
 {
     static const char signature[] = "Signature: 8a477f597d28d172789f06886806bc55";
     char found[sizeof signature - 1];
@@ -37,6 +38,7 @@ sp_folder_os_has_cache_tag(struct sp_source_host *host, union sp_dir_at dir)
     bool is;
 
     (void)host;
+    (void)tag;
     if (fd < 0)
         return false;
     is = sp_source_stat(fd, "", &st) == 0 && sp_stat_type(&st) == SP_ENTRY_FILE &&

@@ -11,9 +11,10 @@ struct sp_found {
     struct sp_entry entry; /* what an item has before it is described, without key and device;
                               its attributes, if any, point into `attributes` */
     uint64_t device;
-    bool closed;  /* another volume is mounted here, and it is not to be entered */
-    bool mounted; /* the place has become the root of the volume that is mounted here */
-    struct sp_attribute attributes[2];
+    bool closed;       /* another volume is mounted here, and it is not to be entered */
+    bool mounted;      /* the place has become the root of the volume that is mounted here */
+    struct sp_err why; /* the volume that is mounted here cannot be opened; code SP_OK: it is */
+    struct sp_attribute attributes[3];
     struct sp_buf values;
 };
 void sp_found_clear(struct sp_found *f);
@@ -23,8 +24,10 @@ struct sp_found_how {
     struct sp_source_host *host;
     const uint8_t *key; /* NUL-terminated beyond key_len */
     size_t key_len;
-    const union sp_dir_at *open;    /* the folder of the place, in use; NULL: not */
-    const struct sp_listed *listed; /* as its folder has it; NULL: there is none, or it was wrong */
+    const union sp_dir_at *open;    /* the folder in which its name was found, in use; NULL: none */
+    const struct sp_listed *listed; /* as that folder has it; NULL: there is none */
+    bool elsewhere;                 /* a view has led to another place than that folder */
+    bool again;                     /* what the listing said has proved wrong */
     bool one_file_system;
 };
 /* Looks at the object; where what the listing said is enough, nothing is asked. A place where a

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/dir_posix.h"
+#include "client/ntfs3g_linux.h"
 #include "client/stat_posix.h"
 
 /* Not in every linux/magic.h. */
@@ -44,25 +45,62 @@ sp_found_clear(struct sp_found *f)
     (void)f;
 }
 
+/* What ntfs-3g shows as a link may be anything (ntfs3g_linux.h), and before 1970 its stat has no
+ * fractions of seconds. */
+static enum sp_code
+look_ntfs(const struct sp_place *at, int dir, struct sp_found *ret, struct sp_err *e)
+{
+    struct sp_entry *en = &ret->entry;
+    struct sp_ntfs3g_object o = {
+        .fd = -1, .dir = dir, .name = at->name, .traits = sp_dir_known(at->dir)->traits};
+    struct sp_ntfs3g_kind kind = {.type = en->type};
+    int64_t times[4];
+    int why = 0;
+
+    en->flags |= SP_ENTRY_WINDOWS;
+    if ((en->type == SP_ENTRY_FILE || en->type == SP_ENTRY_DIR) && en->mtime_ns >= 0 &&
+        en->ctime_ns >= 0)
+        return SP_OK;
+    if ((o.fd = sp_source_openat(dir, at->name, O_PATH)) < 0 ||
+        (why = sp_ntfs3g_kind(&o, en->type, &kind)) != 0 ||
+        (why = sp_ntfs3g_times(o.fd, times)) != 0) {
+        why = why != 0 ? why : errno;
+        (void)sp_fail_os(e, sp_source_domain(why), why, "cannot be looked at");
+        if (o.fd >= 0)
+            (void)close(o.fd);
+        return e->code;
+    }
+    (void)close(o.fd);
+    ret->closed = kind.type == SP_ENTRY_DIR && en->type != SP_ENTRY_DIR;
+    en->type = kind.type;
+    en->flags |= kind.flags;
+    sp_ntfs3g_set_times(en, times);
+    return SP_OK;
+}
+
 enum sp_code
 sp_found_look(
     const struct sp_found_how *how, struct sp_place *at, struct sp_found *ret, struct sp_err *e)
 {
     union sp_dir_at dir = {0};
     struct statx st;
+    bool here = how->open != NULL && !how->elsewhere;
     enum sp_code rc = SP_OK;
 
-    if (how->open != NULL)
+    if (here)
         dir = *how->open;
     else if ((rc = sp_dir_use(at->dir, &dir, e)) != SP_OK)
         return rc;
     if (sp_source_stat(dir.fd, at->name, &st) != 0)
         rc = sp_fail_os(e, sp_source_domain(errno), errno, "cannot be looked at");
-    if (how->open == NULL)
+    if (rc == SP_OK) {
+        sp_stat_fill(&ret->entry, &st);
+        ret->device = sp_stat_device(&st);
+        if ((sp_dir_known(at->dir)->traits & SP_NTFS3G) != 0 &&
+            sp_dir_known(at->dir)->device == ret->device)
+            rc = look_ntfs(at, dir.fd, ret, e);
+    }
+    if (!here)
         sp_dir_unuse(at->dir);
-    if (rc != SP_OK)
-        return rc;
-    sp_stat_fill(&ret->entry, &st);
-    ret->device = sp_stat_device(&st);
-    return SP_OK;
+    return rc;
 }

@@ -153,12 +153,6 @@ sp_listing_error(const struct sp_listing *l)
     return l->error.code != SP_OK ? &l->error : NULL;
 }
 
-bool
-sp_listing_has_tag(const struct sp_listing *l)
-{
-    return l->has_tag;
-}
-
 uint64_t
 sp_listing_keep_tag(struct sp_listing *l)
 {
@@ -175,6 +169,14 @@ give(struct sp_listed *ret, const char *name, size_t n, const uint8_t *value, si
         .type = (enum sp_entry_type)value[0],
         .known = value + 1,
         .known_len = value_n - 1};
+}
+
+bool
+sp_listing_has_tag(const struct sp_listing *l, struct sp_listed *ret)
+{
+    if (l->has_tag)
+        give(ret, tag_name, sizeof tag_name - 1, l->tag.data, l->tag.len);
+    return l->has_tag;
 }
 
 /* Two names may be the same where a folder changed while it was read: only one of them counts. */

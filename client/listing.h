@@ -24,7 +24,6 @@ sp_listing_read(const struct sp_env *env, const char *temp_dir, struct sp_source
 void sp_listing_free(struct sp_listing *l); /* NULL is harmless */
 /* What ended it early; NULL: nothing. */
 const struct sp_err *sp_listing_error(const struct sp_listing *l);
-bool sp_listing_has_tag(const struct sp_listing *l); /* CACHEDIR.TAG is among them */
 /* Forgets all other names; returns how many these were. */
 uint64_t sp_listing_keep_tag(struct sp_listing *l);
 
@@ -35,6 +34,8 @@ struct sp_listed { /* valid until the next call */
     const void *known;       /* what the platform kept */
     size_t known_len;
 };
+/* CACHEDIR.TAG is among them. */
+bool sp_listing_has_tag(const struct sp_listing *l, struct sp_listed *ret);
 enum sp_code
 sp_listing_next(struct sp_listing *l, struct sp_listed *ret, bool *ret_more, struct sp_err *e);
 

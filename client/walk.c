@@ -188,16 +188,20 @@ find(struct sp_source *s, const struct target *t, bool live, bool again, struct 
         .host = sp_dirs_host(s->dirs),
         .key = s->key.data,
         .key_len = s->key.len,
+        .again = again,
         .one_file_system = s->one_file_system};
     enum sp_code rc;
 
+    if (t->ground == FOUND) {
+        how.open = &top->folder.at;
+        how.listed = &t->listed;
+    }
     // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what was found is in a folder
     if (t->ground == FOUND && !sp_views_switch(s->views, top->folder.dir, key, s->key.len)) {
         *at = (struct sp_place){sp_dir_hold(top->folder.dir), t->listed.name};
-        how.open = &top->folder.at;
-        how.listed = again ? NULL : &t->listed;
         return sp_found_look(&how, at, found, e);
     }
+    how.elsewhere = t->ground == FOUND;
     rc = live ? sp_views_find_live(s->views, key, s->key.len, at, e)
               : sp_views_find(s->views, key, s->key.len, at, e);
     return rc == SP_OK ? sp_found_look(&how, at, found, e) : rc;
@@ -305,6 +309,9 @@ make_item(struct sp_source *s, const struct target *t, const struct sp_place *at
         if (it->entry->type == 0)
             rc = sp_item_set_fault(it, s->key.data, s->key.len, SP_FAULT_UNREADABLE,
                 "is of a kind that this program does not know", e);
+        else if (found->why.code != SP_OK)
+            rc =
+                sp_item_set_fault(it, s->key.data, s->key.len, SP_FAULT_FOLDER, found->why.text, e);
         else if (it->entry->type == SP_ENTRY_DIR)
             rc = open_frame(s, t, at, found, it, e);
         else if (t->ground == IMPLIED)
