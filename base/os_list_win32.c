@@ -52,15 +52,26 @@ pattern_of(const char *path, wchar_t **ret, struct sp_err *e)
     return SP_OK;
 }
 
-/* A root has no . and .., so an empty one answers "not found", as a folder that went away may. */
-static bool
-is_empty_folder(wchar_t *pattern)
+/* What a search that found nothing means. A root has no . and .., so an empty one answers "not
+ * found", as a folder that went away may; a file in the place of the folder answers in more ways
+ * than one. */
+static DWORD
+why_nothing(wchar_t *pattern, DWORD why)
 {
     DWORD attributes;
 
+    if (why != ERROR_FILE_NOT_FOUND && why != ERROR_PATH_NOT_FOUND && why != ERROR_INVALID_NAME &&
+        why != ERROR_DIRECTORY)
+        return why;
+    pattern[wcslen(pattern) - 1] = 0; /* with a backslash at the end, as a root must be asked */
+    attributes = GetFileAttributesW(pattern);
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0)
+        return why == ERROR_FILE_NOT_FOUND ? 0 : why;
     pattern[wcslen(pattern) - 1] = 0;
     attributes = GetFileAttributesW(pattern);
-    return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+    if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0)
+        return ERROR_DIRECTORY;
+    return why;
 }
 
 enum sp_code
@@ -82,8 +93,7 @@ win32_list(void *self, const char *path, bool want_stat,
     h = FindFirstFileExW(
         pattern, FindExInfoBasic, &found, FindExSearchNameMatch, NULL, FIND_FIRST_EX_LARGE_FETCH);
     if (h == INVALID_HANDLE_VALUE) {
-        why = GetLastError();
-        if (why != ERROR_FILE_NOT_FOUND || !is_empty_folder(pattern))
+        if ((why = why_nothing(pattern, GetLastError())) != 0)
             rc = sp_win32_fail(e, SP_DOM_STORE, why, "list", path);
         free(pattern);
         return rc;

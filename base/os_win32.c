@@ -61,6 +61,17 @@ two_paths(const char *a, const char *b, wchar_t **ret_a, wchar_t **ret_b, struct
     return rc;
 }
 
+/* A file is there already under the name that it has, whatever the case of its letters; to rename
+ * it to itself would succeed. */
+static DWORD
+taken_by_itself(const wchar_t *from, const wchar_t *to)
+{
+    if (CompareStringOrdinal(from, -1, to, -1, TRUE) != CSTR_EQUAL)
+        return 0;
+    return GetFileAttributesW(from) != INVALID_FILE_ATTRIBUTES ? ERROR_ALREADY_EXISTS
+                                                               : GetLastError();
+}
+
 /* Without MOVEFILE_REPLACE_EXISTING a name that is taken answers ERROR_ALREADY_EXISTS; without
  * MOVEFILE_COPY_ALLOWED it is one step of the file system
  * (learn.microsoft.com/windows/win32/api/winbase/nf-winbase-movefileexw). */
@@ -68,13 +79,16 @@ static enum sp_code
 win32_publish(void *self, const char *from, const char *to, struct sp_err *e)
 {
     wchar_t *a = NULL, *b = NULL;
+    DWORD why;
     enum sp_code rc;
 
     (void)self;
     if ((rc = two_paths(from, to, &a, &b, e)) != SP_OK)
         return rc;
-    if (!MoveFileExW(a, b, MOVEFILE_WRITE_THROUGH))
-        rc = fail_path(e, GetLastError(), "publish", to);
+    if ((why = taken_by_itself(a, b)) == 0 && !MoveFileExW(a, b, MOVEFILE_WRITE_THROUGH))
+        why = GetLastError();
+    if (why != 0)
+        rc = fail_path(e, why, "publish", to);
     free(a);
     free(b);
     return rc;

@@ -5,6 +5,8 @@ set(CMAKE_FIND_LIBRARY_SUFFIXES .a)
 set(OPENSSL_USE_STATIC_LIBS ON)
 # The second brings the library of the stack protector and of _FORTIFY_SOURCE.
 add_link_options(-static -fstack-protector-strong)
+# The first thread's stack: as much as on Linux, and as sp_thread_start gives the others.
+add_link_options(-Wl,--stack,8388608)
 
 # Loaded anywhere, in all of the address space, data not executable. What nobody calls is left out; no time of day, so
 # that the same sources give the same program.

@@ -90,11 +90,11 @@ place_run_words(struct place *p, char *out, size_t cap, const char *const *words
     saved = dup(STDOUT_FILENO);
     fd = open(file, O_RDWR | O_CREAT | O_TRUNC, 0600);
     assert_true(saved >= 0 && fd >= 0);
-    assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+    assert_true(dup2(fd, STDOUT_FILENO) >= 0); /* Windows gives 0 */
     optind = 0; /* glibc's way to begin anew */
     code = command_named(argv[0])->run(&c);
     assert_int_equal(fflush(stdout), 0);
-    assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
+    assert_true(dup2(saved, STDOUT_FILENO) >= 0);
     n = pread(fd, out, cap - 1, 0);
     assert_true(n >= 0);
     out[n] = '\0';

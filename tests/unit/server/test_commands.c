@@ -76,14 +76,16 @@ static void
 test_config(void **state)
 {
     struct fixture *f = *state;
+    const char *repository = SP_OS_WINDOWS ? "D:\\srv\\back up" : "/srv/back up";
     struct sp_server_config c, back;
-    char file[400];
+    char file[400], text[400];
 
-    assert_ok(load(&f->place,
-        "[server]\nrepository = /srv/back up\nname = b.example.org\nlisten = [::]:7000\n"
+    (void)snprintf(text, sizeof(text),
+        "[server]\nrepository = %s\nname = b.example.org\nlisten = [::]:7000\n"
         "certificate-days = 30\n[limits]\nsessions = 5\nsessions-per-host = 2\nhost-quota = 1G\n",
-        &c, e));
-    assert_string_equal(c.repository, "/srv/back up");
+        repository);
+    assert_ok(load(&f->place, text, &c, e));
+    assert_string_equal(c.repository, repository);
     assert_string_equal(c.listen, "::");
     assert_int_equal(c.port, 7000);
     assert_int_equal(c.certificate_days, 30);
@@ -92,7 +94,7 @@ test_config(void **state)
     assert_int_equal(c.host_quota, 1u << 30);
     /* There and back, with what has to be escaped. */
     free(c.repository);
-    c.repository = strdup("/a \"b\" \\c/# d ");
+    c.repository = strdup(SP_OS_WINDOWS ? "C:/a \"b\" \\c/# d " : "/a \"b\" \\c/# d ");
     assert_non_null(c.repository);
     (void)snprintf(file, sizeof(file), "%s/back.conf", f->place.dir);
     assert_ok(sp_server_config_write(&f->place.env, file, &c, e));

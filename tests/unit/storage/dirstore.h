@@ -23,13 +23,17 @@
 
 /* --- a folder of its own for every test ------------------------------------------------------ */
 
-static char base[64];
+static char base[200];
 
 static inline int
 make_base(void **state)
 {
+    const char *tmp = getenv("TMPDIR");
+
     (void)state;
-    strcpy(base, "/tmp/sp-backend-XXXXXX");
+    if (snprintf(base, sizeof(base), "%s/sp-backend-XXXXXX", tmp != NULL ? tmp : "/tmp") >=
+        (int)sizeof(base))
+        return -1;
     return mkdtemp(base) != NULL ? 0 : -1;
 }
 
