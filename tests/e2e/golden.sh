@@ -17,8 +17,16 @@ for folder in "$golden"/*/; do
         expect 0 'golden' "$stillpoint" list -r "$world/$name.repository" "$way"
         expect 0 '' "$stillpoint" verify latest -r "$world/$name.repository" "$way"
         rm -rf "$world/back"
-        quiet "$stillpoint" restore latest -r "$world/$name.repository" "$way" --target "$world/back" --numeric-owner
-        "$python" "$golden/describe.py" "$world/back$source" >"$world/got"
+        if [[ $name == windows* ]]; then # of Windows: what is in the cloud or encrypted cannot be here
+            expect 1 'restore it on Windows' "$stillpoint" restore latest -r "$world/$name.repository" "$way" \
+                --target "$world/back" --numeric-owner
+            "$python" "$golden/describe.py" --content "$world/back$source" >"$world/got"
+            expect 0 'streams: Zone.Identifier (26 bytes)' "$stillpoint" show latest "$source" -R -r "$world/$name.repository" "$way"
+            expect 0 'elsewhere     1 file' "$stillpoint" show latest -r "$world/$name.repository" "$way"
+        else
+            quiet "$stillpoint" restore latest -r "$world/$name.repository" "$way" --target "$world/back" --numeric-owner
+            "$python" "$golden/describe.py" "$world/back$source" >"$world/got"
+        fi
         diff "$folder/expected" "$world/got" >"$world/diff" || fail "$name: $(head -n 5 "$world/diff")"
     done
     [[ $("$stillpoint" list -r "$world/$name.repository" "$way" --json | "$python" -c 'import json,sys; print(len(json.load(sys.stdin)["sets"]))') == 2 ]] ||

@@ -64,6 +64,13 @@ same "$world/tree" "$world/by passphrase$world/tree"
 quiet reader restore "$world/repository" "$first" "$world/the first" "${sheet[@]}"
 same "$world/before" "$world/the first$world/tree"
 
+# a set of NTFS: streams behind the content, what is encrypted, what is elsewhere
+golden=$SP_SOURCE/tests/golden/windows
+expect 0 '2 records' reader verify "$golden/repository" --sheet "$golden/sheet.txt"
+expect 1 'its content was elsewhere' reader restore "$golden/repository" latest "$world/golden" --sheet "$golden/sheet.txt"
+(cd "$world/golden$(cat "$golden/source")" && find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum) >"$world/files"
+diff "$golden/streams" "$world/files" >"$world/diff" || fail "of NTFS: $(head -n 5 "$world/diff")"
+
 # what the packs say of themselves is enough: settings and keys are in their trailers too
 cp -a "$world/repository" "$world/bare"
 rm -r "$world/bare"/{repository.conf,keys,index}

@@ -104,6 +104,8 @@ entry_of(const struct fake_object *o, const struct sp_buf *key, bool full)
         .extra = full ? o->extra : 0,
         .mtime_ns = o->mtime_ns,
         .ctime_ns = o->mtime_ns,
+        .btime_ns = o->btime_ns,
+        .atime_ns = full ? o->atime_ns : 0,
         .file_id = o->file_id,
         .device = 1,
         .links = full ? o->links : 0,

@@ -18,7 +18,7 @@ struct fake_object { /* below the run's first root; folders before what is in th
     enum sp_entry_type type;
     uint32_t flags, links;
     uint64_t size, extra, file_id;
-    int64_t mtime_ns;
+    int64_t mtime_ns, btime_ns, atime_ns;
     const struct fake_extent *extents; /* of the content, parts included; NULL: all data */
     size_t nextents;
     const struct sp_attribute *attributes;
