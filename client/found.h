@@ -11,9 +11,10 @@ struct sp_found {
     struct sp_entry entry; /* what an item has before it is described, without key and device;
                               its attributes, if any, point into `attributes` */
     uint64_t device;
-    bool closed;       /* another volume is mounted here, and it is not to be entered */
-    bool mounted;      /* the place has become the root of the volume that is mounted here */
-    struct sp_err why; /* the volume that is mounted here cannot be opened; code SP_OK: it is */
+    bool closed;  /* another volume is mounted here, and it is not to be entered */
+    bool mounted; /* the place has become the root of the volume that is mounted here */
+    struct sp_err
+        why; /* a volume may be mounted here, and cannot be entered; code SP_OK: no such */
     struct sp_attribute attributes[3];
     struct sp_buf values;
 };

@@ -147,9 +147,12 @@ resolve(struct look *k, struct sp_place *at, struct sp_found *ret, struct sp_err
         return rc;
     }
     ret->entry.type = SP_ENTRY_LINK; /* whatever it is, it is not followed */
-    if (rc == SP_OK && sp_look_is_volume(&k->reparse))
-        return enter_volume(k, at, ret, e);
-    return SP_OK;
+    if (rc != SP_OK) {
+        sp_err_context(&why, "whether it is a junction or a volume that is mounted here");
+        ret->why = why;
+        return SP_OK;
+    }
+    return sp_look_is_volume(&k->reparse) ? enter_volume(k, at, ret, e) : SP_OK;
 }
 
 /* Offsets first: the buffer moves while it grows. */
