@@ -7,19 +7,25 @@
  *
  * mode, owner and links are taken anew here, as they belong to the ACL; size, times and file id
  * stay what the walk or the reading saw. When they are older than the rest, the next run sees that
- * they differ. */
+ * they differ.
+ *
+ * What ntfs-3g shows is described by ntfs3g_linux.h instead: owner, mode and ACL are there made
+ * from the security descriptor, which is what is kept. */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "client/dir_posix.h"
 #include "client/item.h"
+#include "client/ntfs3g_linux.h"
 #include "client/owner_posix.h"
 #include "client/stat_posix.h"
 
@@ -44,6 +50,10 @@ struct description {
     struct attribute *attributes;
     size_t nattributes, attributes_cap;
     char user[SP_OWNER_MOST], group[SP_OWNER_MOST];
+    bool windows; /* with these times and long streams, and no owner */
+    struct sp_ntfs3g_kind kind;
+    int64_t times[4];
+    uint64_t extra;
 };
 
 static enum sp_code
@@ -228,6 +238,46 @@ read_target(struct description *d, int fd, struct sp_err *e)
     }
 }
 
+/* What Windows keeps, moved into this description. */
+static enum sp_code
+take_seen(struct description *d, struct sp_ntfs3g_seen *s, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    for (size_t i = 0; i < s->n && rc == SP_OK; i++) {
+        size_t name = d->names.len, value = d->values.len;
+
+        sp_buf_put(&d->names, s->bytes.data + s->v[i].name, s->v[i].at - s->v[i].name);
+        sp_buf_put(&d->values, s->bytes.data + s->v[i].at, s->v[i].len);
+        rc = add_attribute(d, name, value, s->v[i].len, e);
+    }
+    sp_buf_put(&d->target, s->target.data, s->target.len);
+    if (rc == SP_OK && (d->names.failed || d->values.failed || d->target.failed))
+        rc = sp_fail_nomem(e);
+    memcpy(d->times, s->times, sizeof(d->times));
+    d->extra = s->extra;
+    if (rc == SP_OK && s->problem.len > 0)
+        rc = sp_item_set_fault(d->it, d->it->entry->key, d->it->entry->key_len, SP_FAULT_ATTRIBUTES,
+            sp_buf_str(&s->problem), e);
+    return rc;
+}
+
+static enum sp_code
+look_at_ntfs(struct description *d, const struct sp_ntfs3g_object *o, struct sp_err *e)
+{
+    struct sp_ntfs3g_seen s = {0};
+    enum sp_code rc;
+
+    d->windows = true;
+    rc = sp_ntfs3g_read(o, &d->kind, &s, e);
+    if (rc == SP_OK)
+        rc = take_seen(d, &s, e);
+    if (rc == SP_OK && d->kind.type == SP_ENTRY_LINK && d->target.len == 0 && d->kind.tag == 0)
+        rc = read_target(d, o->fd, e); /* of Interix */
+    sp_ntfs3g_seen_free(&s);
+    return rc;
+}
+
 /* Everything of one object, by a descriptor that is only a place; d->st is known. */
 static enum sp_code
 look_at(struct description *d, int dir, int fd, struct sp_err *e)
@@ -258,6 +308,40 @@ put(uint8_t *to, const void *p, size_t n)
     if (n > 0)
         memcpy(to, p, n);
     return to + n;
+}
+
+/* A short name that is not just the name: one more link to ntfs-3g. */
+static bool
+has_second_name(const struct description *d, const struct sp_entry *en)
+{
+    const struct sp_attribute *a = sp_ntfs_find(en, WINDOWS_SHORT_NAME);
+
+    return a != NULL && (a->len != strlen(d->it->name) ||
+                            strncasecmp((const char *)a->value, d->it->name, a->len) != 0);
+}
+
+/* What the walk saw stays, but for what is finer or not in stat; ntfs-3g counts the short name as
+ * one more link. */
+static void
+make_windows(const struct description *d, struct sp_entry *en)
+{
+    struct sp_entry fine = *en;
+
+    en->flags |= SP_ENTRY_WINDOWS;
+    en->mode = en->uid = en->gid = 0;
+    en->extra = d->extra;
+    if (d->times[1] == 0 && d->times[3] == 0) /* they could not be read */
+        return;
+    sp_ntfs3g_set_times(&fine, d->times);
+    if (fine.mtime_ns / SP_SECOND != en->mtime_ns / SP_SECOND ||
+        fine.ctime_ns / SP_SECOND != en->ctime_ns / SP_SECOND)
+        en->flags |= SP_ENTRY_RECHECK;
+    en->btime_ns = fine.btime_ns;
+    en->mtime_ns = fine.mtime_ns;
+    en->atime_ns = fine.atime_ns;
+    en->ctime_ns = fine.ctime_ns;
+    if (en->links > 1 && has_second_name(d, en))
+        en->links--;
 }
 
 /* One allocation: the entry, its attributes, then all bytes. */
@@ -304,6 +388,8 @@ fill(struct description *d, struct sp_err *e)
     en->gid = now.gid;
     en->links = now.links;
     en->rdev = now.rdev;
+    if (d->windows)
+        make_windows(d, en);
     free(d->it->entry);
     d->it->entry = en;
     return SP_OK;
@@ -326,6 +412,39 @@ sp_item_refresh(struct sp_item *it, struct sp_err *e)
     (void)it;
     (void)e;
     return SP_OK;
+}
+
+/* A file system is known by its folder, but where it begins. */
+static unsigned
+traits_of(const struct description *d, int fd)
+{
+    const struct sp_dir_known *up = sp_dir_known(d->it->dir);
+
+    return up->device == sp_stat_device(&d->st) ? up->traits : sp_ntfs3g_of(fd);
+}
+
+static enum sp_code
+describe(struct description *d, int dir, int fd, struct sp_err *e)
+{
+    struct sp_item *it = d->it;
+    struct sp_ntfs3g_object o = {
+        .fd = fd, .dir = dir, .name = it->name, .traits = traits_of(d, fd)};
+    bool ntfs = (o.traits & SP_NTFS3G) != 0;
+    enum sp_code rc;
+    int why;
+
+    if (sp_dir_known(it->dir)->device != sp_stat_device(&d->st)) { /* it begins here */
+        o.dir = fd;
+        o.name = ".";
+    }
+    d->kind.type = sp_stat_type(&d->st);
+    if (ntfs && (why = sp_ntfs3g_kind(&o, d->kind.type, &d->kind)) != 0)
+        return why == ENOENT ? vanished(it, "it vanished", e)
+                             : fault(d, why, "its attributes", "", e);
+    if (d->kind.type != it->entry->type)
+        return vanished(it, "it vanished: something else is in its place", e);
+    rc = ntfs ? look_at_ntfs(d, &o, e) : look_at(d, dir, fd, e);
+    return rc == SP_OK ? fill(d, e) : rc;
 }
 
 enum sp_code
@@ -352,10 +471,8 @@ sp_item_describe(struct sp_item *it, struct sp_err *e)
     }
     if ((fd = sp_source_openat(dir.fd, it->name, O_PATH)) < 0 || sp_source_stat(fd, "", &d.st) != 0)
         rc = errno == ENOENT ? vanished(it, "it vanished", e) : fault(&d, errno, "it", "", e);
-    else if (sp_stat_type(&d.st) != it->entry->type)
-        rc = vanished(it, "it vanished: something else is in its place", e);
-    else if ((rc = look_at(&d, dir.fd, fd, e)) == SP_OK)
-        rc = fill(&d, e);
+    else
+        rc = describe(&d, dir.fd, fd, e);
     if (fd >= 0)
         (void)close(fd);
     if (d.open >= 0)

@@ -4,15 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "client/dir_os.h"
+#include "client/ntfs3g_linux.h"
 #include "client/owner_posix.h"
 #include "client/stat_posix.h"
 
 struct sp_source_host {
     struct sp_owners *owners;
+    atomic_bool blind; /* a mount of ntfs-3g that hides alternate streams was met */
 };
 
 enum sp_code
@@ -46,10 +49,12 @@ sp_source_host_free(struct sp_source_host *h)
 bool
 sp_source_host_note(struct sp_source_host *h, size_t i, struct sp_buf *ret)
 {
-    (void)h;
-    (void)i;
-    (void)ret;
-    return false;
+    if (i > 0 || !atomic_load(&h->blind))
+        return false;
+    sp_buf_put_str(ret, "an NTFS file system is mounted in a way that hides alternate data streams "
+                        "(streams_interface=none): they are not in this set. Mount it with "
+                        "streams_interface=windows to have them");
+    return true;
 }
 
 struct sp_owners *
@@ -105,11 +110,13 @@ sp_dir_os_identify(struct sp_source_host *h, union sp_dir_at at, const struct sp
 {
     struct statx st;
 
-    (void)h;
-    (void)up;
     if (sp_source_stat(at.fd, "", &st) != 0)
         return sp_fail_os(e, sp_source_domain(errno), errno, "the folder cannot be looked at");
     *ret = (struct sp_dir_known){.device = sp_stat_device(&st), .file_id = st.stx_ino};
+    /* A file system is asked where it begins. */
+    ret->traits = up != NULL && up->device == ret->device ? up->traits : sp_ntfs3g_of(at.fd);
+    if (ret->traits == SP_NTFS3G)
+        atomic_store(&h->blind, true);
     return SP_OK;
 }
 

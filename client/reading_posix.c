@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "client/dir_posix.h"
 #include "client/item.h"
+#include "client/ntfs3g_parts_linux.h"
 #include "client/stat_posix.h"
 
 #define TRIES 5
@@ -20,6 +21,12 @@ struct sp_reading {
     int fd;
     struct sp_entry seen; /* size and times at the opening; its pointers are not used */
     bool no_holes;        /* the file system cannot tell */
+    /* On a mount of ntfs-3g, which has more than the file's own bytes: */
+    struct sp_ntfs3g_parts *parts; /* NULL: none */
+    struct sp_ntfs3g_object object;
+    struct sp_source_dir *in; /* in use while there are parts; NULL: not */
+    bool away;                /* nothing of its own content can be read */
+    char *name;
     size_t key_len;
     uint8_t key[]; /* for messages */
 };
@@ -66,13 +73,57 @@ refresh(struct sp_entry *en, const struct statx *st, int64_t instant_ns)
     if (now.file_id != en->file_id || now.ctime_ns != en->ctime_ns ||
         now.mtime_ns != en->mtime_ns || now.size != en->size)
         en->flags |= SP_ENTRY_RECHECK;
-    en->size = now.size;
+    en->size = (en->flags & SP_ENTRY_AWAY) != 0 ? en->size : now.size;
     en->mtime_ns = now.mtime_ns;
     en->ctime_ns = now.ctime_ns;
     en->btime_ns = now.btime_ns;
     en->file_id = now.file_id;
-    en->links = now.links;
+    if ((en->flags & SP_ENTRY_WINDOWS) == 0) /* there it was described better */
+        en->links = now.links;
     sp_item_recheck(en, instant_ns);
+}
+
+static void
+reading_free(struct sp_reading *r)
+{
+    sp_ntfs3g_parts_free(r->parts);
+    if (r->in != NULL) {
+        sp_dir_unuse(r->in);
+        sp_dir_release(r->in);
+    }
+    if (r->fd >= 0)
+        (void)close(r->fd); /* nothing was written through it: what close says changes nothing */
+    free(r->name);
+    free(r);
+}
+
+/* Its finer times, and its long streams: their folder stays open as long as they are read. */
+static enum sp_code
+open_ntfs(struct sp_item *it, struct sp_reading *r, int dir, struct sp_err *e)
+{
+    struct sp_entry *en = it->entry;
+    union sp_dir_at in;
+    int64_t times[4];
+    enum sp_code rc;
+
+    if (sp_ntfs3g_times(r->fd, times) == 0)
+        sp_ntfs3g_set_times(en, times);
+    if ((r->name = strdup(it->name)) == NULL)
+        return sp_fail_nomem(e);
+    r->object = (struct sp_ntfs3g_object){
+        .fd = r->fd, .dir = dir, .name = r->name, .traits = sp_dir_known(it->dir)->traits};
+    if (r->away)
+        return SP_OK;
+    if ((rc = sp_ntfs3g_parts_new(&r->object, en, &r->parts, e)) != SP_OK)
+        return rc;
+    en->extra = sp_ntfs3g_parts_size(r->parts);
+    if (r->parts == NULL)
+        return SP_OK;
+    if ((rc = sp_dir_use(it->dir, &in, e)) != SP_OK)
+        return rc;
+    r->in = sp_dir_hold(it->dir);
+    r->object.dir = in.fd;
+    return SP_OK;
 }
 
 enum sp_code
@@ -96,7 +147,9 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
     r->key_len = en->key_len;
     if (en->key_len > 0)
         memcpy(r->key, en->key, en->key_len);
-    if ((r->fd = open_patiently(dir.fd, it->name)) < 0) {
+    r->away = (en->flags & SP_ENTRY_AWAY) != 0;
+    r->fd = r->away ? sp_source_openat(dir.fd, it->name, O_PATH) : open_patiently(dir.fd, it->name);
+    if (r->fd < 0) {
         int why = errno;
 
         rc = fail_file(en->key, en->key_len, why, "open", e);
@@ -109,19 +162,22 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
         rc = fail_file(en->key, en->key_len, errno, "look at", e);
         goto out;
     }
-    if (sp_stat_type(&st) != SP_ENTRY_FILE) {
+    if (!r->away && sp_stat_type(&st) != SP_ENTRY_FILE) {
         rc = fail_file(en->key, en->key_len, ENOENT, "open", e);
         goto out;
     }
     refresh(en, &st, sp_dir_kind(it->dir)->instant_ns);
     sp_stat_fill(&r->seen, &st);
+    r->seen.size = en->size;
+    if ((sp_dir_known(it->dir)->traits & SP_NTFS3G) != 0 &&
+        (rc = open_ntfs(it, r, dir.fd, e)) != SP_OK)
+        goto out;
     *ret = r;
     r = NULL;
 out:
     sp_dir_unuse(it->dir);
-    if (r != NULL && r->fd >= 0)
-        (void)close(r->fd);
-    free(r);
+    if (r != NULL)
+        reading_free(r);
     return rc;
 }
 
@@ -159,6 +215,16 @@ sp_reading_extent(
     int64_t end;
     bool hole = false;
 
+    if (offset >= size && r->parts != NULL) {
+        *ret_hole = false;
+        *ret_length = sp_ntfs3g_parts_left(r->parts, offset - size);
+        return SP_OK;
+    }
+    if (r->away) {
+        *ret_hole = true;
+        *ret_length = offset >= size ? 0 : size - offset;
+        return SP_OK;
+    }
     if (offset >= size || r->no_holes) {
         *ret_hole = false;
         *ret_length = offset >= size ? 0 : size - offset;
@@ -192,6 +258,13 @@ sp_reading_read(
     uint8_t *out = to;
     size_t done = 0;
 
+    if (offset >= r->seen.size && r->parts != NULL) {
+        int why = sp_ntfs3g_parts_read(r->parts, offset - r->seen.size, to, n, ret_n);
+
+        return why == 0 ? SP_OK : fail_reading(r, why, "read an alternate stream of", e);
+    }
+    if (r->away)
+        n = 0;
     /* What was appended since the opening is the next run's. */
     if (offset >= r->seen.size)
         n = 0;
@@ -224,11 +297,10 @@ sp_reading_close(struct sp_reading *r, bool *ret_changed, struct sp_err *e)
         rc = fail_reading(r, errno, "look at", e);
     } else {
         sp_stat_fill(&now, &st);
+        now.size = r->away ? r->seen.size : now.size;
         *ret_changed = now.size != r->seen.size || now.mtime_ns != r->seen.mtime_ns ||
                        now.ctime_ns != r->seen.ctime_ns;
     }
-    /* Nothing was written through it: what close says changes nothing. */
-    (void)close(r->fd);
-    free(r);
+    reading_free(r);
     return rc;
 }

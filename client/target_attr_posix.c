@@ -20,7 +20,7 @@ struct wish { /* what can be had of what the entry says */
 struct target_handle
 target_handle_of(int fd, bool path)
 {
-    struct target_handle h = {.fd = fd, .path = path};
+    struct target_handle h = {.fd = fd, .path = path, .dir = -1};
 
     (void)snprintf(h.proc, sizeof h.proc, "/proc/self/fd/%d", fd);
     return h;
@@ -45,6 +45,39 @@ target_unsupported(struct sp_target *t, enum target_kind kind)
         [TARGET_SYSTEM] =
             "some extended attributes of the system cannot be set on this file system",
         [TARGET_SIZE] = "some extended attributes are larger than this file system allows",
+        [TARGET_WINDOWS_SECURITY] =
+            "owners and access control lists of Windows cannot be set here: such files belong to "
+            "whoever restores them. They stay in the set; restore to NTFS, as an administrator "
+            "or root, to have them",
+        [TARGET_WINDOWS_STREAMS] = "alternate data streams cannot be written here. They stay in "
+                                   "the set; restore to NTFS to have them",
+        [TARGET_WINDOWS_LONG_STREAMS] =
+            "alternate data streams longer than 64 KiB cannot be written through this mount. They "
+            "stay in the set; restore to NTFS mounted with streams_interface=windows, or on "
+            "Windows, to have them",
+        [TARGET_WINDOWS_ATTRIBUTES] =
+            "attributes of Windows (hidden, system, not indexed, compressed, encrypted, offline) "
+            "cannot be set here. They stay in the set; restore to NTFS to have them",
+        [TARGET_WINDOWS_EA] = "extended attributes of Windows cannot be set here. They stay in "
+                              "the set; restore to NTFS to have them",
+        [TARGET_WINDOWS_OBJECT_ID] =
+            "object ids of NTFS cannot be set here, or another file of the volume has them. They "
+            "stay in the set; restore to another NTFS volume to have them",
+        [TARGET_WINDOWS_SHORT_NAME] =
+            "short names (8.3) cannot be set here, or another file has them. They stay in the "
+            "set; restore to NTFS to have them",
+        [TARGET_WINDOWS_REPARSE] =
+            "links of Windows become plain symbolic links here, and folders that mount a volume "
+            "plain folders. What they were stays in the set; restore to NTFS to have it",
+        [TARGET_WINDOWS_COMPRESSED] =
+            "files that were compressed by NTFS are written plain through this mount; restore on "
+            "Windows to have them compressed",
+        [TARGET_WINDOWS_ENCRYPTED] =
+            "the mark that new files of a folder are encrypted cannot be set through ntfs-3g; "
+            "restore on Windows to have it",
+        [TARGET_WINDOWS_CASE] =
+            "the mark that names in a folder differ by case cannot be set through ntfs-3g; "
+            "restore on Windows to have it",
     };
 
     target_notes_add(&t->notes, kind, sentences[kind]);
@@ -174,6 +207,8 @@ set_times(const struct target_handle *h, const struct sp_entry *en, struct sp_er
 {
     struct timespec ts[2] = {{.tv_nsec = UTIME_OMIT}, target_timespec(en->mtime_ns)};
 
+    if ((en->flags & SP_ENTRY_WINDOWS) != 0 && en->atime_ns != 0)
+        ts[0] = target_timespec(en->atime_ns);
     if (times(h, ts) != 0)
         set_flaw(flaw, errno, "its time of modification cannot be set");
 }
@@ -182,13 +217,22 @@ void
 target_apply(struct sp_target *t, const struct target_handle *h, const struct sp_entry *en,
     struct sp_err *flaw)
 {
-    struct sp_entry now;
+    struct sp_entry now, plain;
     struct wish w;
     bool changed, more = false;
+    unsigned traits;
 
     sp_err_clear(flaw);
+    if (target_is_ntfs(h, en, &traits)) {
+        target_ntfs_apply(t, h, en, traits, flaw);
+        return;
+    }
     if (look(h, &now, flaw) != SP_OK)
         return;
+    if ((en->flags & SP_ENTRY_WINDOWS) != 0) {
+        target_windows_plain(t, en, &now, &plain);
+        en = &plain;
+    }
     w = wish_of(t, en, &now);
     changed = set_owner(t, h, &now, &w, flaw);
     drop_special_bits(t, en, &w);
@@ -203,12 +247,24 @@ enum sp_code
 target_differs(struct sp_target *t, const struct target_handle *h, const struct sp_entry *en,
     bool *ret, struct sp_err *e)
 {
-    struct sp_entry now;
+    struct sp_entry now, plain;
     struct wish w;
+    unsigned traits;
     enum sp_code rc;
 
     if ((rc = look(h, &now, e)) != SP_OK)
         return rc;
+    if (target_is_ntfs(h, en, &traits)) {
+        struct sp_ntfs3g_object o = {
+            .fd = h->fd, .dir = h->name != NULL ? h->dir : -1, .name = h->name != NULL ? h->name : "",
+            .traits = traits};
+
+        return sp_ntfs3g_differs(&o, now.type, en, ret, e);
+    }
+    if ((en->flags & SP_ENTRY_WINDOWS) != 0) {
+        target_windows_plain(NULL, en, &now, &plain);
+        en = &plain;
+    }
     w = wish_of(t, en, &now);
     drop_special_bits(NULL, en, &w);
     *ret = w.uid != now.uid || w.gid != now.gid || en->mtime_ns != now.mtime_ns ||
@@ -224,14 +280,22 @@ sp_target_dir_apply(struct sp_target_dir *d, const struct sp_entry *en, struct s
 {
     struct target_handle h;
     struct sp_err flaw = {0};
-    int dir, fd;
+    int dir, fd, up = -1;
     enum sp_code rc;
 
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK)
         return rc;
+    if (d->up != NULL && (rc = target_dir_use(d->up, &up, e)) != SP_OK) {
+        target_dir_unuse(d);
+        return rc;
+    }
     fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     h = fd >= 0 ? target_handle_of(fd, false) : target_handle_of(dir, true);
+    h.dir = d->up != NULL ? up : dir;
+    h.name = d->up != NULL ? d->name : ".";
     target_apply(d->t, &h, en, &flaw);
+    if (d->up != NULL)
+        target_dir_unuse(d->up);
     if (fd >= 0)
         (void)close(fd); /* was not written */
     d->opened_up = d->loosened = false;

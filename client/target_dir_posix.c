@@ -133,15 +133,14 @@ sp_target_dir_make(struct sp_target_dir *up, const char *name, const struct sp_e
     int fd;
     enum sp_code rc;
 
-    (void)en;
     if ((rc = target_name_check(name, strlen(name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(up, &fd, e)) != SP_OK)
         return rc;
     if (mkdirat(fd, name, 0700) != 0)
         rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "the folder cannot be made");
-    else
-        rc = take(up, fd, name, false, ret, e);
+    else if ((rc = take(up, fd, name, false, ret, e)) == SP_OK && en != NULL)
+        target_ntfs_prepare(*ret, en);
     target_dir_unuse(up);
     return rc;
 }

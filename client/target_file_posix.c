@@ -20,6 +20,7 @@ struct sp_target_file {
     int fd;
     char temp[TARGET_TEMP_NAME];
     uint64_t own; /* what begins here in the content is of parts that no POSIX file has */
+    struct target_ntfs_file ntfs;
 };
 
 struct sp_target_old {
@@ -98,16 +99,14 @@ sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
     int dir;
     enum sp_code rc;
 
-    if ((en->flags & SP_ENTRY_AWAY) != 0)
-        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
-            "its content is not in the set in a form that this system can write (a cloud "
-            "placeholder, or encrypted by Windows); restore it on Windows");
     if ((f = calloc(1, sizeof *f)) == NULL)
         return sp_fail_nomem(e);
     if ((rc = target_dir_use(d, &dir, e)) != SP_OK) {
         free(f);
         return rc;
     }
+    if ((rc = target_ntfs_file_begin(&f->ntfs, d->t, dir, f->temp, en, e)) != SP_OK)
+        goto out;
     target_sweep(d, dir);
     do {
         target_temp_name(&d->t->temp, f->temp);
@@ -115,8 +114,10 @@ sp_target_file_create(struct sp_target_dir *d, const struct sp_entry *en,
     } while (f->fd < 0 && (errno == EEXIST || errno == EINTR));
     if (f->fd < 0)
         rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "a file cannot be made here");
+out:
     target_dir_unuse(d);
     if (rc != SP_OK) {
+        sp_ntfs3g_parts_free(f->ntfs.parts);
         free(f);
         return rc;
     }
@@ -135,13 +136,14 @@ sp_target_file_write(
     const uint8_t *from = p;
 
     if (offset >= f->own)
-        return SP_OK;
+        return target_ntfs_file_write(&f->ntfs, f->dir, offset - f->own, p, n, e);
     while (n > 0) {
-        ssize_t did;
+        ssize_t did = (ssize_t)target_ntfs_file_hole(&f->ntfs, from, n, offset);
 
         if (offset > INT64_MAX)
             return sp_fail(e, SP_INVALID, SP_DOM_DESTINATION, "no file can be that long");
-        did = pwrite(f->fd, from, n, (off_t)offset);
+        if (did == 0)
+            did = pwrite(f->fd, from, n, (off_t)offset);
         if (did < 0 && errno == EINTR)
             continue;
         if (did < 0)
@@ -179,6 +181,7 @@ forget(struct sp_target_file *f, bool named)
 
     if (f->fd >= 0)
         (void)close(f->fd);
+    sp_ntfs3g_parts_free(f->ntfs.parts);
     if (named && target_dir_use(f->dir, &dir, &ignored) == SP_OK) {
         (void)unlinkat(dir, f->temp, 0);
         target_dir_unuse(f->dir);
@@ -208,12 +211,17 @@ finish(struct sp_target_file *f, const struct sp_entry *en, struct sp_target_sta
     if (st.size != en->size)
         return sp_fail(e, SP_IO, SP_DOM_DESTINATION, "it has %llu bytes after %llu were written",
             (unsigned long long)st.size, (unsigned long long)en->size);
+    if (f->ntfs.traits != 0) {
+        *ret = st;
+        ret->mtime_ns = en->mtime_ns;
+        return target_ntfs_file_finish(&f->ntfs, f->dir, &f->fd, en, &st, flaw, e);
+    }
     target_apply(f->dir->t, &h, en, flaw);
     if (flaw->code == SP_FULL) {
         *e = *flaw;
         return SP_FULL;
     }
-    if (ret != NULL && (rc = target_stat(fd, "", ret, e)) != SP_OK)
+    if ((rc = target_stat(fd, "", ret, e)) != SP_OK)
         return rc;
     /* Some file systems tell only now that something could not be stored. */
     f->fd = -1;
@@ -232,11 +240,13 @@ sp_target_file_publish(struct sp_target_file *f, const struct sp_entry *en, cons
     enum sp_code rc;
 
     sp_err_clear(flaw);
-    if ((rc = finish(f, en, ret != NULL ? &st : NULL, flaw, e)) != SP_OK)
+    if ((rc = finish(f, en, &st, flaw, e)) != SP_OK)
         goto out;
     if ((rc = target_dir_use(f->dir, &dir, e)) != SP_OK)
         goto out;
     rc = target_place(dir, f->temp, name, replace, e);
+    if (rc == SP_OK && f->ntfs.traits != 0)
+        target_ntfs_seal(f->dir->t, dir, name, st.inode, en, flaw);
     target_dir_unuse(f->dir);
     named = rc != SP_OK;
     if (rc == SP_OK && ret != NULL)
@@ -425,14 +435,16 @@ adjust_copy(struct sp_target_dir *d, const char *name, int fd, const struct sp_e
 }
 
 static enum sp_code
-adjust(struct sp_target_dir *d, const char *name, int fd, bool path, const struct sp_entry *en,
-    struct sp_target_stat *ret, struct sp_err *flaw, struct sp_err *e)
+adjust(struct sp_target_dir *d, const char *name, int dir, int fd, bool path,
+    const struct sp_entry *en, struct sp_target_stat *ret, struct sp_err *flaw, struct sp_err *e)
 {
     struct target_handle h = target_handle_of(fd, path);
     struct sp_target_stat st;
     bool differs = false;
     enum sp_code rc;
 
+    h.dir = dir;
+    h.name = name;
     if ((rc = target_stat(fd, "", &st, e)) != SP_OK)
         return rc;
     if (st.type != en->type || st.size != en->size)
@@ -474,10 +486,10 @@ sp_target_adjust(struct sp_target_dir *d, const char *name, const struct sp_entr
     }
     if (fd < 0)
         rc = sp_fail_os(e, SP_DOM_DESTINATION, errno, "what exists cannot be opened");
+    else
+        rc = adjust(d, name, dir, fd, path, en, ret, flaw, e);
     target_dir_unuse(d);
-    if (rc != SP_OK)
-        return rc;
-    rc = adjust(d, name, fd, path, en, ret, flaw, e);
-    (void)close(fd); /* was not written */
+    if (fd >= 0)
+        (void)close(fd); /* was not written */
     return rc;
 }

@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include "client/ntfs3g_parts_linux.h"
 #include "client/target.h"
 #include "client/target_handles.h"
 #include "client/target_share.h"
@@ -56,6 +57,8 @@ struct target_handle {
     int fd;
     bool path; /* O_PATH: acts through `proc` */
     char proc[32];
+    int dir;          /* where it is, and its name there, for NAME:STREAM of NTFS … */
+    const char *name; /* … NULL: not known */
 };
 struct target_handle target_handle_of(int fd, bool path);
 /* Gives it what `en` says. What could not be set is told by *flaw (cleared first) and goes on; with
@@ -76,6 +79,17 @@ enum target_kind { /* of attributes, for notes */
     TARGET_SECURITY,
     TARGET_SYSTEM,
     TARGET_SIZE,
+    TARGET_WINDOWS_SECURITY,
+    TARGET_WINDOWS_STREAMS,
+    TARGET_WINDOWS_LONG_STREAMS,
+    TARGET_WINDOWS_ATTRIBUTES,
+    TARGET_WINDOWS_EA,
+    TARGET_WINDOWS_OBJECT_ID,
+    TARGET_WINDOWS_SHORT_NAME,
+    TARGET_WINDOWS_REPARSE,
+    TARGET_WINDOWS_COMPRESSED,
+    TARGET_WINDOWS_ENCRYPTED,
+    TARGET_WINDOWS_CASE,
 };
 void target_unsupported(struct sp_target *t, enum target_kind kind);
 
@@ -85,6 +99,45 @@ void target_xattrs_set(struct sp_target *t, const struct target_handle *h, const
     uint32_t mode, bool *ret_changed, struct sp_err *flaw);
 enum sp_code target_xattrs_differ(const struct target_handle *h, const struct sp_entry *en, bool *ret,
     struct sp_err *e);
+
+/* target_ntfs_posix.c: entries from NTFS. */
+/* The object is on NTFS through ntfs-3g, and `en` (NULL: any) comes from NTFS. */
+bool target_is_ntfs(const struct target_handle *h, const struct sp_entry *en, unsigned *ret_traits);
+void target_ntfs_apply(struct sp_target *t, const struct target_handle *h, const struct sp_entry *en,
+    unsigned traits, struct sp_err *flaw);
+/* A new folder of it: what is made inside takes up some of what it says. */
+void target_ntfs_prepare(struct sp_target_dir *d, const struct sp_entry *en);
+/* What giving a name has taken back, of an object that has it now. */
+void target_ntfs_seal(struct sp_target *t, int dir, const char *name, uint64_t inode,
+    const struct sp_entry *en, struct sp_err *flaw);
+/* True: *ret says whether it is the link of the entry. False: a link of another kind. */
+bool target_ntfs_same_link(int fd, const struct sp_entry *en, bool *ret);
+/* A link of Windows under a temporary name; *ret_made false with SP_OK: to be made otherwise. */
+enum sp_code target_ntfs_make(struct sp_target *t, int dir, const char *temp, const struct sp_entry *en,
+    struct sp_target_stat *ret, bool *ret_made, struct sp_err *flaw, struct sp_err *e);
+void target_ntfs_unmake(int dir, const char *temp);
+/* target_file_ntfs_posix.c: a file that is being written there. */
+struct target_ntfs_file {
+    unsigned traits; /* 0: it is not there, and none of the others is used */
+    bool sparse;
+    struct sp_ntfs3g_object object;
+    struct sp_ntfs3g_parts *parts; /* its long streams, where they can be had */
+};
+/* SP_UNSUPPORTED: a file that is away, which cannot be made here. `temp` outlives it. */
+enum sp_code target_ntfs_file_begin(struct target_ntfs_file *f, struct sp_target *t, int dir,
+    const char *temp, const struct sp_entry *en, struct sp_err *e);
+/* What lies behind the file's own bytes; `offset` from there. */
+enum sp_code target_ntfs_file_write(struct target_ntfs_file *f, struct sp_target_dir *d, uint64_t offset,
+    const void *p, size_t n, struct sp_err *e);
+/* So many zeros at `p` stay a hole. */
+size_t target_ntfs_file_hole(
+    const struct target_ntfs_file *f, const uint8_t *p, size_t n, uint64_t offset);
+/* Closes *fd and sets everything; `is`: what is open there. */
+enum sp_code target_ntfs_file_finish(struct target_ntfs_file *f, struct sp_target_dir *d, int *fd,
+    const struct sp_entry *en, const struct sp_target_stat *is, struct sp_err *flaw, struct sp_err *e);
+/* What the entry is to a file system that is not NTFS; names what is lost (t not NULL). */
+void target_windows_plain(struct sp_target *t, const struct sp_entry *en, const struct sp_entry *now,
+    struct sp_entry *ret);
 
 /* target_owner_posix.c: false when there is no such name here. */
 enum sp_code target_ids_new(struct target_ids **ret, struct sp_err *e);

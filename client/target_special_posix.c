@@ -83,7 +83,7 @@ same(int fd, const struct sp_entry *en, bool *ret, struct sp_err *e)
     sp_stat_fill(&now, &st);
     *ret = now.type == en->type &&
            (now.rdev == en->rdev || mode_of(en->type) == S_IFIFO || mode_of(en->type) == S_IFSOCK);
-    if (!*ret || en->type != SP_ENTRY_LINK)
+    if (!*ret || en->type != SP_ENTRY_LINK || target_ntfs_same_link(fd, en, ret))
         return SP_OK;
     if ((target = malloc(en->target_len + 1)) == NULL)
         return sp_fail_nomem(e);
@@ -149,6 +149,7 @@ sp_target_special(struct sp_target_dir *d, const struct sp_entry *en, const char
 {
     struct sp_target_stat st = {0};
     char temp[TARGET_TEMP_NAME];
+    bool ntfs = false;
     int dir;
     enum sp_code rc;
 
@@ -157,12 +158,20 @@ sp_target_special(struct sp_target_dir *d, const struct sp_entry *en, const char
         return rc;
     target_sweep(d, dir);
     target_temp_name(&d->t->temp, temp);
-    if ((rc = make(dir, temp, en, e)) != SP_OK)
+    rc = target_ntfs_make(d->t, dir, temp, en, &st, &ntfs, flaw, e);
+    if (rc != SP_OK && !ntfs)
         goto out;
-    if ((rc = dress(d->t, dir, temp, en, &st, flaw, e)) == SP_OK)
+    if (!ntfs) {
+        if ((rc = make(dir, temp, en, e)) != SP_OK)
+            goto out;
+        rc = dress(d->t, dir, temp, en, &st, flaw, e);
+    }
+    if (rc == SP_OK)
         rc = target_place(dir, temp, name, replace, e);
+    if (rc == SP_OK && (en->flags & SP_ENTRY_WINDOWS) != 0)
+        target_ntfs_seal(d->t, dir, name, st.inode, en, flaw);
     if (rc != SP_OK)
-        (void)unlinkat(dir, temp, 0);
+        target_ntfs_unmake(dir, temp);
     else if (ret != NULL)
         *ret = st;
 out:
@@ -222,11 +231,11 @@ sp_target_link(struct sp_target_dir *from_dir, const char *from_name,
     const struct sp_target_stat *from, struct sp_target_dir *d, const struct sp_entry *en,
     const char *name, bool replace, struct sp_err *e)
 {
+    struct sp_err flaw = {0}; /* its first name has told it */
     char temp[TARGET_TEMP_NAME];
     int from_fd, dir;
     enum sp_code rc;
 
-    (void)en;
     if ((rc = target_name_check(from_name, strlen(from_name), e)) != SP_OK)
         return rc;
     if ((rc = target_dir_use(from_dir, &from_fd, e)) != SP_OK)
@@ -237,6 +246,8 @@ sp_target_link(struct sp_target_dir *from_dir, const char *from_name,
     target_temp_name(&d->t->temp, temp);
     if ((rc = link_temp(from_fd, from_name, from, dir, temp, e)) == SP_OK) {
         rc = target_place(dir, temp, name, replace, e);
+        if (rc == SP_OK && (en->flags & SP_ENTRY_WINDOWS) != 0)
+            target_ntfs_seal(d->t, dir, name, from->inode, en, &flaw);
         /* Also after a success: rename does nothing when both names are one file already. */
         (void)unlinkat(dir, temp, 0);
     }
