@@ -288,6 +288,19 @@ join(struct backup *b, struct crew *crew)
         sp_thread_join(crew->sealers[i]);
 }
 
+/* What the source has to say once a run. */
+static void
+tell_notes(struct backup *b)
+{
+    struct sp_buf note = SP_BUF_INIT;
+
+    for (size_t i = 0; sp_source_note(b->source, i, &note); i++) {
+        backup_note(b, sp_buf_str(&note));
+        sp_buf_reset(&note);
+    }
+    sp_buf_free(&note);
+}
+
 static enum sp_code
 one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_result *result,
     struct sp_err *e)
@@ -321,6 +334,8 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
         rc = e->code;
     }
     sp_source_counts(b->source, &counts);
+    if (rc == SP_OK && b->pass == 0)
+        tell_notes(b);
     if (rc == SP_OK && committed->nmissing == 0)
         sp_nodes_trim(b->nodes);
 out:

@@ -169,6 +169,16 @@ audit(struct reader *r, struct work *w)
     }
 }
 
+/* The first one counts. */
+static void
+take_fault(struct work *w)
+{
+    if (w->fault != NULL || w->item->fault == NULL)
+        return;
+    w->fault = w->item->fault;
+    w->item->fault = NULL;
+}
+
 static enum sp_code
 process(struct reader *r, struct work *w, struct sp_err *e)
 {
@@ -187,14 +197,12 @@ process(struct reader *r, struct work *w, struct sp_err *e)
         }
         return unreadable(r, w, &se, e);
     }
-    if (w->item->fault != NULL) {
-        w->fault = w->item->fault;
-        w->item->fault = NULL;
-    }
+    take_fault(w);
     if (w->item->entry->type != SP_ENTRY_FILE)
         return assemble(r, w, NULL, 0, false, NULL, &nothing, 0, e);
     if ((rc = read_file(r, w, e)) != SP_OK)
         return rc;
+    take_fault(w); /* of a stream that could not be opened beside the content */
     audit(r, w);
     return SP_OK;
 }

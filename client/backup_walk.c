@@ -90,8 +90,9 @@ reuse(
 }
 
 /* On NTFS a folder's listing has of a file with several names what it was when this name was used
- * last: size and times may be old, and the file look unchanged (source.h). *ret_suspect: it cannot
- * be looked at; whoever reads it says why. */
+ * last, and of one that somebody has open for writing (a database, a log) what it was when it was
+ * opened: size and times may be old, and the file look unchanged (source.h). *ret_suspect: it
+ * cannot be looked at; whoever reads it says why. */
 static enum sp_code
 refresh(struct work *w, const struct sp_entry *old, bool *ret_there, bool *ret_suspect,
     struct sp_err *e)
@@ -101,7 +102,8 @@ refresh(struct work *w, const struct sp_entry *old, bool *ret_there, bool *ret_s
 
     *ret_there = true;
     *ret_suspect = false;
-    if (old->links <= 1 || ((old->flags | w->item->entry->flags) & SP_ENTRY_WINDOWS) == 0)
+    if (old->type != SP_ENTRY_FILE || w->item->entry->type != SP_ENTRY_FILE ||
+        (w->item->entry->flags & SP_ENTRY_WINDOWS) == 0)
         return SP_OK;
     rc = sp_item_refresh(w->item, &why);
     if (rc == SP_OK)

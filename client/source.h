@@ -70,9 +70,10 @@ void sp_source_counts(const struct sp_source *s, struct sp_source_counts *ret);
  * end of the run, when every item is described. */
 bool sp_source_note(struct sp_source *s, size_t i, struct sp_buf *ret);
 
-/* Looks at the object itself, for what a folder's listing may say too late: sizes and times of a file with
- * several names on NTFS, where the listing has them as they were when this name was last used. The pipeline asks
- * for it where the parent's entry has several names. Nothing to do on POSIX, where the walk has looked already.
+/* Looks at the object itself, for what a folder's listing may say too late: sizes and times of a file on NTFS that
+ * has several names (the listing has them as they were when this name was last used) or that is being written (as
+ * they were when it was opened: devblogs.microsoft.com/oldnewthing/20111226-00/?p=8813). The pipeline asks for
+ * it before it takes a file of Windows for unchanged. Nothing to do on POSIX, where the walk has looked already.
  * SP_ABSENT: it vanished. Any thread. */
 enum sp_code sp_item_refresh(struct sp_item *it, struct sp_err *e);
 

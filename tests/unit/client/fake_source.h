@@ -38,4 +38,7 @@ void fake_source_set(struct fake_object *v, size_t n);
 /* What is at `offset` of its content, holes as zeros. */
 void fake_bytes(const struct fake_object *o, uint64_t offset, uint8_t *to, size_t n);
 
+/* What the source says once a run; NULL: nothing. */
+void fake_source_note(const char *sentence);
+
 #endif
