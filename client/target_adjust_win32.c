@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* What exists already gets the attributes of an entry. Rights, attributes, times and the short name are set on
- * it; where anything else differs, or it has other names that must not change, a copy takes its place. */
+/* What exists already gets the attributes of an entry. Rights, attributes, times and the short name
+ * are set on it; where anything else differs, or it has other names that must not change, a copy
+ * takes its place. */
 
 #define COPY_BUFFER ((size_t)256 << 10)
 
@@ -37,8 +38,8 @@ differs_outside(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct 
 
     *ret = (to.btime != 0 && to.btime != now->btime) || (to.atime != 0 && to.atime != now->atime) ||
            (to.mtime != 0 && to.mtime != now->mtime) || (to.ctime != 0 && to.ctime != now->ctime) ||
-           ((now->attributes ^ attributes) & (NTFS_READONLY | NTFS_HIDDEN | NTFS_SYSTEM |
-                                                 NTFS_ARCHIVE | NTFS_NOT_INDEXED)) != 0;
+           ((now->attributes ^ attributes) &
+               (NTFS_READONLY | NTFS_HIDDEN | NTFS_SYSTEM | NTFS_ARCHIVE | NTFS_NOT_INDEXED)) != 0;
     return *ret ? SP_OK : target_security_differs(d, h, en, ret, e);
 }
 
@@ -59,7 +60,8 @@ next_data(struct sp_target *t, struct sp_ntfs_handle *h, uint64_t from, uint64_t
     sp_buf_put_u64(&in, size - from);
     if ((rc = sp_buf_ok(&in, e)) != SP_OK)
         goto done;
-    rc = fs->control(fs->self, h, FSCTL_SP_QUERY_ALLOCATED_RANGES, in.data, in.len, 16, &out, &more, e);
+    rc = fs->control(
+        fs->self, h, FSCTL_SP_QUERY_ALLOCATED_RANGES, in.data, in.len, 16, &out, &more, e);
     if (rc == SP_UNSUPPORTED) { /* no holes on this file system */
         sp_err_clear(e);
         *ret_begin = from;
@@ -109,9 +111,8 @@ target_copy_content(struct sp_target *t, struct sp_ntfs_handle *from, struct sp_
 }
 
 static enum sp_code
-adjust_copy(struct sp_target_dir *d, struct sp_ntfs_handle *dir, const char *name,
-    uint64_t file_id, const struct sp_entry *en, struct sp_target_stat *ret, struct sp_err *flaw,
-    struct sp_err *e)
+adjust_copy(struct sp_target_dir *d, struct sp_ntfs_handle *dir, const char *name, uint64_t file_id,
+    const struct sp_entry *en, struct sp_target_stat *ret, struct sp_err *flaw, struct sp_err *e)
 {
     struct sp_target_file *f = NULL;
     struct sp_ntfs_handle *h = NULL;

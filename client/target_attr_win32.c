@@ -27,8 +27,9 @@ target_unsupported(struct sp_target *t, enum target_kind kind)
         [TARGET_COMPRESSION] = "files cannot be compressed on this file system: they are restored "
                                "uncompressed",
         [TARGET_SPARSE] = "files cannot have holes on this file system: zeros are in their place",
-        [TARGET_CASE] = "folders cannot be made case-sensitive here, by this user, or when something "
-                        "is in them",
+        [TARGET_CASE] =
+            "folders cannot be made case-sensitive here, by this user, or when something "
+            "is in them",
         [TARGET_REPARSE] = "what makes a file or folder a link, a mount point or a part of another "
                            "program's store cannot be set on this file system or by us: it is "
                            "restored as a plain one",
@@ -85,8 +86,7 @@ set_reparse(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_a
     sp_buf_free(&has);
     if (rc != SP_OK || same)
         return rc;
-    rc = fs->control(
-        fs->self, h, FSCTL_SP_SET_REPARSE, a->value, a->len, 0, &nothing, &more, e);
+    rc = fs->control(fs->self, h, FSCTL_SP_SET_REPARSE, a->value, a->len, 0, &nothing, &more, e);
     sp_buf_free(&nothing);
     return rc;
 }
@@ -163,8 +163,7 @@ target_object_id_differs(struct sp_target_dir *d, struct sp_ntfs_handle *h,
     *ret = false;
     if (a == NULL || (d->flags & NTFS_FS_OBJECT_IDS) == 0)
         return SP_OK;
-    rc = fs->control(
-        fs->self, h, FSCTL_SP_GET_OBJECT_ID, NULL, 0, OBJECT_ID_LEN, &has, &more, e);
+    rc = fs->control(fs->self, h, FSCTL_SP_GET_OBJECT_ID, NULL, 0, OBJECT_ID_LEN, &has, &more, e);
     if (rc == SP_ABSENT || rc == SP_UNSUPPORTED) {
         *ret = rc == SP_ABSENT;
         rc = SP_OK;
@@ -208,8 +207,8 @@ set_object_id(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp
 
 /* Windows gave others their short names as they came; in a folder of our own they give way. */
 static enum sp_code
-take_short_name(struct sp_target_dir *in, struct sp_ntfs_handle *h, const char *name,
-    struct sp_err *e)
+take_short_name(
+    struct sp_target_dir *in, struct sp_ntfs_handle *h, const char *name, struct sp_err *e)
 {
     const struct sp_ntfs *fs = in->t->fs;
     struct sp_ntfs_handle *dir = NULL;
@@ -229,8 +228,8 @@ take_short_name(struct sp_target_dir *in, struct sp_ntfs_handle *h, const char *
 }
 
 void
-target_short_name_set(struct sp_target_dir *in, struct sp_ntfs_handle *h,
-    const struct sp_entry *en, struct sp_err *flaw)
+target_short_name_set(struct sp_target_dir *in, struct sp_ntfs_handle *h, const struct sp_entry *en,
+    struct sp_err *flaw)
 {
     const struct sp_attribute *a = sp_ntfs_find(en, WINDOWS_SHORT_NAME);
     char name[64];
@@ -253,7 +252,8 @@ target_short_name_set(struct sp_target_dir *in, struct sp_ntfs_handle *h,
     }
 }
 
-/* OFFLINE and what recalls would say that the content, which is here now, is elsewhere. 0 would leave them. */
+/* OFFLINE and what recalls would say that the content, which is here now, is elsewhere. 0 would
+ * leave them. */
 static uint32_t
 attributes_of(const struct sp_entry *en, const struct sp_ntfs_info *now)
 {

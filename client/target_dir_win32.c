@@ -136,8 +136,8 @@ target_dir_new(struct sp_target *t, struct sp_target_dir *up, const char *name)
     return d;
 }
 
-/* A folder with another's tag holds what is in it (cloud files); a name surrogate leads elsewhere, and so does
- * one whose tag has no bit for folders with content:
+/* A folder with another's tag holds what is in it (cloud files); a name surrogate leads elsewhere,
+ * and so does one whose tag has no bit for folders with content:
  * learn.microsoft.com/en-us/windows/win32/fileio/reparse-point-tags */
 static bool
 leads_away(const struct sp_ntfs_info *info)
@@ -182,12 +182,26 @@ look_around(struct sp_target_dir *d, struct sp_ntfs_handle *h, struct sp_err *e)
     return SP_OK;
 }
 
+/* What was made has a handle for everything but its names. */
+static enum sp_code
+for_names(struct sp_target *t, struct sp_ntfs_handle **h, struct sp_err *e)
+{
+    struct sp_ntfs_handle *made = *h;
+    enum sp_code rc;
+
+    *h = NULL;
+    rc = t->fs->open_at(t->fs->self, made, "", NTFS_FOLDER, NTFS_LIST, h, e);
+    target_close(t, made);
+    return rc == SP_OK ? SP_OK : target_fail(e, "the folder that was made cannot be opened");
+}
+
 enum sp_code
-target_dir_begin(
-    struct sp_target_dir *d, struct sp_ntfs_handle *h, bool existed, struct sp_err *e)
+target_dir_begin(struct sp_target_dir *d, struct sp_ntfs_handle *h, bool existed, struct sp_err *e)
 {
     enum sp_code rc;
 
+    if (!existed && (rc = for_names(d->t, &h, e)) != SP_OK)
+        return rc;
     if ((rc = look_around(d, h, e)) != SP_OK) {
         target_close(d->t, h);
         return rc;
@@ -227,11 +241,11 @@ sp_target_dir_release(struct sp_target_dir *d)
 /* --- making and entering
  * ------------------------------------------------------------------------------- */
 
-/* Only an empty folder takes it: learn.microsoft.com/en-us/windows/wsl/case-sensitivity. Folders made by some
- * have it from the one above. */
+/* Only an empty folder takes it: learn.microsoft.com/en-us/windows/wsl/case-sensitivity. Folders
+ * made by some have it from the one above. */
 static enum sp_code
-set_case(struct sp_target_dir *up, struct sp_ntfs_handle *h, const struct sp_entry *en,
-    struct sp_err *e)
+set_case(
+    struct sp_target_dir *up, struct sp_ntfs_handle *h, const struct sp_entry *en, struct sp_err *e)
 {
     const struct sp_ntfs *fs = up->t->fs;
     struct sp_err why = {0};
@@ -307,8 +321,8 @@ make(struct sp_target_dir *up, struct sp_ntfs_handle *in, const char *name,
     if ((rc = target_make(up, en, true, &made, e)) != SP_OK)
         return rc;
     if ((rc = target_place(up, in, made.h, name, false, e)) == SP_OK &&
-        (rc = up->t->fs->open_at(
-             up->t->fs->self, made.h, "", NTFS_FOLDER, NTFS_WRITE, ret, e)) != SP_OK)
+        (rc = up->t->fs->open_at(up->t->fs->self, made.h, "", NTFS_FOLDER, NTFS_WRITE, ret, e)) !=
+            SP_OK)
         (void)target_fail(e, "the folder cannot be opened");
     target_make_end(&made, rc != SP_OK);
     return rc;
@@ -353,7 +367,8 @@ out:
 }
 
 static enum sp_code
-open_below(struct sp_target_dir *up, const char *name, struct sp_ntfs_handle **ret, struct sp_err *e)
+open_below(
+    struct sp_target_dir *up, const char *name, struct sp_ntfs_handle **ret, struct sp_err *e)
 {
     struct sp_ntfs_handle *in = NULL;
     struct sp_ntfs_info info;

@@ -43,11 +43,13 @@ check_away(const struct sp_target_dir *d, const struct sp_entry *en, struct sp_e
         return SP_OK;
     if (!is_encrypted(en))
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
-            "it lay in the cloud or in another store when it was backed up, so its content is not in "
+            "it lay in the cloud or in another store when it was backed up, so its content is not "
+            "in "
             "the set: let the program that keeps it there fetch it");
     if ((d->flags & NTFS_FS_ENCRYPTION) == 0)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
-            "it is encrypted by Windows (EFS), which this volume cannot hold; restore it to an NTFS "
+            "it is encrypted by Windows (EFS), which this volume cannot hold; restore it to an "
+            "NTFS "
             "volume of this machine");
     return SP_OK;
 }
@@ -282,8 +284,8 @@ finish(struct sp_target_file *f, struct sp_ntfs_handle *dir, const struct sp_ent
     if ((rc = t->fs->close(t->fs->self, h, e)) == SP_OK)
         return SP_OK;
     (void)target_fail(e, "it cannot be stored");
-    if (target_open_named(f->dir, dir, name, NTFS_FILE, NTFS_CHANGE, &h, &info,
-            &(struct sp_err){0}) == SP_OK)
+    if (target_open_named(
+            f->dir, dir, name, NTFS_FILE, NTFS_CHANGE, &h, &info, &(struct sp_err){0}) == SP_OK)
         target_discard(t, h);
     return rc;
 }

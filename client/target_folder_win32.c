@@ -29,7 +29,8 @@ set_case(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_entr
         target_unsupported(d->t, TARGET_CASE);
 }
 
-/* A drive's own folder is hidden by its nature; the folder that stands for it would not be found. */
+/* A drive's own folder is hidden by its nature; the folder that stands for it would not be found.
+ */
 static void
 set_shown(struct sp_target_dir *d, struct sp_ntfs_handle *h, struct sp_err *flaw)
 {

@@ -12,9 +12,10 @@ struct sweep {
     int64_t now;
 };
 
-/* Every handle shares with everybody, so who writes a file cannot be asked for: what did not change for an hour
- * of the file system's own clock is nobody's. A writer that is slower than that is told that its file is gone,
- * since a file gets its name by its handle. The listing may be behind: the file itself is asked. */
+/* Every handle shares with everybody, so who writes a file cannot be asked for: what did not change
+ * for an hour of the file system's own clock is nobody's. A writer that is slower than that is told
+ * that its file is gone, since a file gets its name by its handle. The listing may be behind: the
+ * file itself is asked. */
 static enum sp_code
 sweep_one(void *arg, const struct sp_ntfs_listed *l, struct sp_err *e)
 {
@@ -27,7 +28,8 @@ sweep_one(void *arg, const struct sp_ntfs_listed *l, struct sp_err *e)
 
     (void)e;
     if (!target_temp_foreign(&t->temp, l->name) ||
-        target_open_named(s->d, s->dir, l->name, NTFS_ANY, NTFS_CHANGE, &h, &info, &ignored) != SP_OK)
+        target_open_named(s->d, s->dir, l->name, NTFS_ANY, NTFS_CHANGE, &h, &info, &ignored) !=
+            SP_OK)
         return SP_OK;
     old = info.ctime < s->now - ABANDONED && info.mtime < s->now - ABANDONED;
     if (old)
@@ -72,10 +74,13 @@ control(struct sp_target_dir *d, struct sp_ntfs_handle *h, uint32_t code, const 
 }
 
 #define FSCTL_SET_INTEGRITY UINT32_C(0x0009C280)
-/* FSCTL_SET_INTEGRITY_INFORMATION_BUFFER: algorithm (CRC64; 0: none), reserved, flags; all little-endian.
- * learn.microsoft.com/en-us/windows/win32/api/winioctl/ns-winioctl-fsctl_set_integrity_information_buffer */
+/* FSCTL_SET_INTEGRITY_INFORMATION_BUFFER: algorithm (CRC64; 0: none), reserved, flags; all
+ * little-endian.
+ * learn.microsoft.com/en-us/windows/win32/api/winioctl/ns-winioctl-fsctl_set_integrity_information_buffer
+ */
 static const uint8_t integrity_on[8] = {2}, integrity_off[8] = {0};
-static const uint8_t compressed[2] = {1, 0}, plain[2] = {0, 0}; /* COMPRESSION_FORMAT_DEFAULT, _NONE */
+static const uint8_t compressed[2] = {1, 0},
+                     plain[2] = {0, 0}; /* COMPRESSION_FORMAT_DEFAULT, _NONE */
 
 void
 target_layout(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_entry *en,
@@ -97,25 +102,27 @@ target_layout(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp
         (d->flags & NTFS_FS_COMPRESSION) == 0)
         target_unsupported(d->t, TARGET_COMPRESSION);
     else if ((differ & NTFS_COMPRESSED) != 0 && (info.attributes & NTFS_ENCRYPTED) == 0)
-        control(d, h, FSCTL_SP_SET_COMPRESSION,
-            (want & NTFS_COMPRESSED) != 0 ? compressed : plain, 2, TARGET_COMPRESSION,
-            "its compression cannot be set", flaw);
+        control(d, h, FSCTL_SP_SET_COMPRESSION, (want & NTFS_COMPRESSED) != 0 ? compressed : plain,
+            2, TARGET_COMPRESSION, "its compression cannot be set", flaw);
     if ((differ & NTFS_INTEGRITY) != 0)
-        control(d, h, FSCTL_SET_INTEGRITY, (want & NTFS_INTEGRITY) != 0 ? integrity_on : integrity_off,
-            8, TARGET_INTEGRITY, "its integrity stream cannot be set", flaw);
+        control(d, h, FSCTL_SET_INTEGRITY,
+            (want & NTFS_INTEGRITY) != 0 ? integrity_on : integrity_off, 8, TARGET_INTEGRITY,
+            "its integrity stream cannot be set", flaw);
     if ((differ & want & NTFS_SPARSE) == 0 || en->type != SP_ENTRY_FILE)
         return;
     if ((d->flags & NTFS_FS_SPARSE) == 0)
         target_unsupported(d->t, TARGET_SPARSE);
     else
-        control(d, h, FSCTL_SP_SET_SPARSE, NULL, 0, TARGET_SPARSE, "it cannot be made sparse", flaw);
+        control(
+            d, h, FSCTL_SP_SET_SPARSE, NULL, 0, TARGET_SPARSE, "it cannot be made sparse", flaw);
 }
 
 /* --- making
  * -------------------------------------------------------------------------------------------- */
 
-/* In a folder that encrypts, what is to be plain is made in the nearest one above that does not; a name of the
- * same volume is all that it changes: learn.microsoft.com/en-us/windows/win32/fileio/handling-encrypted-files-and-directories */
+/* In a folder that encrypts, what is to be plain is made in the nearest one above that does not; a
+ * name of the same volume is all that it changes:
+ * learn.microsoft.com/en-us/windows/win32/fileio/handling-encrypted-files-and-directories */
 static struct sp_target_dir *
 place_for(struct sp_target_dir *d, const struct sp_entry *en)
 {
@@ -148,8 +155,8 @@ create(struct target_new *n, struct sp_ntfs_handle *in, const struct sp_entry *e
 }
 
 enum sp_code
-target_make(struct sp_target_dir *d, const struct sp_entry *en, bool folder,
-    struct target_new *ret, struct sp_err *e)
+target_make(struct sp_target_dir *d, const struct sp_entry *en, bool folder, struct target_new *ret,
+    struct sp_err *e)
 {
     struct target_new n = {.dir = sp_target_dir_hold(place_for(d, en))};
     const struct sp_ntfs *fs = d->t->fs;

@@ -9,13 +9,13 @@
 
 /* Names: learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file.
  *
- * What NTFS itself cannot hold is refused for everyone. A device's name, or one with a dot or a space at the
- * end, is one that NT can make and programs of Win32 cannot open, since their paths lose it on the way: made
- * for a set from Windows, where it was like this, and refused for others, since nobody there wanted a file
- * that cannot be deleted.
+ * What NTFS itself cannot hold is refused for everyone. A device's name, or one with a dot or a
+ * space at the end, is one that NT can make and programs of Win32 cannot open, since their paths
+ * lose it on the way: made for a set from Windows, where it was like this, and refused for others,
+ * since nobody there wanted a file that cannot be deleted.
  *
- * The target's own folder has names for what a key begins with, each for one only: a drive is one letter, a
- * volume begins with "Volume{", a share has a plus, which no server's name has
+ * The target's own folder has names for what a key begins with, each for one only: a drive is one
+ * letter, a volume begins with "Volume{", a share has a plus, which no server's name has
  * (learn.microsoft.com/en-us/troubleshoot/windows-server/active-directory/naming-conventions-for-computer-domain-site-ou).
  */
 
@@ -88,7 +88,8 @@ is_device(const char *p, size_t n)
 static enum sp_code
 bad(struct sp_err *e, const char *why)
 {
-    return sp_fail(e, SP_INVALID, SP_DOM_STORE, "its name cannot be the name of a file here: %s", why);
+    return sp_fail(
+        e, SP_INVALID, SP_DOM_STORE, "its name cannot be the name of a file here: %s", why);
 }
 
 static enum sp_code
@@ -106,7 +107,8 @@ check_characters(const uint8_t *p, size_t n, struct sp_err *e)
             return bad(e, "it has a control character");
         if (c < 128 && strchr("<>:\"/\\|?*", (int)c) != NULL)
             return sp_fail(e, SP_INVALID, SP_DOM_STORE,
-                "its name cannot be the name of a file here: Windows allows no '%c' in one; restore it "
+                "its name cannot be the name of a file here: Windows allows no '%c' in one; "
+                "restore it "
                 "on another system",
                 (char)c);
         units += c > 0xFFFF ? 2 : 1;
@@ -130,8 +132,9 @@ check_plain(const char *p, size_t n, uint32_t flags, struct sp_err *e)
     if ((flags & SP_ENTRY_WINDOWS) != 0)
         return SP_OK;
     if (p[n - 1] == '.' || p[n - 1] == ' ')
-        return bad(e, "programs on Windows cannot open one that ends with a dot or a space; restore it "
-                      "on another system");
+        return bad(e,
+            "programs on Windows cannot open one that ends with a dot or a space; restore it "
+            "on another system");
     if (is_device(p, n))
         return bad(
             e, "programs on Windows take it for that of a device; restore it on another system");
@@ -150,8 +153,8 @@ is_top(const char *p, size_t n)
 }
 
 enum sp_code
-sp_target_name_check(const struct sp_target_dir *d, const void *name, size_t n, uint32_t flags,
-    struct sp_err *e)
+sp_target_name_check(
+    const struct sp_target_dir *d, const void *name, size_t n, uint32_t flags, struct sp_err *e)
 {
     bool top = is_top(name, n) && (flags & SP_ENTRY_WINDOWS) != 0;
     char *as = NULL, *copy;

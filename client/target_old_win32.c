@@ -15,7 +15,8 @@ struct sp_target_old {
     char name[];
 };
 
-/* Where a file whose name is taken by a rename may not be open meanwhile, it is only open while it is read. */
+/* Where a file whose name is taken by a rename may not be open meanwhile, it is only open while it
+ * is read. */
 static enum sp_code
 old_use(struct sp_target_old *o, struct sp_ntfs_handle **ret, struct sp_err *e)
 {
@@ -158,8 +159,8 @@ is_free(struct sp_target_old *o, struct sp_ntfs_handle *h, uint64_t from, uint64
     sp_buf_put_u64(&in, from);
     sp_buf_put_u64(&in, to - from);
     free_there = !in.failed &&
-                 fs->control(fs->self, h, FSCTL_SP_QUERY_ALLOCATED_RANGES, in.data, in.len, 16, &out,
-                     &more, &ignored) == SP_OK &&
+                 fs->control(fs->self, h, FSCTL_SP_QUERY_ALLOCATED_RANGES, in.data, in.len, 16,
+                     &out, &more, &ignored) == SP_OK &&
                  out.len == 0 && !more;
     sp_buf_free(&in);
     sp_buf_free(&out);

@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-/* What follows a file's own bytes in its content: streams of more than 64 KiB go into the file as they come.
- * The raw form of EFS waits in a file of its own beside it, as do streams whose list is itself so long that it
- * comes only at the end. */
+/* What follows a file's own bytes in its content: streams of more than 64 KiB go into the file as
+ * they come. The raw form of EFS waits in a file of its own beside it, as do streams whose list is
+ * itself so long that it comes only at the end. */
 
 #define COPY ((size_t)256 << 10)
 
@@ -14,11 +14,11 @@ struct target_parts {
     uint64_t extra;
     struct sp_ntfs_part *parts; /* NULL: not known yet, or none */
     size_t n;
-    size_t at;               /* the part that is being written */
-    uint64_t begin;          /* where it begins */
+    size_t at;      /* the part that is being written */
+    uint64_t begin; /* where it begins */
     struct sp_ntfs_handle *out;
-    uint64_t written;        /* the end of what was written to it */
-    bool waits;              /* everything goes to `wait` */
+    uint64_t written; /* the end of what was written to it */
+    bool waits;       /* everything goes to `wait` */
     struct target_new wait;
 };
 
@@ -145,8 +145,7 @@ end_part(struct target_parts *p, struct sp_err *e)
 }
 
 static enum sp_code
-write_streams(
-    struct target_parts *p, uint64_t at, const uint8_t *from, size_t n, struct sp_err *e)
+write_streams(struct target_parts *p, uint64_t at, const uint8_t *from, size_t n, struct sp_err *e)
 {
     const struct sp_ntfs *fs = p->d->t->fs;
     enum sp_code rc;
@@ -156,7 +155,8 @@ write_streams(
         size_t some = n;
 
         if (p->at == p->n || at < p->begin)
-            return sp_fail(e, SP_INVALID, SP_DOM_DESTINATION, "its streams came in the wrong order");
+            return sp_fail(
+                e, SP_INVALID, SP_DOM_DESTINATION, "its streams came in the wrong order");
         if (at - p->begin >= part->size) {
             if ((rc = end_part(p, e)) != SP_OK)
                 return rc;
@@ -285,7 +285,8 @@ target_parts_import(
         return SP_OK;
     if (rc == SP_UNSUPPORTED)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
-            "it is encrypted by Windows (EFS), which this volume cannot hold; restore it to an NTFS "
+            "it is encrypted by Windows (EFS), which this volume cannot hold; restore it to an "
+            "NTFS "
             "volume of this machine");
     return target_fail(e, "Windows cannot import its encrypted form (EFS)");
 }

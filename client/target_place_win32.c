@@ -5,9 +5,9 @@
 
 #include "client/fold.h"
 
-/* Names in a folder. A short name (8.3) opens its file like the long one, and a rename replaces what has it:
- * so what has a name is found in the folder's listing first, and a short name that Windows gave to something
- * by itself never makes it the file that is looked for. */
+/* Names in a folder. A short name (8.3) opens its file like the long one, and a rename replaces
+ * what has it: so what has a name is found in the folder's listing first, and a short name that
+ * Windows gave to something by itself never makes it the file that is looked for. */
 
 struct found {
     const char *name;
@@ -96,8 +96,10 @@ target_free_short(
     struct sp_ntfs_handle *h = NULL;
     enum sp_code rc;
 
-    if ((rc = fs->find(fs->self, dir, name, take_found, &f, e)) != SP_OK)
+    if ((rc = fs->find(fs->self, dir, name, take_found, &f, e)) != SP_OK) {
+        (void)target_fail(e, "what is there cannot be looked at");
         goto out;
+    }
     if (f.no_memory) {
         rc = sp_fail_nomem(e);
         goto out;
@@ -108,7 +110,8 @@ target_free_short(
     }
     if (d->existed) {
         rc = sp_fail(e, SP_EXISTS, SP_DOM_DESTINATION,
-            "its name is already the short name (8.3) of %.200s; rename that, or restore to an empty "
+            "its name is already the short name (8.3) of %.200s; rename that, or restore to an "
+            "empty "
             "folder",
             f.long_name);
         goto out;
@@ -150,8 +153,7 @@ typedef enum sp_code (*give_fn)(void *self, struct sp_ntfs_handle *h, struct sp_
 
 /* What is replaced is what has the name itself. */
 static enum sp_code
-no_stranger(
-    struct sp_target_dir *d, struct sp_ntfs_handle *dir, const char *name, struct sp_err *e)
+no_stranger(struct sp_target_dir *d, struct sp_ntfs_handle *dir, const char *name, struct sp_err *e)
 {
     struct sp_err why = {0};
     enum sp_code rc = target_free_short(d, dir, name, &why);

@@ -2,7 +2,9 @@
 
 #include <string.h>
 
-/* Security descriptors: learn.microsoft.com/en-us/openspecs/windows_protocols/ms-dtyp/7d4dac05-9cef-4563-a058-f108abecce1d */
+/* Security descriptors:
+ * learn.microsoft.com/en-us/openspecs/windows_protocols/ms-dtyp/7d4dac05-9cef-4563-a058-f108abecce1d
+ */
 
 #define SE_DACL_PRESENT 0x0004u
 #define SE_SACL_PRESENT 0x0010u
@@ -11,13 +13,13 @@
 
 enum { AT_OWNER = 4, AT_GROUP = 8, AT_SACL = 12, AT_DACL = 16 }; /* offsets in the descriptor */
 
-/* D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;OW): the owner is whoever makes it, and has its rights by S-1-3-4
- * (OWNER RIGHTS), which needs no look at who that is. */
-static const uint8_t private_descriptor[] = {1, 0, 0x04, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20,
-    0, 0, 0, /* the ACL: */ 2, 0, 72, 0, 3, 0, 0, 0,
+/* D:P(A;;FA;;;SY)(A;;FA;;;BA)(A;;FA;;;OW): the owner is whoever makes it, and has its rights by
+ * S-1-3-4 (OWNER RIGHTS), which needs no look at who that is. */
+static const uint8_t private_descriptor[] = {1, 0, 0x04, 0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    20, 0, 0, 0, /* the ACL: */ 2, 0, 72, 0, 3, 0, 0, 0,
     /* SYSTEM */ 0, 0, 20, 0, 0xFF, 0x01, 0x1F, 0, 1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0,
-    /* Administrators */ 0, 0, 24, 0, 0xFF, 0x01, 0x1F, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2,
-    0, 0,
+    /* Administrators */ 0, 0, 24, 0, 0xFF, 0x01, 0x1F, 0, 1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0,
+    0x20, 2, 0, 0,
     /* the owner */ 0, 0, 20, 0, 0xFF, 0x01, 0x1F, 0, 1, 1, 0, 0, 0, 0, 0, 3, 4, 0, 0, 0};
 
 const void *

@@ -32,8 +32,7 @@ target_temp_foreign(struct target_temp *t, const char *name)
 }
 
 void
-target_notes_init(
-    struct target_notes *n, void (*note)(void *arg, const char *sentence), void *arg)
+target_notes_init(struct target_notes *n, void (*note)(void *arg, const char *sentence), void *arg)
 {
     sp_mutex_init(&n->lock);
     n->noted = 0;

@@ -2,11 +2,12 @@
 
 #include <string.h>
 
-/* Symbolic links, junctions and links of WSL, and further names of one object. Devices, FIFOs and sockets of
- * another system have no like on Windows; those of WSL are files with reparse data and restored as such. */
+/* Symbolic links, junctions and links of WSL, and further names of one object. Devices, FIFOs and
+ * sockets of another system have no like on Windows; those of WSL are files with reparse data and
+ * restored as such. */
 
-/* Whether a link is a folder of its own making is fixed when it is made. One from another system does not
- * know: what it leads to is a folder, or looks like one. */
+/* Whether a link is a folder of its own making is fixed when it is made. One from another system
+ * does not know: what it leads to is a folder, or looks like one. */
 static bool
 ends_as_folder(const struct sp_entry *en)
 {
@@ -82,8 +83,8 @@ data_of(const struct sp_entry *en, struct sp_buf *ret, struct sp_err *e)
 }
 
 static enum sp_code
-make_link(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_entry *en,
-    struct sp_err *e)
+make_link(
+    struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_entry *en, struct sp_err *e)
 {
     const struct sp_ntfs *fs = d->t->fs;
     struct sp_buf data = SP_BUF_INIT, nothing = SP_BUF_INIT;
@@ -92,8 +93,7 @@ make_link(struct sp_target_dir *d, struct sp_ntfs_handle *h, const struct sp_ent
 
     if ((rc = data_of(en, &data, e)) != SP_OK)
         goto out;
-    rc = fs->control(
-        fs->self, h, FSCTL_SP_SET_REPARSE, data.data, data.len, 0, &nothing, &more, e);
+    rc = fs->control(fs->self, h, FSCTL_SP_SET_REPARSE, data.data, data.len, 0, &nothing, &more, e);
     if (rc == SP_OK)
         goto out;
     if (rc == SP_DENIED && sp_ntfs_reparse_tag(data.data, data.len) == NTFS_TAG_SYMLINK)
@@ -143,7 +143,8 @@ sp_target_special(struct sp_target_dir *d, const struct sp_entry *en, const char
     sp_err_clear(flaw);
     if (en->type != SP_ENTRY_LINK)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION,
-            "Windows has no devices, FIFOs or sockets among its files; restore it on the system that "
+            "Windows has no devices, FIFOs or sockets among its files; restore it on the system "
+            "that "
             "it comes from");
     if ((rc = target_name_check(d, name, e)) != SP_OK)
         return rc;
@@ -256,8 +257,7 @@ link_open(struct sp_target_dir *d, struct sp_ntfs_handle *dir, struct sp_ntfs_ha
     enum sp_code rc;
 
     if ((d->flags & NTFS_FS_HARD_LINKS) == 0)
-        return sp_fail(
-            e, SP_UNSUPPORTED, SP_DOM_DESTINATION, "this file system has no hard links");
+        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION, "this file system has no hard links");
     if ((rc = target_place_link(d, dir, h, name, replace, e)) != SP_OK)
         return rc;
     if ((rc = put_back(d, h, was, e)) != SP_OK)

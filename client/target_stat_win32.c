@@ -23,8 +23,7 @@ target_tag_is_whole(uint32_t tag)
 }
 
 enum sp_code
-target_reparse(
-    struct sp_target *t, struct sp_ntfs_handle *h, struct sp_buf *ret, struct sp_err *e)
+target_reparse(struct sp_target *t, struct sp_ntfs_handle *h, struct sp_buf *ret, struct sp_err *e)
 {
     const struct sp_ntfs *fs = t->fs;
     bool more = false;

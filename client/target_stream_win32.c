@@ -52,8 +52,7 @@ remove_one(struct sp_target *t, struct sp_ntfs_handle *h, const char *name, stru
 }
 
 static bool
-holds(struct sp_target *t, struct sp_ntfs_handle *h, const char *name,
-    const struct sp_attribute *a)
+holds(struct sp_target *t, struct sp_ntfs_handle *h, const char *name, const struct sp_attribute *a)
 {
     const struct sp_ntfs *fs = t->fs;
     struct sp_ntfs_handle *in = NULL;
@@ -62,8 +61,7 @@ holds(struct sp_target *t, struct sp_ntfs_handle *h, const char *name,
     size_t got = 0;
     bool same = false;
 
-    if (p != NULL &&
-        fs->open_stream(fs->self, h, name, NTFS_READ, &in, &ignored) == SP_OK) {
+    if (p != NULL && fs->open_stream(fs->self, h, name, NTFS_READ, &in, &ignored) == SP_OK) {
         same = fs->read(fs->self, in, 0, p, a->len + 1, &got, &ignored) == SP_OK && got == a->len &&
                (got == 0 || memcmp(p, a->value, got) == 0);
         target_close(t, in);
@@ -77,7 +75,8 @@ struct there { /* the names that exist, each with a NUL behind it */
 };
 
 static enum sp_code
-take_name(void *arg, const char *name, size_t n, uint64_t size, uint64_t allocated, struct sp_err *e)
+take_name(
+    void *arg, const char *name, size_t n, uint64_t size, uint64_t allocated, struct sp_err *e)
 {
     struct there *l = arg;
 
@@ -113,8 +112,8 @@ list_there(struct sp_target *t, struct sp_ntfs_handle *h, struct there *l, struc
 
 /* What a file that existed has and its entry has not. */
 static enum sp_code
-remove_strange(struct sp_target *t, struct sp_ntfs_handle *h, const struct sp_entry *en,
-    struct sp_err *e)
+remove_strange(
+    struct sp_target *t, struct sp_ntfs_handle *h, const struct sp_entry *en, struct sp_err *e)
 {
     struct there l = {SP_BUF_INIT};
     enum sp_code rc = list_there(t, h, &l, e);
@@ -252,13 +251,14 @@ ea_read(struct sp_target *t, struct sp_ntfs_handle *h, struct sp_buf *ret, struc
 
 /* What it has and `en` has not is set to nothing, which removes it. */
 static enum sp_code
-ea_remove_strange(struct sp_target *t, struct sp_ntfs_handle *h, const struct sp_buf *want,
-    struct sp_err *e)
+ea_remove_strange(
+    struct sp_target *t, struct sp_ntfs_handle *h, const struct sp_buf *want, struct sp_err *e)
 {
     struct sp_buf has = SP_BUF_INIT, one = SP_BUF_INIT;
     enum sp_code rc = ea_read(t, h, &has, e);
 
-    for (const uint8_t *p = has.len > 0 ? has.data : NULL; rc == SP_OK && p != NULL; p = ea_next(p)) {
+    for (const uint8_t *p = has.len > 0 ? has.data : NULL; rc == SP_OK && p != NULL;
+         p = ea_next(p)) {
         if (ea_find(want, p + EA_HEAD, p[5]) != NULL)
             continue;
         sp_buf_reset(&one);
