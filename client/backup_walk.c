@@ -84,7 +84,8 @@ reuse(
     en->device = now->device;
     if (now->links != 0) /* a listing of NTFS does not tell */
         en->links = now->links;
-    en->btime_ns = now->btime_ns;
+    if (now->btime_ns != 0) /* nor does the stat of NTFS on Linux of this */
+        en->btime_ns = now->btime_ns;
     *ret = en;
     return SP_OK;
 }

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "client/dir_posix.h"
 #include "client/item.h"
 #include "client/ntfs3g_linux.h"
@@ -325,21 +324,11 @@ has_second_name(const struct description *d, const struct sp_entry *en)
 static void
 make_windows(const struct description *d, struct sp_entry *en)
 {
-    struct sp_entry fine = *en;
-
     en->flags |= SP_ENTRY_WINDOWS;
     en->mode = en->uid = en->gid = 0;
     en->extra = d->extra;
-    if (d->times[1] == 0 && d->times[3] == 0) /* they could not be read */
-        return;
-    sp_ntfs3g_set_times(&fine, d->times);
-    if (fine.mtime_ns / SP_SECOND != en->mtime_ns / SP_SECOND ||
-        fine.ctime_ns / SP_SECOND != en->ctime_ns / SP_SECOND)
-        en->flags |= SP_ENTRY_RECHECK;
-    en->btime_ns = fine.btime_ns;
-    en->mtime_ns = fine.mtime_ns;
-    en->atime_ns = fine.atime_ns;
-    en->ctime_ns = fine.ctime_ns;
+    if (d->times[1] != 0 || d->times[3] != 0) /* they could be read */
+        sp_ntfs3g_set_times(en, d->times);
     if (en->links > 1 && has_second_name(d, en))
         en->links--;
 }

@@ -51,13 +51,13 @@ static enum sp_code
 look_ntfs(const struct sp_place *at, int dir, struct sp_found *ret, struct sp_err *e)
 {
     struct sp_entry *en = &ret->entry;
-    struct sp_ntfs3g_object o = {
-        .fd = -1, .dir = dir, .name = at->name, .traits = sp_dir_known(at->dir)->traits};
+    struct sp_ntfs3g_object o = {.fd = -1, .dir = dir, .name = at->name, .traits = SP_NTFS3G};
     struct sp_ntfs3g_kind kind = {.type = en->type};
     int64_t times[4];
     int why = 0;
 
     en->flags |= SP_ENTRY_WINDOWS;
+    en->links = 0; /* short names are counted: what was described is better */
     if ((en->type == SP_ENTRY_FILE || en->type == SP_ENTRY_DIR) && en->mtime_ns >= 0 &&
         en->ctime_ns >= 0)
         return SP_OK;
@@ -78,6 +78,23 @@ look_ntfs(const struct sp_place *at, int dir, struct sp_found *ret, struct sp_er
     return SP_OK;
 }
 
+/* A file system is known by its folders, but where it begins it is asked. */
+static bool
+is_ntfs(const struct sp_place *at, int dir, const struct sp_found *found)
+{
+    const struct sp_dir_known *up = sp_dir_known(at->dir);
+    unsigned traits;
+    int fd;
+
+    if (up->device == found->device)
+        return (up->traits & SP_NTFS3G) != 0;
+    if (found->entry.type != SP_ENTRY_DIR || (fd = sp_source_openat(dir, at->name, O_PATH)) < 0)
+        return false;
+    traits = sp_ntfs3g_of(fd);
+    (void)close(fd);
+    return traits != 0;
+}
+
 enum sp_code
 sp_found_look(
     const struct sp_found_how *how, struct sp_place *at, struct sp_found *ret, struct sp_err *e)
@@ -96,8 +113,7 @@ sp_found_look(
     if (rc == SP_OK) {
         sp_stat_fill(&ret->entry, &st);
         ret->device = sp_stat_device(&st);
-        if ((sp_dir_known(at->dir)->traits & SP_NTFS3G) != 0 &&
-            sp_dir_known(at->dir)->device == ret->device)
+        if (is_ntfs(at, dir.fd, ret))
             rc = look_ntfs(at, dir.fd, ret, e);
     }
     if (!here)

@@ -88,9 +88,13 @@ void
 sp_ntfs3g_set_times(struct sp_entry *en, const int64_t times[4])
 {
     en->btime_ns = sp_ntfs_ns(times[0]);
-    en->mtime_ns = sp_ntfs_ns(times[1]);
     en->atime_ns = sp_ntfs_ns(times[2]);
-    en->ctime_ns = sp_ntfs_ns(times[3]);
+    /* Of the others stat is what runs compare: ntfs-3g may keep the time of change of an object
+     * that it has in memory some ticks later than on the disk. */
+    if (en->mtime_ns < 0)
+        en->mtime_ns = sp_ntfs_ns(times[1]);
+    if (en->ctime_ns < 0)
+        en->ctime_ns = sp_ntfs_ns(times[3]);
 }
 
 int

@@ -61,7 +61,8 @@ void sp_ntfs3g_seen_free(struct sp_ntfs3g_seen *s);
 bool sp_ntfs3g_reparse(int fd, struct sp_buf *ret); /* its reparse data, if it has any */
 /* creation, content, access, change in ticks; 0 or an errno. */
 int sp_ntfs3g_times(int fd, int64_t ret[4]);
-/* Gives the entry these times, which are finer than what stat says of the years before 1970. */
+/* Gives an entry, which has what stat says, its times of creation and access, and finer ones where
+ * they are before 1970: there ntfs-3g leaves out fractions of seconds. */
 void sp_ntfs3g_set_times(struct sp_entry *en, const int64_t times[4]);
 /* The long streams alone, for an object that is read without being described. 0 or an errno. */
 int sp_ntfs3g_stream_open(const struct sp_ntfs3g_object *o, const char *stream, int flags, int *ret);

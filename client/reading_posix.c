@@ -65,11 +65,13 @@ open_patiently(int dir, const char *name)
 /* What was opened is what is stored from now on. When it is not what the walk saw, attributes and
  * content may belong to two different states: the next run looks again. */
 static void
-refresh(struct sp_entry *en, const struct statx *st, int64_t instant_ns)
+refresh(struct sp_entry *en, const struct statx *st, const int64_t *ntfs, int64_t instant_ns)
 {
     struct sp_entry now = *en;
 
     sp_stat_fill(&now, st);
+    if (ntfs != NULL)
+        sp_ntfs3g_set_times(&now, ntfs);
     if (now.file_id != en->file_id || now.ctime_ns != en->ctime_ns ||
         now.mtime_ns != en->mtime_ns || now.size != en->size)
         en->flags |= SP_ENTRY_RECHECK;
@@ -77,6 +79,7 @@ refresh(struct sp_entry *en, const struct statx *st, int64_t instant_ns)
     en->mtime_ns = now.mtime_ns;
     en->ctime_ns = now.ctime_ns;
     en->btime_ns = now.btime_ns;
+    en->atime_ns = now.atime_ns;
     en->file_id = now.file_id;
     if ((en->flags & SP_ENTRY_WINDOWS) == 0) /* there it was described better */
         en->links = now.links;
@@ -97,17 +100,14 @@ reading_free(struct sp_reading *r)
     free(r);
 }
 
-/* Its finer times, and its long streams: their folder stays open as long as they are read. */
+/* Its long streams: their folder stays open as long as they are read. */
 static enum sp_code
 open_ntfs(struct sp_item *it, struct sp_reading *r, int dir, struct sp_err *e)
 {
     struct sp_entry *en = it->entry;
     union sp_dir_at in;
-    int64_t times[4];
     enum sp_code rc;
 
-    if (sp_ntfs3g_times(r->fd, times) == 0)
-        sp_ntfs3g_set_times(en, times);
     if ((r->name = strdup(it->name)) == NULL)
         return sp_fail_nomem(e);
     r->object = (struct sp_ntfs3g_object){
@@ -132,6 +132,8 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
     struct sp_entry *en = it->entry;
     struct sp_reading *r = NULL;
     struct statx st;
+    int64_t times[4];
+    bool ntfs;
     union sp_dir_at dir;
     enum sp_code rc;
 
@@ -166,11 +168,12 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
         rc = fail_file(en->key, en->key_len, ENOENT, "open", e);
         goto out;
     }
-    refresh(en, &st, sp_dir_kind(it->dir)->instant_ns);
+    ntfs = (sp_dir_known(it->dir)->traits & SP_NTFS3G) != 0;
+    refresh(en, &st, ntfs && sp_ntfs3g_times(r->fd, times) == 0 ? times : NULL,
+        sp_dir_kind(it->dir)->instant_ns);
     sp_stat_fill(&r->seen, &st);
     r->seen.size = en->size;
-    if ((sp_dir_known(it->dir)->traits & SP_NTFS3G) != 0 &&
-        (rc = open_ntfs(it, r, dir.fd, e)) != SP_OK)
+    if (ntfs && (rc = open_ntfs(it, r, dir.fd, e)) != SP_OK)
         goto out;
     *ret = r;
     r = NULL;
