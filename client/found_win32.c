@@ -71,8 +71,12 @@ ask(struct look *k, struct sp_ntfs_handle *dir, const char *name, bool reparse, 
     if (rc == SP_OK && !reparse)
         rc = t->info(t->self, of, &k->info, e);
     if (rc == SP_OK && k->info.reparse_tag == NTFS_TAG_MOUNT_POINT &&
-        (rc = sp_look_reparse(k->h, of, &k->reparse, e)) == SP_ABSENT)
-        rc = sp_fail(e, SP_CHANGED, SP_DOM_SOURCE, "it is no longer a mount point");
+        (rc = sp_look_reparse(k->h, of, &k->reparse, e)) == SP_ABSENT) {
+        /* A folder by now; or under Wine, which says so of every folder on another file system. */
+        k->info.reparse_tag = 0;
+        k->info.attributes &= ~NTFS_REPARSE;
+        rc = SP_OK;
+    }
     sp_look_close(k->h, of);
     return rc == SP_OK ? rc : sp_look_blame(e, "cannot be looked at");
 }
@@ -142,10 +146,12 @@ resolve(struct look *k, struct sp_place *at, struct sp_found *ret, struct sp_err
 
     if (k->reparse.len == 0)
         rc = ask(k, k->how->open->ntfs, k->how->listed->name, true, &why);
-    if (rc == SP_ABSENT || rc == SP_CHANGED || (rc != SP_OK && why.domain == SP_DOM_SELF)) {
+    if (rc == SP_ABSENT || (rc != SP_OK && why.domain == SP_DOM_SELF)) {
         *e = why;
         return rc;
     }
+    if (rc == SP_OK && k->info.reparse_tag == 0)
+        return SP_OK;
     ret->entry.type = SP_ENTRY_LINK; /* whatever it is, it is not followed */
     if (rc != SP_OK) {
         sp_err_context(&why, "whether it is a junction or a volume that is mounted here");
