@@ -94,6 +94,16 @@ dbl_short_ok(const char *name)
     return true;
 }
 
+bool
+dbl_short_same(const char *a, const char *b)
+{
+    while (*a != '\0' && toupper((unsigned char)*a) == toupper((unsigned char)*b)) {
+        a++;
+        b++;
+    }
+    return *a == '\0' && *b == '\0';
+}
+
 /* Six letters, ~, a digit:
  * learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file#short-vs-long-names. A name that
  * is 8.3 but for the case of its letters has itself. */
@@ -117,11 +127,17 @@ dbl_short_make(struct dbl_node *dir, const char *name, char to[48])
     for (const char *c = dot != NULL && dot != name ? dot + 1 : ""; *c != '\0' && n < 3; c++)
         if (short_char((unsigned char)toupper((unsigned char)*c)) && (unsigned char)*c < 128)
             ext[n++] = (char)toupper((unsigned char)*c);
-    for (unsigned i = 1; i < 100000; i++) {
-        char number[12];
-        snprintf(number, sizeof number, "~%u", i);
-        const int keep = (int)(8 - strlen(number)) < 6 ? (int)(8 - strlen(number)) : 6;
-        snprintf(to, 48, "%.*s%s%s%s", keep, base, number, n > 0 ? "." : "", ext);
+    /* The fifth of a kind and those after it have two letters and a number made of the whole name.
+     */
+    unsigned sum = 0;
+    for (const char *c = name; *c != '\0'; c++)
+        sum = sum * 37 + (unsigned char)*c;
+    for (unsigned i = 1; i < 100; i++) {
+        if (i > 4)
+            (void)snprintf(to, 48, "%.2s%04X~%u%s%s", base, (sum + i / 10) & 0xFFFF, i % 9 + 1,
+                n > 0 ? "." : "", ext);
+        else
+            (void)snprintf(to, 48, "%s~%u%s%s", base, i, n > 0 ? "." : "", ext);
         if (dbl_find(dir, to) == NULL)
             return;
     }

@@ -189,8 +189,7 @@ dbl_find(struct dbl_node *dir, const char *name)
     }
     free(fold);
     for (size_t i = 0; i < dir->nnames && found == NULL && strlen(name) <= 12; i++)
-        if (dir->names[i]->short_name[0] != '\0' &&
-            dbl_same_name(dir->names[i]->short_name, name, false))
+        if (dir->names[i]->short_name[0] != '\0' && dbl_short_same(dir->names[i]->short_name, name))
             found = dir->names[i];
     return found;
 }

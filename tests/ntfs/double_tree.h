@@ -56,8 +56,9 @@ enum {
     W_BAD_TAG = 4393,
     W_TAG_MISMATCH = 4394
 };
-#define W_IS_FOLDER 0x10000 /* STATUS_FILE_IS_A_DIRECTORY and W_DIRECTORY at opening: SP_CHANGED   \
-                             */
+#define W_IS_FOLDER                                                                                \
+    0x10000 /* STATUS_FILE_IS_A_DIRECTORY and W_DIRECTORY at opening: SP_CHANGED                   \
+             */
 
 struct dbl_stream {
     struct dbl_stream *next;
@@ -178,6 +179,7 @@ void dbl_fold(const char *name, uint16_t **ret, size_t *ret_n); /* upper case; N
 bool dbl_same_name(const char *a, const char *b, bool sensitive);
 bool dbl_name_ok(const char *name);
 bool dbl_short_ok(const char *name); /* 8.3 */
+bool dbl_short_same(const char *a, const char *b);
 void dbl_short_make(struct dbl_node *dir, const char *name, char to[48]);
 
 /* --- double_time.c --- */
