@@ -44,8 +44,8 @@ file_name(const char *job, const char *suffix, struct sp_buf *to, struct sp_err 
 }
 
 enum sp_code
-sp_job_file(
-    const struct sp_env *env, const char *job, const char *suffix, char **ret, struct sp_err *e)
+sp_job_file(const struct sp_env *env, const char *job, const char *suffix, bool make, char **ret,
+    struct sp_err *e)
 {
     struct sp_buf name = SP_BUF_INIT;
     char *place = NULL, *folder = NULL, *path = NULL;
@@ -59,7 +59,7 @@ sp_job_file(
         rc = sp_fail_nomem(e);
         goto out;
     }
-    if ((rc = sp_os_mkdirs(env->os, folder, e)) != SP_OK)
+    if (make && (rc = sp_os_mkdirs(env->os, folder, e)) != SP_OK)
         goto out;
     *ret = path;
     path = NULL;
@@ -108,7 +108,7 @@ sp_last_run_read(
     size_t n;
     enum sp_code rc;
 
-    if ((rc = sp_job_file(env, job, ".last", &path, e)) == SP_OK &&
+    if ((rc = sp_job_file(env, job, ".last", false, &path, e)) == SP_OK &&
         (rc = sp_os_read_file(env->os, path, FILE_LIMIT, &text, &n, e)) == SP_OK &&
         (rc = sp_ini_parse(path, (const char *)text, n, read_value, &r, e)) == SP_OK)
         *ret = r;
@@ -155,7 +155,7 @@ sp_last_run_write(
     put_quoted(&b, r->text);
     sp_buf_put_str(&b, "\n");
     if ((rc = sp_buf_ok(&b, e)) == SP_OK &&
-        (rc = sp_job_file(env, job, ".last", &path, e)) == SP_OK)
+        (rc = sp_job_file(env, job, ".last", true, &path, e)) == SP_OK)
         rc = sp_os_write_file(env->os, path, b.data, b.len, e);
     sp_buf_free(&b);
     free(path);

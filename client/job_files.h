@@ -22,9 +22,9 @@ struct sp_last_run {
     char text[SP_ERR_TEXT]; /* the closing line, or what went wrong */
 };
 
-/* "<state>/runs/job-<name><suffix>", malloc'd; makes the folder. */
-enum sp_code sp_job_file(
-    const struct sp_env *env, const char *job, const char *suffix, char **ret, struct sp_err *e);
+/* "<state>/runs/job-<name><suffix>", malloc'd; `make`: and the folder, for who writes. */
+enum sp_code sp_job_file(const struct sp_env *env, const char *job, const char *suffix, bool make,
+    char **ret, struct sp_err *e);
 /* SP_ABSENT: no run is known. */
 enum sp_code sp_last_run_read(
     const struct sp_env *env, const char *job, struct sp_last_run *ret, struct sp_err *e);

@@ -29,6 +29,11 @@ function(sp_windows_program target what)
         configure_file(${PROJECT_SOURCE_DIR}/cmake/windows/stillpoint.${file}.in
             ${PROJECT_BINARY_DIR}/windows/${target}.${file} @ONLY)
     endforeach()
+    # What the Event Log shows: a table of messages, taken into the .rc as events.rc.
+    find_program(WINDMC NAMES x86_64-w64-mingw32-windmc windmc REQUIRED)
+    execute_process(COMMAND ${WINDMC} -h ${PROJECT_BINARY_DIR}/windows -r ${PROJECT_BINARY_DIR}/windows
+        ${PROJECT_SOURCE_DIR}/cmake/windows/events.mc COMMAND_ERROR_IS_FATAL ANY)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/windows/events.mc)
     target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/windows/${target}.rc)
     target_include_directories(${target} PRIVATE $<$<COMPILE_LANGUAGE:RC>:${PROJECT_BINARY_DIR}/windows>)
     add_custom_command(TARGET ${target} POST_BUILD

@@ -49,7 +49,7 @@ POSIX = ["sys/*", "linux/*", "netinet/*", "arpa/*", "net/*", "dirent.h", "dlfcn.
     "semaphore.h", "spawn.h", "syslog.h", "termios.h", "utime.h", "endian.h", "langinfo.h", "malloc.h",
     "mntent.h", "sysexits.h"]
 WIN32 = ["windows.h", "win*.h", "io.h", "direct.h", "process.h", "initguid.h", "vs*.h", "aclapi.h",
-    "sddl.h", "shlobj.h", "wincrypt.h", "dpapi.h", "psapi.h", "userenv.h", "ntsecapi.h", "objbase.h", "bcrypt.h",
+    "sddl.h", "shlobj.h", "wincrypt.h", "dpapi.h", "psapi.h", "userenv.h", "ntsecapi.h", "objbase.h", "netlistmgr.h", "bcrypt.h",
     "knownfolders.h", "shellapi.h"]
 PLATFORM_FILES = {"posix": ["*_posix.[ch]", "*_linux.[ch]"], "win32": ["*_win32.[ch]"]}
 

@@ -23,7 +23,7 @@ named(const char *job, const char *want)
 {
     char *path = NULL;
 
-    assert_ok(sp_job_file(&sp_env_system, job, ".log", &path, e));
+    assert_ok(sp_job_file(&sp_env_system, job, ".log", true, &path, e));
     assert_string_equal(strrchr(path, '/') + 1, want);
     free(path);
 }
@@ -43,8 +43,8 @@ names(void **state)
     longest[255] = '\0';
     memcpy(other, longest, 256);
     other[254] = 'x';
-    assert_ok(sp_job_file(&sp_env_system, longest, ".log", &a, e));
-    assert_ok(sp_job_file(&sp_env_system, other, ".log", &b, e));
+    assert_ok(sp_job_file(&sp_env_system, longest, ".log", true, &a, e));
+    assert_ok(sp_job_file(&sp_env_system, other, ".log", true, &b, e));
     assert_true(strlen(strrchr(a, '/') + 1) <= 128);
     assert_string_not_equal(a, b);
     free(a);
@@ -76,7 +76,7 @@ last_run(void **state)
     assert_int_equal(out.success_ns, 7);
     assert_string_equal(out.text, "");
     /* damaged: said when read, no reason not to write the next */
-    assert_ok(sp_job_file(&sp_env_system, "a b", ".last", &path, e));
+    assert_ok(sp_job_file(&sp_env_system, "a b", ".last", true, &path, e));
     f = fopen(path, "w");
     assert_non_null(f);
     assert_true(fputs("\xff\xfe", f) >= 0);
