@@ -12,8 +12,9 @@ work=$(cd "$3" && pwd -P)
 cores=$(nproc)
 triplet=x86_64-w64-mingw32
 cc=$triplet-gcc-win32
-# Each function in a section of its own, so that the programs take only those that are called.
-flags=(-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong)
+# Each function in a section of its own, so that the programs take only those that are called; and no word in them of
+# where this machine keeps its sources.
+flags=(-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong "-ffile-prefix-map=$sources/=")
 
 archive() { "$triplet-ar" rcs "$prefix/lib/$1" "${@:2}"; }
 
@@ -101,7 +102,7 @@ openssl() {
             no-aria no-bf no-blake2 no-camellia no-cast no-dsa no-ec2m no-gost no-idea no-md4 no-mdc2 no-ml-dsa \
             no-ml-kem no-rc2 no-rc4 no-rc5 no-rmd160 no-seed no-siphash no-siv no-slh-dsa no-sm2 no-sm3 no-sm4 \
             no-whirlpool \
-            -g "${flags[@]:2}"
+            -g "${flags[@]:2:3}"
         make -j "$cores" build_libs AR="$triplet-ar" RANLIB="$triplet-ranlib" RC="$triplet-windres"
         make install_dev DESTDIR="$work/openssl" AR="$triplet-ar" RANLIB="$triplet-ranlib"
     )
