@@ -43,6 +43,7 @@ round_tree(struct ntfs_double *a)
     ntfs_double_text(a, "C:/tree/a/plain", "plain");
     ntfs_double_file(a, "C:/tree/a/large", big, 150000);
     ntfs_double_text(a, "C:/tree/a/read only", "never to be written");
+    ntfs_double_stream(a, "C:/tree/a/read only", "s", "nor this", 8);
     ntfs_double_attributes(a, "C:/tree/a/read only", NTFS_READONLY | NTFS_HIDDEN);
     ntfs_double_text(a, "C:/tree/a/streams", "with streams");
     ntfs_double_stream(a, "C:/tree/a/streams", "short", "short", 5);
