@@ -118,6 +118,7 @@ remove_tree(struct ntfs_double *d, struct dbl_name *nm)
 
     while (n->folder && n->nnames > 0)
         remove_tree(d, n->names[n->nnames - 1]);
+    dbl_tunnel_put(d, nm);
     dbl_touch(d, nm->dir, NULL, T_MODIFY | T_CHANGE);
     dbl_usn(n, nm, n->links == 1 ? USN_DELETE : USN_LINK);
     if (n->handles == 0)
