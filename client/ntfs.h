@@ -19,7 +19,8 @@
  * delete.
  *
  * Failures: the code, and the Win32 error number in e->os. Domain SP_DOM_NONE: the caller says whose
- * fault it is. SP_ABSENT: nothing there, also no reparse point, no object id; SP_EXISTS; SP_DENIED; SP_BUSY: sharing or lock violation, after
+ * fault it is. SP_ABSENT: nothing there, also no reparse point, no object id, no
+ * USN journal (os 1178, 1179), its records gone (1181; another journal id is SP_INVALID); SP_EXISTS; SP_DENIED; SP_BUSY: sharing or lock violation, after
  * bounded retries (five, 50 ms to 800 ms) inside; SP_UNSUPPORTED: this file system or this version of
  * Windows has no such thing (STATUS_INVALID_DEVICE_REQUEST, STATUS_NOT_SUPPORTED, …), and asking again
  * is pointless; SP_INVALID: a name that the file system cannot have, a buffer that the system finds
