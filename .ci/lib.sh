@@ -10,7 +10,7 @@ cores=$(nproc)
 packages_build=(pkg-config cmake ninja-build gcc libc6-dev libssl-dev libzstd-dev libuv1-dev
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libcmocka-dev libsqlite3-dev
     libcurl4-openssl-dev libbtrfsutil-dev)
-packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev openssh-client
+packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev ntfs-3g openssh-client
     openssh-server openssl procps python3 python3-cryptography rclone sshfs strace systemd util-linux
     zstd)
 packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server qemu-system-x86 samba)
