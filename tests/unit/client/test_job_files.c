@@ -3,6 +3,7 @@
 #include "tests/unit/base/support.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -102,6 +103,7 @@ holder(const char *path)
     pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failing test leaves nobody behind */
         if (sp_run_lock_try(path, "job other, process 12", &l, &note, &err) != SP_OK ||
             write(pipes[1], "x", 1) != 1)
             _exit(1);
