@@ -255,8 +255,9 @@ target_differs(struct sp_target *t, const struct target_handle *h, const struct 
     if ((rc = look(h, &now, e)) != SP_OK)
         return rc;
     if (target_is_ntfs(h, en, &traits)) {
-        struct sp_ntfs3g_object o = {
-            .fd = h->fd, .dir = h->name != NULL ? h->dir : -1, .name = h->name != NULL ? h->name : "",
+        struct sp_ntfs3g_object o = {.fd = h->fd,
+            .dir = h->name != NULL ? h->dir : -1,
+            .name = h->name != NULL ? h->name : "",
             .traits = traits};
 
         return sp_ntfs3g_differs(&o, now.type, en, ret, e);
