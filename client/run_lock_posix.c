@@ -54,7 +54,7 @@ sp_run_lock_try(const char *path, const char *note, struct sp_run_lock **ret,
     }
     /* The note is for messages: without it the lock holds as well. */
     if (ftruncate(fd, 0) == 0)
-        (void)!pwrite(fd, note, strlen(note), 0);
+        (void)!pwrite(fd, note, strlen(note), 0); /* read only while it is held */
     l->fd = fd;
     *ret = l;
     return SP_OK;
@@ -65,7 +65,6 @@ sp_run_lock_free(struct sp_run_lock *l)
 {
     if (l == NULL)
         return;
-    (void)ftruncate(l->fd, 0); // NOLINT(bugprone-unused-return-value)
     (void)close(l->fd);
     free(l);
 }

@@ -90,8 +90,6 @@ sp_run_lock_free(struct sp_run_lock *l)
 {
     if (l == NULL)
         return;
-    if (SetFilePointer(l->file, 0, NULL, FILE_BEGIN) == 0)
-        (void)SetEndOfFile(l->file);
     (void)CloseHandle(l->file);
     free(l);
 }
