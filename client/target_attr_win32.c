@@ -112,7 +112,8 @@ target_reparse_set(struct sp_target_dir *d, struct sp_ntfs_handle *h, const stru
     rc = sp_ntfs_reparse_ok(a->value, a->len)
              ? set_reparse(d, h, a, &why)
              : sp_fail(&why, SP_CORRUPT, SP_DOM_STORE, "its reparse data makes no sense");
-    if (rc == SP_UNSUPPORTED) {
+    /* What was read through a mount point is in the folder now, which so can be none. */
+    if (rc == SP_UNSUPPORTED || (rc == SP_EXISTS && en->type == SP_ENTRY_DIR)) {
         target_unsupported(d->t, TARGET_REPARSE);
     } else if (rc != SP_OK) {
         (void)target_fail(&why, "its reparse point cannot be set");

@@ -93,7 +93,7 @@ target_dir_use(struct sp_target_dir *d, struct sp_ntfs_handle **ret, struct sp_e
     if (d->point)
         return sp_fail(e, SP_REFUSED, SP_DOM_DESTINATION,
             "its folder is a mount point here, which leads to another volume: nothing is restored "
-            "through it");
+            "through it; restore it to a target folder");
     if ((rc = target_handles_use(&d->t->handles, &d->node, e)) == SP_OK)
         *ret = d->h;
     return rc;

@@ -256,8 +256,8 @@ link_open(struct sp_target_dir *d, struct sp_ntfs_handle *dir, struct sp_ntfs_ha
 {
     enum sp_code rc;
 
-    if ((d->flags & NTFS_FS_HARD_LINKS) == 0)
-        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_DESTINATION, "this file system has no hard links");
+    /* Tried, whatever the flags say: Windows before 7, many a share's server and Wine have hard links
+     * and not the flag (FILE_SUPPORTS_HARD_LINKS, GetVolumeInformationByHandleW). */
     if ((rc = target_place_link(d, dir, h, name, replace, e)) != SP_OK)
         return rc;
     if ((rc = put_back(d, h, was, e)) != SP_OK)

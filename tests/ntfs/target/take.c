@@ -141,9 +141,11 @@ type_of(struct taking *t, struct sp_buf *target)
     if (t->info.reparse_tag != 0)
         assert_ok(t->fs->control(
             t->fs->self, t->h, FSCTL_SP_GET_REPARSE, NULL, 0, 16384, &t->reparse, &more, e));
-    if (t->info.reparse_tag != 0 && sp_ntfs_reparse_target(t->reparse.data, t->reparse.len, target,
-                                        &relative, &volume, &ignored) == SP_OK)
-        return volume ? SP_ENTRY_DIR : SP_ENTRY_LINK;
+    if (t->info.reparse_tag != 0 &&
+        sp_ntfs_reparse_target(
+            t->reparse.data, t->reparse.len, target, &relative, &volume, &ignored) == SP_OK &&
+        !volume)
+        return SP_ENTRY_LINK;
     target->len = 0;
     return folder ? SP_ENTRY_DIR : SP_ENTRY_FILE;
 }

@@ -195,6 +195,33 @@ in_the_cloud(void **state)
     end(r);
 }
 
+/* What was backed up through a mount point comes back into a folder; one that is empty is one
+ * again. */
+static void
+mounted(void **state)
+{
+    static const char *const volume = "\\??\\Volume{00000000-0000-0000-0000-000000000001}\\";
+    struct round *r = round_new(NTFS_DOUBLE_NTFS);
+    struct sp_ntfs_info info;
+
+    (void)state;
+    ntfs_double_junction(r->a, "C:/tree/empty", volume);
+    ntfs_double_junction(r->a, "C:/tree/full", volume);
+    take_tree(&r->s, r->a, "C:/tree");
+    set_text(&r->s, "C:/tree/full/file", "of another volume")->flags = SP_ENTRY_WINDOWS;
+    set_commit(&r->s);
+    round_restore(r, "D:/out");
+    assert_int_equal(r->o.nfaults, 0);
+    assert_int_equal(r->o.nnotes, 1);
+    assert_true(round_has_note(r, "a mount point"));
+    ntfs_double_info(r->b, "D:/out/C/tree/empty", &info);
+    assert_int_equal(info.reparse_tag, NTFS_TAG_MOUNT_POINT);
+    ntfs_double_info(r->b, "D:/out/C/tree/full", &info);
+    assert_int_equal(info.reparse_tag, 0);
+    assert_true(ntfs_double_exists(r->b, "D:/out/C/tree/full/file"));
+    end(r);
+}
+
 int
 main(void)
 {
@@ -205,6 +232,7 @@ main(void)
         cmocka_unit_test(other_file_systems),
         cmocka_unit_test(privileges),
         cmocka_unit_test(in_the_cloud),
+        cmocka_unit_test(mounted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,6 +76,57 @@ in_place(void **state)
     round_free(r);
 }
 
+/* A list of streams that is itself so long that it comes only with the last piece: they wait
+ * beside. */
+static void
+many_long_streams(void **state)
+{
+    struct round *r = round_new(NTFS_DOUBLE_NTFS);
+    uint8_t *p = malloc(70000);
+    char name[251];
+
+    (void)state;
+    assert_non_null(p);
+    ntfs_double_text(r->a, "C:/tree/file", "the file itself");
+    for (int i = 0; i < 20; i++) {
+        memset(p, 'a' + i, 70000);
+        memset(name, 'a' + i, sizeof name - 1);
+        name[sizeof name - 1] = '\0';
+        ntfs_double_stream(r->a, "C:/tree/file", name, p, 70000);
+    }
+    round_take(r);
+    round_restore(r, "D:/out");
+    round_show(r);
+    assert_int_equal(r->o.code, SP_OK);
+    assert_int_equal(r->o.nfaults + r->o.nnotes, 0);
+    round_same(r, "D:/out/C/tree", NTFS_SAME_ALL);
+    assert_int_equal(round_temporary(r), 0);
+    free(p);
+    round_free(r);
+}
+
+/* What is made in a folder that encrypts is encrypted: what was plain comes there by its name. */
+static void
+encrypted_folder(void **state)
+{
+    struct round *r = round_new(NTFS_DOUBLE_NTFS);
+
+    (void)state;
+    ntfs_double_text(r->a, "C:/tree/safe/plain", "plain");
+    ntfs_double_text(r->a, "C:/tree/safe/plain folder/plain", "plain");
+    ntfs_double_text(r->a, "C:/tree/safe/secret", "secret");
+    ntfs_double_encrypt(r->a, "C:/tree/safe/secret");
+    ntfs_double_encrypt(r->a, "C:/tree/safe");
+    round_take(r);
+    round_restore(r, "D:/out");
+    round_show(r);
+    assert_int_equal(r->o.code, SP_OK);
+    assert_int_equal(r->o.nfaults + r->o.nnotes, 0);
+    round_same(r, "D:/out/C/tree", NTFS_SAME_ALL);
+    assert_int_equal(round_temporary(r), 0);
+    round_free(r);
+}
+
 int
 main(void)
 {
@@ -83,6 +134,8 @@ main(void)
         cmocka_unit_test(every_feature),
         cmocka_unit_test(small_tree),
         cmocka_unit_test(in_place),
+        cmocka_unit_test(many_long_streams),
+        cmocka_unit_test(encrypted_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
