@@ -33,12 +33,27 @@ struct sp_reading {
     uint8_t key[]; /* for messages */
 };
 
+/* What its content needs is missing (the path that EFS is asked by, what a filter keeps elsewhere):
+ * SP_ABSENT would say that the file itself vanished, and nobody would be told. A name that is
+ * removed while the file is open leaves it without links (FILE_STANDARD_INFORMATION). */
+static bool
+is_there(const struct sp_reading *r)
+{
+    struct sp_ntfs_info now;
+    struct sp_err ignored = {0};
+
+    return r->look != NULL && r->h->t->info(r->h->t->self, r->look, &now, &ignored) == SP_OK &&
+           now.links > 0;
+}
+
 /* The table failed. */
 static enum sp_code
 fail_file(const struct sp_reading *r, const char *what, struct sp_err *e)
 {
     struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
+    if (e->code == SP_ABSENT && is_there(r))
+        e->code = SP_IO;
     sp_key_to_path(r->key, r->key_len, &path);
     sp_path_show(path.data, path.len, &shown);
     (void)sp_look_blame(e, "cannot %s '%.200s'", what, sp_buf_str(&shown));
@@ -241,7 +256,7 @@ sp_reading_open(struct sp_item *it, struct sp_reading **ret, struct sp_err *e)
         if (!sp_look_away(&r->seen) && (r->seen.attributes & NTFS_ENCRYPTED) == 0 &&
             (rc = r->h->t->open_at(
                  r->h->t->self, r->look, "", NTFS_FILE, NTFS_READ, &r->main, e)) != SP_OK) {
-            (void)fail_file(r, "open", e);
+            rc = fail_file(r, "open", e);
             goto out;
         }
     }
@@ -274,19 +289,26 @@ locate(const struct sp_reading *r, uint64_t offset, uint64_t *ret_from, uint64_t
     return i;
 }
 
-/* *ret NULL: none has the bytes of it (a hole, or the export). */
+/* *ret NULL: none has the bytes of it (a hole, the export, or a stream that was removed
+ * meanwhile). */
 static enum sp_code
 handle_of(struct sp_reading *r, size_t part, struct sp_ntfs_handle **ret, struct sp_err *e)
 {
     const struct sp_ntfs *t = r->h->t;
+    enum sp_code rc;
 
-    *ret = part == MAIN ? r->main : r->stream;
+    *ret = part == MAIN ? r->main : r->at == part ? r->stream : NULL;
     if (part == MAIN || r->efs != NULL || r->at == part)
         return SP_OK;
     sp_look_close(r->h, r->stream);
     r->stream = NULL;
     r->at = MAIN;
-    if (t->open_stream(t->self, r->look, r->parts[part].name, NTFS_READ, &r->stream, e) != SP_OK)
+    rc = t->open_stream(t->self, r->look, r->parts[part].name, NTFS_READ, &r->stream, e);
+    if (rc == SP_ABSENT && is_there(r)) {
+        sp_err_clear(e);
+        return SP_OK;
+    }
+    if (rc != SP_OK)
         return fail_file(r, "open a stream of", e);
     r->at = part;
     *ret = r->stream;
@@ -313,9 +335,9 @@ sp_reading_extent(
     /* What a filter gives (deduplication) has no ranges of its own on the disk, and is no hole. */
     if ((r->seen.attributes & (NTFS_SPARSE | NTFS_REPARSE)) != NTFS_SPARSE)
         return SP_OK;
-    if ((rc = handle_of(r, part, &of, e)) != SP_OK)
+    if ((rc = handle_of(r, part, &of, e)) != SP_OK || of == NULL)
         return rc;
-    if (r->ranges_of != part || r->ranges.file == NULL)
+    if (r->ranges_of != part || r->ranges.file != of)
         r->ranges = (struct sp_ranges){.h = r->h, .file = of, .size = to - from};
     r->ranges_of = part;
     rc = sp_ranges_at(&r->ranges, offset - from, ret_hole, ret_length, e);
@@ -348,7 +370,7 @@ sp_reading_read(
     }
     if (n > 0 && (rc = handle_of(r, part, &of, e)) != SP_OK)
         return rc;
-    while (done < n) {
+    while (of != NULL && done < n) {
         size_t want = n - done < MOST_AT_ONCE ? n - done : MOST_AT_ONCE, got = 0;
 
         if (t->read(t->self, of, offset - from + done, out + done, want, &got, e) != SP_OK)

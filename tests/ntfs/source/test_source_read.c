@@ -276,10 +276,112 @@ test_stream_busy(void **state)
     nwalk_free(&w);
 }
 
+/* --- what is not there although its file is ------------------------------------------------------
+ */
+
+struct denial {
+    const char *call;
+    bool done;
+};
+
+static void
+absent(void *arg, struct ntfs_double *d, uint64_t nth, const char *call, const char *path)
+{
+    struct denial *k = arg;
+
+    (void)nth;
+    (void)path;
+    if (k->done || strcmp(call, k->call) != 0)
+        return;
+    k->done = true;
+    ntfs_double_fail(d, 1, SP_ABSENT);
+}
+
+/* The path that EFS is asked by, the chunks of a deduplicated file: that they are missing does not
+ * make the file one that vanished, of which nobody would be told. */
+static void
+test_not_vanished(void **state)
+{
+    static const char *const calls[] = {"efs_export", "read"};
+    static const char *const files[] = {"C:/secret", "C:/plain"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct denial k = {.call = calls[i]};
+        struct nwalk w;
+        struct sp_buf is = SP_BUF_INIT;
+        struct sp_item *it;
+        struct sp_err e = {0};
+        uint64_t holes;
+        bool changed;
+
+        nwalk_new(&w);
+        ntfs_double_text(w.d, "C:/plain", "plain");
+        ntfs_double_text(w.d, "C:/secret", "secret");
+        ntfs_double_encrypt(w.d, "C:/secret");
+        nwalk_root(&w, "C:/");
+        nwalk_run(&w);
+        it = nwalk_described(&w, files[i]);
+        ntfs_double_hook(w.d, absent, &k);
+        assert_int_equal(nwalk_read(it, &is, &holes, &changed, &e), SP_IO);
+        assert_int_equal(e.domain, SP_DOM_SOURCE);
+        ntfs_double_hook(w.d, NULL, NULL);
+        assert_true(k.done);
+        sp_buf_free(&is);
+        nwalk_free(&w);
+    }
+}
+
+/* A stream that goes while its file is read ends there; the file stays. */
+static void
+test_stream_goes(void **state)
+{
+    const size_t n = 70000;
+    uint8_t *big = calloc(1, n);
+    struct nwalk w;
+    const struct sp_ntfs *t;
+    struct sp_ntfs_handle *dir = NULL, *file = NULL, *h = NULL;
+    struct sp_reading *r = NULL;
+    struct sp_item *it;
+    struct sp_err e = {0};
+    uint64_t length = 0;
+    uint8_t byte;
+    size_t got = 1;
+    bool hole = true, changed = false;
+
+    (void)state;
+    assert_non_null(big);
+    nwalk_new(&w);
+    t = ntfs_double_table(w.d);
+    ntfs_double_text(w.d, "C:/f", "f");
+    ntfs_double_stream(w.d, "C:/f", "long", big, n);
+    nwalk_root(&w, "C:/");
+    nwalk_run(&w);
+    it = nwalk_described(&w, "C:/f");
+    assert_int_equal(sp_reading_open(it, &r, &e), SP_OK);
+    assert_int_equal(it->entry->extra, n);
+    assert_int_equal(t->open_path(t->self, "C:/", NTFS_LIST, &dir, &e), SP_OK);
+    assert_int_equal(t->open_at(t->self, dir, "f", NTFS_FILE, NTFS_CHANGE, &file, &e), SP_OK);
+    assert_int_equal(t->open_stream(t->self, file, "long", NTFS_CHANGE, &h, &e), SP_OK);
+    assert_int_equal(t->remove(t->self, h, &e), SP_OK);
+    assert_int_equal(t->close(t->self, h, &e), SP_OK);
+    assert_int_equal(t->close(t->self, file, &e), SP_OK);
+    assert_int_equal(t->close(t->self, dir, &e), SP_OK);
+    assert_int_equal(sp_reading_extent(r, 1, &hole, &length, &e), SP_OK);
+    assert_false(hole);
+    assert_int_equal(length, n);
+    assert_int_equal(sp_reading_read(r, 1, &byte, 1, &got, &e), SP_OK);
+    assert_int_equal(got, 0);
+    assert_int_equal(sp_reading_close(r, &changed, &e), SP_OK);
+    nwalk_free(&w);
+    free(big);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sparse),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_not_vanished),
+        cmocka_unit_test(test_stream_goes), cmocka_unit_test(test_sparse),
         cmocka_unit_test(test_filtered), cmocka_unit_test(test_long_streams),
         cmocka_unit_test(test_efs), cmocka_unit_test(test_changed), cmocka_unit_test(test_busy),
         cmocka_unit_test(test_stream_busy)};
