@@ -86,6 +86,14 @@ source_fault(const struct sp_err *e)
     return e->domain == SP_DOM_SOURCE;
 }
 
+/* Nothing goes away in a shadow: what cannot be found there by the name that its folder has is lost
+ * or damaged, and that is told. */
+static bool
+vanished(const struct work *w, enum sp_code rc)
+{
+    return rc == SP_ABSENT && !w->item->shadow;
+}
+
 static enum sp_code
 unreadable(struct reader *r, struct work *w, const struct sp_err *why, struct sp_err *e)
 {
@@ -122,7 +130,7 @@ read_file(struct reader *r, struct work *w, struct sp_err *e)
                 *e = se;
                 return rc;
             }
-            if (rc == SP_ABSENT) {
+            if (vanished(w, rc)) {
                 backup_count(r->b, &r->b->count.files_vanished);
                 return SP_OK; /* no entry: it is not there any more */
             }
@@ -191,7 +199,7 @@ process(struct reader *r, struct work *w, struct sp_err *e)
             *e = se;
             return rc;
         }
-        if (rc == SP_ABSENT) {
+        if (vanished(w, rc)) {
             backup_count(r->b, &r->b->count.files_vanished);
             return SP_OK;
         }

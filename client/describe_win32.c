@@ -281,7 +281,8 @@ fill(struct description *d, struct sp_err *e)
     return rc;
 }
 
-/* A folder stays an entry, because what was in it may already be one; its next run looks again. */
+/* A folder stays an entry, because what was in it may already be one; its next run looks again. In
+ * a shadow nothing goes away: there it is damage. */
 static enum sp_code
 vanished(struct sp_item *it, const struct sp_err *why, struct sp_err *e)
 {
@@ -291,7 +292,9 @@ vanished(struct sp_item *it, const struct sp_err *why, struct sp_err *e)
         return why->code;
     }
     it->entry->flags |= SP_ENTRY_RECHECK;
-    return SP_OK;
+    return it->shadow ? sp_item_set_fault(it, it->entry->key, it->entry->key_len,
+                            SP_FAULT_ATTRIBUTES, why->text, e)
+                      : SP_OK;
 }
 
 /* Asking the file itself would fetch it: the listing has to do. */

@@ -207,6 +207,13 @@ find(struct sp_source *s, const struct target *t, bool live, bool again, struct 
     return rc == SP_OK ? sp_found_look(&how, at, found, e) : rc;
 }
 
+/* There nothing goes away: what the folder on top has a name for and cannot be found is damage. */
+static bool
+in_shadow(const struct sp_source *s)
+{
+    return sp_dir_kind(s->frames[s->nframes - 1].folder.dir)->shadow;
+}
+
 static enum sp_code
 not_found(struct sp_source *s, const struct target *t, const struct sp_err *why,
     struct sp_item **ret, struct sp_err *e)
@@ -217,7 +224,7 @@ not_found(struct sp_source *s, const struct target *t, const struct sp_err *why,
         *e = *why;
         return why->code;
     }
-    if (t->ground == FOUND && !mounted && why->code == SP_ABSENT)
+    if (t->ground == FOUND && !mounted && why->code == SP_ABSENT && !in_shadow(s))
         return SP_OK; /* it went away since the folder was listed */
     if (t->ground == FOUND && t->listed.type == 0 && (excluded(s, false) || excluded(s, true)))
         return SP_OK;

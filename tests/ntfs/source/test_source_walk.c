@@ -304,6 +304,42 @@ test_shadows(void **state)
     nwalk_free(&w);
 }
 
+static void
+lose(void *arg, struct ntfs_double *d, uint64_t nth, const char *call, const char *path)
+{
+    (void)arg;
+    (void)nth;
+    if (strcmp(call, "open_at") == 0 && strstr(path, "/lost") != NULL)
+        ntfs_double_fail(d, 1, SP_ABSENT);
+}
+
+/* Its folder has the name: in a shadow that is no folder that went away, but a damaged one. */
+static void
+test_lost_in_shadow(void **state)
+{
+    (void)state;
+    for (int shadow = 0; shadow < 2; shadow++) {
+        struct nwalk w;
+
+        nwalk_new(&w);
+        ntfs_double_text(w.d, "C:/lost/f", "x");
+        ntfs_double_text(w.d, "C:/z/f", "x");
+        ntfs_double_shadow(w.d, "C:/", SHADOW);
+        nwalk_root(&w, "C:/");
+        if (shadow == 1)
+            nwalk_view(&w, "C:/", SHADOW, true);
+        ntfs_double_hook(w.d, lose, NULL);
+        nwalk_run(&w);
+        ntfs_double_hook(w.d, NULL, NULL);
+        assert_non_null(nwalk_find(&w, "C:/z/f"));
+        if (shadow == 0)
+            assert_null(nwalk_find(&w, "C:/lost"));
+        else
+            assert_non_null(nwalk_need(&w, "C:/lost")->fault);
+        nwalk_free(&w);
+    }
+}
+
 /* --- size ----------------------------------------------------------------------------------------
  */
 
@@ -387,8 +423,9 @@ main(void)
         cmocka_unit_test(test_from_the_listing), cmocka_unit_test(test_roots),
         cmocka_unit_test(test_names), cmocka_unit_test(test_mount_points),
         cmocka_unit_test(test_volume_below_itself), cmocka_unit_test(test_volume_gone),
-        cmocka_unit_test(test_shadows), cmocka_unit_test(test_huge_folder),
-        cmocka_unit_test(test_deep), cmocka_unit_test(test_cachedir)};
+        cmocka_unit_test(test_shadows), cmocka_unit_test(test_lost_in_shadow),
+        cmocka_unit_test(test_huge_folder), cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_cachedir)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,6 +144,7 @@ item_of(const struct sp_entry *en, struct fake_object *o, struct sp_item **ret)
     rc = sp_entry_copy(en, &it->entry, &e);
     assert(rc == SP_OK);
     (void)rc;
+    it->shadow = o != NULL && o->shadow;
     it->name = (char *)o; /* its folder and name are nobody else's business */
     *ret = it;
 }

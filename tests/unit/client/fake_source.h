@@ -29,6 +29,7 @@ struct fake_object { /* below the run's first root; folders before what is in th
     const struct fake_object *now; /* what it is when it is looked at itself; NULL: as listed */
     bool gone;                     /* then it is not there at all */
     enum sp_code unreadable;       /* opening fails with this */
+    bool shadow;                   /* it is read from one */
     unsigned refreshed, opened;    /* how often */
     bool fetched;                  /* a byte was read that is elsewhere */
 };

@@ -261,6 +261,32 @@ what_cannot_be_read(void **state)
     site_free(&s);
 }
 
+/* A shadow does not change: what is listed there and cannot be found is no file that went away. */
+static void
+nothing_vanishes_in_a_shadow(void **state)
+{
+    struct fake_object o[2] = {file_of("gone", 10, 0), file_of("lost", 10, 0)};
+    struct sp_entry *en;
+    struct outcome r;
+    struct site s;
+
+    (void)state;
+    site_new(&s, false);
+    o[0].unreadable = o[1].unreadable = SP_ABSENT;
+    o[1].shadow = true;
+    fake_source_set(o, 2);
+    site_run(&s, "vanished", &r);
+    assert_int_equal(r.code, SP_OK);
+    assert_int_equal(r.nfaults, 1);
+    assert_int_equal(r.result.stats.files_vanished, 1);
+    assert_null(site_entry(&s, "gone"));
+    en = site_entry(&s, "lost");
+    assert_non_null(en);
+    assert_true((en->flags & SP_ENTRY_UNREADABLE) != 0);
+    free(en);
+    site_free(&s);
+}
+
 /* --- elsewhere ----------------------------------------------------------------------------------
  */
 
@@ -382,6 +408,7 @@ main(void)
         cmocka_unit_test(parts_follow_the_content),
         cmocka_unit_test(what_shrinks),
         cmocka_unit_test(what_cannot_be_read),
+        cmocka_unit_test(nothing_vanishes_in_a_shadow),
         cmocka_unit_test(nothing_is_fetched),
         cmocka_unit_test(listings_come_late),
     };
