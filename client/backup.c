@@ -52,6 +52,9 @@ backup_stats(struct backup *b, struct sp_backup_stats *ret)
     ret->files_unchanged = atomic_load(&b->count.files_unchanged);
     ret->files_audited = atomic_load(&b->count.files_audited);
     ret->files_vanished = atomic_load(&b->count.files_vanished);
+    ret->files_vouched = atomic_load(&b->count.files_vouched);
+    ret->journal_audited = atomic_load(&b->count.journal_audited);
+    ret->journal_differences = atomic_load(&b->count.journal_differences);
     ret->bytes_read = atomic_load(&b->count.bytes_read);
     ret->bytes_new = atomic_load(&b->count.bytes_new);
     ret->bytes_stored = atomic_load(&b->count.bytes_stored);
@@ -455,6 +458,8 @@ sp_backup_run(const struct sp_env *env, struct sp_store *store, const struct sp_
     sp_mutex_init(&b->events_lock);
 
     rc = prepare(b, &result, e);
+    if (rc == SP_OK)
+        backup_journal_compare(b);
     for (b->pass = 0; rc == SP_OK; b->pass++) {
         forget_faults(b);
         rc = one_pass(b, &committed, &result, e);
@@ -475,6 +480,7 @@ sp_backup_run(const struct sp_env *env, struct sp_store *store, const struct sp_
         result.started_ns = b->started_ns;
         result.ended_ns = sp_clock_wall(env->clock);
         result.published_ns = committed.published_ns;
+        backup_journal_finish(b, &result);
         *ret = result;
         backup_tell_away(b);
     }

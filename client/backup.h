@@ -21,6 +21,7 @@
 #include "storage/store.h"
 
 struct sp_ratelimit; /* client/ratelimit.h */
+struct sp_usn;       /* client/usn.h */
 
 struct sp_backup_options {
     const char *job;               /* at most 255 bytes */
@@ -36,6 +37,8 @@ struct sp_backup_options {
     int compression;               /* zstd level; 0: 3 */
     unsigned audit;                /* one of this many unchanged files is read anyway; 0: 90; UINT_MAX: none */
     bool reread;                   /* read everything, reuse nothing */
+    struct sp_usn *usn;            /* change journals, begun; NULL: none */
+    unsigned usn_audit;            /* one of this many files that they vouch for is looked at anyway; 0: 30 */
     uint64_t checkpoint_ns, checkpoint_bytes; /* 0: 15 minutes, 8 GiB */
     const char *cache_dir, *temp_dir;
     struct sp_ratelimit *limit;    /* of bytes given to the store; NULL: none */
@@ -50,6 +53,8 @@ struct sp_backup_stats {
     uint64_t files_new, files_changed, files_unchanged, files_audited;
     uint64_t bytes_read, bytes_new, bytes_stored, chunks_new;
     uint64_t files_vanished;
+    uint64_t files_vouched;        /* not even looked at, since a change journal vouches for them */
+    uint64_t journal_audited, journal_differences; /* looked at although it does; and had changed */
     uint64_t files_away;           /* placeholders: recorded without their content */
     uint64_t bytes_total_guess;    /* from the parent, for progress; 0 unknown */
     uint64_t faults, audit_differences;
@@ -60,6 +65,8 @@ struct sp_backup_stats {
 struct sp_backup_events { /* any may be NULL; called by one thread at a time */
     void (*fault)(void *arg, const struct sp_fault *f);
     void (*audit)(void *arg, const void *key, size_t key_len); /* content differs although nothing said so */
+    void (*journal)(void *arg, const void *key, size_t key_len); /* changed, and its change journal is silent: it
+                                                                    is not believed any more */
     void (*progress)(void *arg, const struct sp_backup_stats *so_far, const void *key, size_t key_len);
     void (*checkpoint)(void *arg, const struct sp_backup_stats *so_far);
     void (*note)(void *arg, const char *sentence);

@@ -16,6 +16,7 @@
 #include "client/nodes.h"
 #include "client/recent.h"
 #include "client/seen.h"
+#include "client/usn.h"
 #include "storage/chunklist.h"
 #include "storage/compress.h"
 
@@ -148,7 +149,8 @@ bool backup_id_missing(const struct backup *b, const struct sp_id *id);
 
 struct counters { /* of files: as the first pass found them, against the last set */
     atomic_uint_fast64_t files_new, files_changed, files_unchanged, files_audited, bytes_read, bytes_new,
-        bytes_stored, chunks_new, audit_differences, files_vanished;
+        bytes_stored, chunks_new, audit_differences, files_vanished, files_vouched, journal_audited,
+        journal_differences;
 };
 
 struct backup {
@@ -211,6 +213,13 @@ void backup_note(struct backup *b, const char *text);
 enum sp_code backup_note_away(struct backup *b, const struct sp_entry *en, struct sp_err *e);
 void backup_tell_away(struct backup *b);
 void backup_count(struct backup *b, atomic_uint_fast64_t *files); /* one more, in the first pass */
+/* The change journals (backup_journal.c). compare: the parent is known, the walk has not begun; finish: the set is
+ * committed. vouches: the listing's line agrees with the parent's entry, and the journal says nothing of it;
+ * audit: it was looked at nevertheless, which `there` and the item tell. */
+void backup_journal_compare(struct backup *b);
+bool backup_journal_vouches(const struct backup *b, const struct work *w, const struct sp_entry *old);
+void backup_journal_audit(struct backup *b, const struct work *w, const struct sp_entry *old, bool there);
+void backup_journal_finish(struct backup *b, const struct sp_backup_result *result);
 void backup_walker(void *arg);
 void backup_reader(void *arg);
 /* The catalog's thread: takes work in order until the end; gives the root. */

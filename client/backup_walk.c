@@ -16,21 +16,27 @@ mix(uint64_t h)
     return h;
 }
 
-/* A rotating share of the unchanged files is read anyway (R15): with a seed that stays the same,
- * each file once in so many sets. */
+/* With a seed that stays the same, each file once in so many sets. */
 static bool
-audited(const struct backup *b, const struct sp_entry *en)
+has_its_turn(const struct backup *b, const struct sp_entry *en, unsigned share)
 {
-    unsigned share = b->o->audit == 0 ? 90 : b->o->audit;
     uint64_t turn = b->o->run_seed + (b->head.has_set ? b->last.sequence : 0);
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     size_t i;
 
-    if (share == UINT_MAX || en->type != SP_ENTRY_FILE || en->size == 0)
-        return false;
     for (i = 0; i < en->key_len; i++)
         h = (h ^ en->key[i]) * UINT64_C(0x100000001b3);
     return mix(h) % share == turn % share;
+}
+
+/* A rotating share of the unchanged files is read anyway (R15). */
+static bool
+audited(const struct backup *b, const struct sp_entry *en)
+{
+    unsigned share = b->o->audit == 0 ? 90 : b->o->audit;
+
+    return share != UINT_MAX && en->type == SP_ENTRY_FILE && en->size > 0 &&
+           has_its_turn(b, en, share);
 }
 
 /* Whether something that the parent's entry claims is not there: R6. Lists are followed only when
@@ -118,6 +124,27 @@ refresh(struct work *w, const struct sp_entry *old, bool *ret_there, bool *ret_s
     return SP_OK;
 }
 
+/* The same, but for what a change journal vouches for; a share of that is looked at as well, and what is
+ * going to be read. */
+static enum sp_code
+look(struct backup *b, struct work *w, const struct sp_entry *old, bool *ret_there,
+    bool *ret_suspect, struct sp_err *e)
+{
+    bool vouched = backup_journal_vouches(b, w, old);
+    enum sp_code rc;
+
+    if (vouched && !audited(b, w->item->entry) &&
+        !has_its_turn(b, w->item->entry, b->o->usn_audit == 0 ? 30 : b->o->usn_audit)) {
+        *ret_there = true;
+        *ret_suspect = false;
+        backup_count(b, &b->count.files_vouched);
+        return SP_OK;
+    }
+    if ((rc = refresh(w, old, ret_there, ret_suspect, e)) == SP_OK && vouched && !*ret_suspect)
+        backup_journal_audit(b, w, old, *ret_there);
+    return rc;
+}
+
 static enum sp_code
 decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
 {
@@ -133,7 +160,7 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
             backup_count(b, &b->count.files_new);
         return SP_OK;
     }
-    if ((rc = refresh(w, old, &there, &suspect, e)) != SP_OK)
+    if ((rc = look(b, w, old, &there, &suspect, e)) != SP_OK)
         return rc;
     if (!there) {
         backup_count(b, &b->count.files_vanished);

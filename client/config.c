@@ -42,6 +42,7 @@ job_defaults(struct sp_job *j, struct sp_err *e)
     for (i = 0; i < sizeof(texts) / sizeof(texts[0]) && rc == SP_OK; i++)
         rc = sp_config_text(texts[i], "", e);
     j->cachedir_tag = true;
+    j->change_journal = true;
     j->system_excludes = true;
     j->shadow = SP_SHADOW_AUTO;
     j->require = SP_LEVEL_LIVE;

@@ -24,6 +24,7 @@ struct sp_job {
     struct sp_strings paths;     /* `path =`: at least one */
     struct sp_strings exclude;   /* `exclude =`, `exclude-file =`: gitignore patterns in order */
     bool one_file_system, cachedir_tag; /* no, yes */
+    bool change_journal;         /* Windows: what client/usn.h saves; yes */
     bool system_excludes;        /* `system-excludes`: client/system_excludes.h; yes */
     enum sp_shadow_want shadow;  /* `shadow = auto|none|require` */
     enum sp_level require;       /* `require = live|crash|application`: of files; LIVE: anything will do */

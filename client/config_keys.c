@@ -206,6 +206,8 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
         return set_bool(&j->one_file_system, key, value, e);
     if (strcmp(key, "cachedir-tag") == 0)
         return set_bool(&j->cachedir_tag, key, value, e);
+    if (strcmp(key, "change-journal") == 0)
+        return set_bool(&j->change_journal, key, value, e);
     if (strcmp(key, "system-excludes") == 0)
         return set_bool(&j->system_excludes, key, value, e);
     if (strcmp(key, "shadow") == 0)
@@ -250,7 +252,7 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
     }
     return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
         "there is no key '%s'; a job has: repository path exclude exclude-file one-file-system "
-        "cachedir-tag system-excludes shadow require before after on-success on-failure "
+        "cachedir-tag change-journal system-excludes shadow require before after on-success on-failure "
         "command-timeout ping-url "
         "bandwidth compression audit checkpoint schedule catch-up random-delay on-battery "
         "on-metered",

@@ -15,6 +15,7 @@
 #include "client/ratelimit.h"
 #include "client/run_turn.h"
 #include "client/system_excludes.h"
+#include "client/usn.h"
 
 #define FAULTS_SHOWN 20
 
@@ -24,6 +25,7 @@ struct run {
     struct sp_opened_store store;
     struct sp_run_lock *lock; /* one run at a time per repository */
     struct sp_shadow *shadow;
+    struct sp_usn *usn; /* NULL: not used */
     struct sp_filter *filter;
     struct sp_strings patterns; /* of the system and of the job */
     struct sp_ratelimit *limit;
@@ -35,7 +37,7 @@ struct run {
     struct sp_volume *volumes;
     size_t nvolumes;
     char *cache_dir, *temp_dir, *state_dir;
-    uint64_t faults_shown, audits;
+    uint64_t faults_shown, audits; /* differences that an audit found */
     bool unclean;
     char closing[SP_ERR_TEXT]; /* what the run did, in one line */
     struct sp_backup_result result;
@@ -116,6 +118,35 @@ take_shadow(struct run *r, struct sp_err *e)
     return rc;
 }
 
+/* Before the shadow is there: what is written from now on belongs to the next run, too. */
+static enum sp_code
+begin_journals(struct run *r, struct sp_err *e)
+{
+    const struct sp_ntfs *t = sp_usn_here();
+    struct sp_usn_options o = {.job = r->job->name,
+        .roots = r->roots,
+        .nroots = r->nroots,
+        .patterns = (const char *const *)r->patterns.s,
+        .npatterns = r->patterns.n,
+        .one_file_system = r->job->one_file_system,
+        .cachedir_tag = r->job->cachedir_tag};
+    char *state = NULL, *folder = NULL;
+    enum sp_code rc;
+
+    if (t == NULL || !r->job->change_journal)
+        return SP_OK;
+    if ((rc = sp_os_place(SP_PLACE_STATE, &state, e)) != SP_OK)
+        return rc;
+    if ((folder = sp_path_join(state, "usn")) == NULL)
+        rc = sp_fail_nomem(e);
+    o.folder = folder;
+    if (rc == SP_OK && (rc = sp_os_mkdirs(r->c->env->os, folder, e)) == SP_OK)
+        rc = sp_usn_begin(r->c->env, t, &o, &r->usn, e);
+    free(state);
+    free(folder);
+    return rc;
+}
+
 static enum sp_code
 map_volumes(struct run *r, struct sp_err *e)
 {
@@ -193,6 +224,25 @@ on_audit(void *arg, const void *key, size_t n)
     sp_cli_warn(r->c,
         "%s: its content differs from the last set although size and times do not; it was backed up "
         "again. Failing hardware or a program that resets times may be the cause",
+        sp_buf_str(&shown));
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
+}
+
+static void
+on_journal(void *arg, const void *key, size_t n)
+{
+    struct run *r = arg;
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
+
+    r->audits++;
+    sp_progress_clear(r->progress);
+    sp_key_to_path(key, n, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_cli_warn(r->c,
+        "%s: it changed, and the volume's change journal has no record of that; the journal is not believed any "
+        "more, and the rest of the volume's files are looked at. What this run left out before because of it is "
+        "looked at by the next",
         sp_buf_str(&shown));
     sp_buf_free(&path);
     sp_buf_free(&shown);
@@ -302,6 +352,7 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     struct sp_backup_options o;
     struct sp_backup_events events = {.fault = on_fault,
         .audit = on_audit,
+        .journal = on_journal,
         .progress = on_progress,
         .note = on_note,
         .arg = r};
@@ -331,6 +382,7 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     o.compression = j->compression;
     o.audit = j->audit == 0 ? UINT_MAX : j->audit;
     o.reread = reread;
+    o.usn = r->usn;
     o.checkpoint_ns = (uint64_t)j->checkpoint_ns;
     o.cache_dir = r->cache_dir;
     o.temp_dir = r->temp_dir;
@@ -383,6 +435,8 @@ body(struct run *r, bool reread, struct sp_err *e)
     if ((rc = hook(r, "before", r->job->before, "running", e)) != SP_OK)
         return rc;
     began = true;
+    if ((rc = begin_journals(r, e)) != SP_OK)
+        goto out;
     if ((rc = take_shadow(r, e)) != SP_OK)
         goto out;
     if ((rc = map_volumes(r, e)) != SP_OK)
@@ -436,6 +490,12 @@ say_result(struct run *r)
         sp_cli_say(r->c, "%s: %s files or folders could not be read as they are; 'stillpoint show %s' "
                          "names them",
             r->job->name, sp_text_count(s->faults).s, sp_hex8(b->set_id).s);
+    if (s->files_vouched + s->journal_audited > 0)
+        sp_cli_say(r->c,
+            "%s: %s files were not looked at, because the change journal says that they did not change; %s "
+            "others of those were looked at all the same, %s of which had changed",
+            r->job->name, sp_text_count(s->files_vouched).s, sp_text_count(s->journal_audited).s,
+            sp_text_count(s->journal_differences).s);
     if (s->files_vanished > 0 && r->c->verbose)
         sp_cli_say(r->c, "%s: %s files vanished before they could be read", r->job->name,
             sp_text_count(s->files_vanished).s);
@@ -461,6 +521,9 @@ json_result(struct run *r, struct sp_json *j)
     sp_json_ku64(j, "files_vanished", s->files_vanished);
     sp_json_ku64(j, "files_away", s->files_away);
     sp_json_ku64(j, "audit_differences", s->audit_differences);
+    sp_json_ku64(j, "files_vouched", s->files_vouched);
+    sp_json_ku64(j, "journal_audited", s->journal_audited);
+    sp_json_ku64(j, "journal_differences", s->journal_differences);
     sp_json_ku64(j, "bytes_read", s->bytes_read);
     sp_json_ku64(j, "bytes_new", s->bytes_new);
     sp_json_ku64(j, "bytes_stored", s->bytes_stored);
@@ -526,6 +589,7 @@ run_clear(struct run *r)
         free(r->volumes[i].path);
     free(r->volumes);
     free(r->views);
+    sp_usn_free(r->usn);
     sp_filter_free(r->filter);
     sp_strings_clear(&r->patterns);
     sp_ratelimit_free(r->limit);

@@ -148,6 +148,8 @@ void ntfs_double_journal(
 void ntfs_double_journal_off(struct ntfs_double *d, const char *path); /* deleted */
 void ntfs_double_journal_trim(
     struct ntfs_double *d, const char *path, uint64_t first); /* older ones are gone */
+/* It lies: what changes while it is mute leaves no record. */
+void ntfs_double_journal_mute(struct ntfs_double *d, const char *path, bool mute);
 uint64_t ntfs_double_journal_next(struct ntfs_double *d, const char *path);
 
 /* --- comparing two trees

@@ -291,6 +291,13 @@ ntfs_double_journal_trim(struct ntfs_double *d, const char *path, uint64_t first
     sp_mutex_unlock(&d->lock);
 }
 
+void
+ntfs_double_journal_mute(struct ntfs_double *d, const char *path, bool mute)
+{
+    volume_of(d, path)->journal = !mute;
+    sp_mutex_unlock(&d->lock);
+}
+
 uint64_t
 ntfs_double_journal_next(struct ntfs_double *d, const char *path)
 {

@@ -76,6 +76,7 @@ a_whole_file(void **state)
                                       "exclude = .cache/\n"
                                       "one-file-system = yes\n"
                                       "cachedir-tag = no\n"
+                                      "change-journal = no\n"
                                       "shadow = require\n"
                                       "require = crash\n"
                                       "before = stop it\n"
@@ -103,6 +104,7 @@ a_whole_file(void **state)
     assert_string_equal(j->exclude.s[2], ".cache/");
     assert_true(j->one_file_system);
     assert_false(j->cachedir_tag);
+    assert_false(j->change_journal);
     assert_int_equal(j->shadow, SP_SHADOW_REQUIRE);
     assert_int_equal(j->require, SP_LEVEL_CRASH);
     assert_string_equal(j->before, "stop it");
@@ -122,6 +124,7 @@ a_whole_file(void **state)
     assert_int_equal(j->compression, 7);
     assert_false(j->one_file_system);
     assert_true(j->cachedir_tag);
+    assert_true(j->change_journal);
     assert_int_equal(j->shadow, SP_SHADOW_AUTO);
     assert_int_equal(j->require, SP_LEVEL_LIVE);
     assert_int_equal(j->audit, 90);
