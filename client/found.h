@@ -11,6 +11,7 @@ struct sp_found {
     struct sp_entry entry; /* what an item has before it is described, without key and device;
                               its attributes, if any, point into `attributes` */
     uint64_t device;
+    uint64_t apart; /* tells volumes apart that call themselves the same device; 0: none do */
     bool closed;  /* another volume is mounted here, and it is not to be entered */
     bool mounted; /* the place has become the root of the volume that is mounted here */
     struct sp_err

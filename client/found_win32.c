@@ -218,6 +218,20 @@ look_above(struct look *k)
     k->reparse = above.reparse;
 }
 
+/* A volume's serial number is a part of its content: a disk that was cloned has it too, and the
+ * same file ids, and what is one file there would be taken for another name of it here
+ * (learn.microsoft.com/en-us/windows/win32/api/fileapi/ns-fileapi-by_handle_file_information). So
+ * files are only one where the drive is. The number has 32 bits. */
+static uint64_t
+drive_of(const uint8_t *key, size_t n)
+{
+    uint32_t hash = UINT32_C(2166136261);
+
+    for (size_t i = 0; i < n && key[i] != 0; i++)
+        hash = (hash ^ key[i]) * UINT32_C(16777619);
+    return (uint64_t)hash << 32;
+}
+
 enum sp_code
 sp_found_look(
     const struct sp_found_how *how, struct sp_place *at, struct sp_found *ret, struct sp_err *e)
@@ -232,6 +246,7 @@ sp_found_look(
         return SP_OK;
     }
     ret->device = sp_dir_known(at->dir)->device;
+    ret->apart = drive_of(how->key, how->key_len);
     if (how->listed != NULL && !how->elsewhere && !how->again)
         sp_known_decode(how->listed, &k.info, k.short_name);
     else if ((rc = ask_place(&k, at, e)) != SP_OK)

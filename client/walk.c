@@ -308,7 +308,7 @@ make_item(struct sp_source *s, const struct target *t, const struct sp_place *at
         return rc;
     if (at->dir != NULL) {
         sp_item_recheck(it->entry, sp_dir_kind(at->dir)->instant_ns);
-        rc = device_ordinal(s, found->device, &it->entry->device, e);
+        rc = device_ordinal(s, found->device ^ found->apart, &it->entry->device, e);
     }
     if (t->ground == IMPLIED)
         it->entry->flags |= SP_ENTRY_IMPLIED;

@@ -340,6 +340,33 @@ test_lost_in_shadow(void **state)
     }
 }
 
+/* A cloned disk has the serial number and the file ids of the other: its files are no further names
+ * of those. */
+static void
+test_cloned_volume(void **state)
+{
+    struct sp_entry *first, *second, *clone;
+    struct nwalk w;
+
+    (void)state;
+    nwalk_new(&w);
+    ntfs_double_text(w.d, "C:/first", "x");
+    ntfs_double_link(w.d, "C:/first", "C:/second");
+    ntfs_double_shadow(w.d, "C:/", "E:/"); /* a copy of all of it */
+    ntfs_double_text(w.d, "C:/first", "newer on this one");
+    nwalk_root(&w, "C:/");
+    nwalk_root(&w, "E:/");
+    nwalk_run(&w);
+    first = nwalk_described(&w, "C:/first")->entry;
+    second = nwalk_described(&w, "C:/second")->entry;
+    clone = nwalk_described(&w, "E:/first")->entry;
+    assert_int_equal(first->links, 2);
+    assert_int_equal(first->file_id, clone->file_id);
+    assert_int_equal(first->device, second->device);
+    assert_int_not_equal(first->device, clone->device);
+    nwalk_free(&w);
+}
+
 /* --- size ----------------------------------------------------------------------------------------
  */
 
@@ -424,8 +451,8 @@ main(void)
         cmocka_unit_test(test_names), cmocka_unit_test(test_mount_points),
         cmocka_unit_test(test_volume_below_itself), cmocka_unit_test(test_volume_gone),
         cmocka_unit_test(test_shadows), cmocka_unit_test(test_lost_in_shadow),
-        cmocka_unit_test(test_huge_folder), cmocka_unit_test(test_deep),
-        cmocka_unit_test(test_cachedir)};
+        cmocka_unit_test(test_cloned_volume), cmocka_unit_test(test_huge_folder),
+        cmocka_unit_test(test_deep), cmocka_unit_test(test_cachedir)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
