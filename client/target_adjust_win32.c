@@ -81,6 +81,22 @@ done:
     return rc;
 }
 
+/* Behind its end there is nothing allocated either, and nothing to be read: zeros would be what
+ * remains of it. */
+static enum sp_code
+still_whole(struct sp_target *t, struct sp_ntfs_handle *h, uint64_t size, struct sp_err *e)
+{
+    struct sp_ntfs_info info;
+    enum sp_code rc;
+
+    if ((rc = t->fs->info(t->fs->self, h, &info, e)) != SP_OK)
+        return rc;
+    return info.size == size
+               ? SP_OK
+               : sp_fail(e, SP_CHANGED, SP_DOM_DESTINATION,
+                     "it was changed while it was being restored: it has another length now");
+}
+
 enum sp_code
 target_copy_content(struct sp_target *t, struct sp_ntfs_handle *from, struct sp_target_file *to,
     uint64_t size, struct sp_err *e)
@@ -105,6 +121,8 @@ target_copy_content(struct sp_target *t, struct sp_ntfs_handle *from, struct sp_
         at += got;
     }
     free(buffer);
+    if (rc == SP_OK)
+        rc = still_whole(t, from, size, e);
     if (rc != SP_OK)
         return target_fail(e, "the existing file cannot be copied");
     return sp_target_file_resize(to, size, e);

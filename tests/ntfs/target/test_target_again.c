@@ -160,6 +160,41 @@ leftovers(void **state)
 }
 
 static void
+shorten(void *arg, struct ntfs_double *d, uint64_t nth, const char *call, const char *path)
+{
+    bool *done = arg;
+
+    (void)nth;
+    if (*done || strcmp(call, "control") != 0 || strcmp(path, "D:/out/C/tree/a/large") != 0)
+        return;
+    *done = true;
+    ntfs_double_text(d, path, "short now");
+}
+
+/* What takes the place of a file is a copy of it: never one with zeros where that has ended. */
+static void
+shrinks_while_copied(void **state)
+{
+    struct round *r = restored();
+    struct sp_buf b = SP_BUF_INIT;
+    bool done = false;
+
+    (void)state;
+    ntfs_double_stream(r->b, "D:/out/C/tree/a/large", "strange", "x", 1);
+    ntfs_double_hook(r->b, shorten, &done);
+    round_restore(r, "D:/out");
+    ntfs_double_hook(r->b, NULL, NULL);
+    assert_true(done);
+    assert_int_equal(r->o.nfaults, 1);
+    assert_non_null(outcome_fault(&r->o, "C:/tree/a/large"));
+    assert_true(ntfs_double_read(r->b, "D:/out/C/tree/a/large", "", &b));
+    assert_int_equal(b.len, 9);
+    assert_int_equal(round_temporary(r), 0);
+    sp_buf_free(&b);
+    round_free(r);
+}
+
+static void
 no_room(void **state)
 {
     struct round *r = round_new(NTFS_DOUBLE_NTFS);
@@ -184,6 +219,7 @@ main(void)
         cmocka_unit_test(other_names),
         cmocka_unit_test(short_names),
         cmocka_unit_test(leftovers),
+        cmocka_unit_test(shrinks_while_copied),
         cmocka_unit_test(no_room),
     };
 
