@@ -114,7 +114,7 @@ sp_scm_install(const struct sp_scm_spec *s, struct sp_buf *said, struct sp_err *
 {
     SC_HANDLE manager = NULL, service = NULL;
     wchar_t *line = NULL;
-    bool made;
+    bool made = false;
     enum sp_code rc;
 
     if ((rc = command_line(s, &line, e)) != SP_OK)
@@ -127,6 +127,7 @@ sp_scm_install(const struct sp_scm_spec *s, struct sp_buf *said, struct sp_err *
     service =
         CreateServiceW(manager, s->name, s->display, SERVICE_ALL_ACCESS, SERVICE_WIN32_OWN_PROCESS,
             SERVICE_AUTO_START, SERVICE_ERROR_NORMAL, line, NULL, NULL, NULL, s->account, NULL);
+    made = service != NULL;
     if (service == NULL && GetLastError() == ERROR_SERVICE_EXISTS) {
         service = OpenServiceW(manager, s->name, SERVICE_ALL_ACCESS);
         if (service != NULL &&
