@@ -347,11 +347,20 @@ sp_runner_new(const struct sp_service_ask *a, struct sp_runner **ret, struct sp_
     return rc;
 }
 
+/* Somebody logs off: none of a service's business, and by itself its console would end it
+ * (learn.microsoft.com/windows/console/handlerroutine). */
+static BOOL WINAPI
+stay(DWORD event)
+{
+    return event == CTRL_LOGOFF_EVENT;
+}
+
 enum sp_code
 sp_runner_as_service(struct sp_runner *r, struct sp_err *e)
 {
     if (GetConsoleWindow() == NULL)
         (void)AllocConsole(); /* without one a run is not asked, and ended when its time is over */
+    (void)SetConsoleCtrlHandler(stay, TRUE);
     return sp_eventlog_open(SP_SERVICE_NAME, &r->log, e);
 }
 
@@ -367,8 +376,10 @@ sp_runner_run(struct sp_runner *r, struct sp_err *e)
         .on_battery = on_battery,
         .on_metered = on_metered,
         .event = event};
-    struct sp_scheduler_options o = {
-        .env = r->a->env, .table = &table, .config_file = r->a->config_file};
+    struct sp_scheduler_options o = {.env = r->a->env,
+        .table = &table,
+        .config_file = r->a->config_file,
+        .may_idle = r->log != NULL};
     char *host = NULL;
     enum sp_code rc;
 

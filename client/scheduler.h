@@ -63,10 +63,12 @@ struct sp_scheduler_options {
     const char *config_file; /* NULL: the usual place */
     const char *state_file;  /* NULL: `schedule` in the state folder */
     const char *host;        /* for random-delay */
+    bool may_idle; /* no job has a schedule yet: the configuration is waited for (Windows' service,
+                      which the installer starts before there is any) */
 };
 
 /* Until it is told to stop. Fails only before its first wait: a configuration that cannot be read,
- * no job with a schedule. */
+ * no job with a schedule (unless it may idle). */
 enum sp_code sp_scheduler_run(const struct sp_scheduler_options *o, struct sp_err *e);
 
 /* Shared with `service status`. */

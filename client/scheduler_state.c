@@ -219,7 +219,7 @@ sp_scheduler_configure(struct sp_scheduler *s, bool first, struct sp_err *e)
     if (!changed(s) && !first)
         return SP_OK;
     rc = sp_config_load(s->o->env, first ? s->o->config_file : s->config_path, &c, e);
-    if (rc == SP_OK && first && !scheduled(c)) {
+    if (rc == SP_OK && first && !scheduled(c) && !s->o->may_idle) {
         rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
             "no job of %s has a schedule; add one, for example 'schedule = daily at 02:00'",
             c->file != NULL ? c->file : "the configuration (there is none)");

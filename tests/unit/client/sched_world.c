@@ -194,7 +194,7 @@ try_run(struct sp_err *e)
         .on_metered = on_metered,
         .event = event};
     struct sp_env env = {&sp_os_system, &clock_of_world, NULL};
-    struct sp_scheduler_options o = {&env, &table, world.config, world.state, "host"};
+    struct sp_scheduler_options o = {&env, &table, world.config, world.state, "host", world.may_idle};
 
     return sp_scheduler_run(&o, e);
 }

@@ -40,6 +40,7 @@ extern struct sched_world {
     int exit_code;
     bool deaf; /* to a gentle stop */
     bool fails_to_start;
+    bool may_idle;
     enum sp_known battery, metered;
     char said[16384];
     size_t waits;

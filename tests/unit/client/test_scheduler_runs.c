@@ -318,6 +318,26 @@ nothing_to_do(void **state)
     assert_int_equal(try_run(&e), SP_ABSENT);
 }
 
+static void
+first_schedule(void)
+{
+    write_config("[a]\npath = /etc\nschedule = every 1h\n");
+}
+
+/* A service that is installed before anybody wrote a schedule waits for one. */
+static void
+idle_until_there_is_a_schedule(void **state)
+{
+    (void)state;
+    world.may_idle = true;
+    world.lasts = SP_SECOND;
+    write_config("[a]\npath = /etc\n");
+    at(30 * MINUTE, first_schedule);
+    serve(2 * HOUR + MINUTE);
+    ran("a 03-26 13:00|a 03-26 14:00");
+    said("jobs with a schedule: 0");
+}
+
 /* A quarter of a year: every time once, and no more wakes than one a minute. */
 static void
 a_quiet_quarter(void **state)
@@ -339,7 +359,8 @@ main(void)
         TEST(success_is_told_in_the_runs_words), TEST(no_process), TEST(battery_and_metered),
         TEST(unknown_holds_nothing_back), TEST(configuration_changes), TEST(configuration_vanishes),
         TEST(job_removed_while_it_runs), TEST(stop_lets_a_run_end), TEST(stop_is_bounded),
-        TEST(interrupted_by_a_power_cut), TEST(nothing_to_do), TEST(a_quiet_quarter)};
+        TEST(interrupted_by_a_power_cut), TEST(nothing_to_do), TEST(idle_until_there_is_a_schedule),
+        TEST(a_quiet_quarter)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
