@@ -19,12 +19,16 @@
 /* The scheduler among processes and signals. Everything happens in one thread that takes its
  * signals when it waits, so no handler runs at any time. */
 
+#define METERED_KEPT (30 * SP_SECOND)
+
 struct runner {
     const struct sp_service_ask *a;
     char *program;
     sigset_t signals; /* blocked; taken by sigtimedwait */
     bool stop_said;
-    bool journal; /* standard error is the journal's */
+    bool journal;       /* standard error is the journal's */
+    int64_t metered_ns; /* monotonic, when the network was last asked; 0: never */
+    enum sp_known metered;
 };
 struct sp_child {
     pid_t pid;
@@ -165,8 +169,15 @@ on_battery(void *self)
 static enum sp_known
 on_metered(void *self)
 {
-    (void)self;
-    return sp_machine_on_metered();
+    struct runner *r = self;
+    int64_t now = sp_clock_mono(r->a->env->clock);
+
+    /* Asking takes a process, and the end of a process wakes the loop, which asks again. */
+    if (r->metered_ns == 0 || now - r->metered_ns >= METERED_KEPT) {
+        r->metered = sp_machine_on_metered();
+        r->metered_ns = now;
+    }
+    return r->metered;
 }
 
 /* A line to standard error; the journal takes the level from its front (sd-daemon(3)). */

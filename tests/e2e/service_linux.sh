@@ -206,4 +206,27 @@ wait "$loop" || code=$?
 tail -n 1 "$world/run.log" | grep -q 'stopped$' || fail "the last word: $(tail -n 1 "$world/run.log")"
 grep -q 'exit 143, interrupted' "$world/run.log" || fail "the run was not interrupted: $(cat "$world/run.log")"
 pgrep -f "backup -- minutely" >/dev/null && fail "a run outlived the service"
+
+# --- held by a metered network, which takes a process to ask: it waits, and does not ask without end
+mkdir "$world/bin"
+cat >"$world/bin/busctl" <<END
+#!/bin/sh
+echo asked >>"$world/asked"
+echo u 1
+END
+chmod +x "$world/bin/busctl"
+printf '[held]\npath = %s\nschedule = every 1m\non-metered = no\n' "$world/tree" >"$conf"
+printf '[held]\nschedule = every 1m\ndecided = 1\n' >"$STILLPOINT_STATE_DIR/schedule"
+PATH=$world/bin:$PATH "$stillpoint" service run 2>"$world/held.log" &
+loop=$!
+servers+=("$loop")
+for ((i = 0; i < 100; i++)); do
+    ! grep -q 'held: it waits: the network is metered' "$world/held.log" || break
+    sleep 0.1
+done
+grep -q 'held: it waits: the network is metered' "$world/held.log" || fail "it was not held: $(cat "$world/held.log")"
+sleep 2
+kill "$loop"
+wait "$loop" || fail "the loop ended with $?: $(cat "$world/held.log")"
+(($(wc -l <"$world/asked") < 4)) || fail "the network was asked about $(wc -l <"$world/asked") times in 2 s"
 echo "service_linux: ok"
