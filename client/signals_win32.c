@@ -39,6 +39,15 @@ came(int which)
     sp_mutex_unlock(&lock);
 }
 
+/* Session 0 is the services' alone, and what they start. */
+static bool
+in_services_session(void)
+{
+    DWORD session = 1;
+
+    return ProcessIdToSessionId(GetCurrentProcessId(), &session) && session == 0;
+}
+
 static BOOL WINAPI
 on_event(DWORD event)
 {
@@ -49,8 +58,13 @@ on_event(DWORD event)
     case CTRL_BREAK_EVENT:
         came(WHICH_TERM);
         return TRUE;
-    case CTRL_CLOSE_EVENT:
     case CTRL_LOGOFF_EVENT:
+        /* Told to what services started, of any user, and does not say whose session ends
+         * (learn.microsoft.com/windows/console/handlerroutine): no reason to end a backup. */
+        if (in_services_session())
+            return TRUE;
+        /* fallthrough */
+    case CTRL_CLOSE_EVENT:
     case CTRL_SHUTDOWN_EVENT:
         came(WHICH_TERM);
         Sleep(INFINITE);
