@@ -213,6 +213,16 @@ status(struct sp_cli *c, const struct sp_service_ask *a)
 /* --- the others
  * ------------------------------------------------------------------------------------------- */
 
+/* systemd takes every exit of ExecCondition= from 1 to 254 for "not now", which fails nothing and
+ * is told to nobody: what cannot be known lets the run begin, which fails by the same reason aloud.
+ */
+static enum sp_exit
+unknown(struct sp_cli *c, const struct sp_err *e)
+{
+    (void)sp_cli_fail(c, e);
+    return SP_EXIT_DONE;
+}
+
 static enum sp_exit
 allowed(struct sp_cli *c)
 {
@@ -223,7 +233,7 @@ allowed(struct sp_cli *c)
     if (optind + 2 != c->argc)
         return sp_cli_usage(c, "allowed takes one JOB");
     if (sp_config_job(c->config, c->argv[optind + 1], &job, &e) != SP_OK)
-        return sp_cli_fail(c, &e);
+        return unknown(c, &e);
     if (!job->on_battery && sp_machine_on_battery() == SP_KNOWN_YES)
         why = "this machine runs on its battery (on-battery = no)";
     else if (!job->on_metered && sp_machine_on_metered() == SP_KNOWN_YES)
@@ -302,7 +312,7 @@ dispatch(struct sp_cli *c, struct sp_service_ask *a, const char *verb)
     if (strcmp(verb, "run") == 0)
         return serve(c, a);
     if (sp_cli_config(c, &e) != SP_OK)
-        return sp_cli_fail(c, &e);
+        return strcmp(verb, "allowed") == 0 ? unknown(c, &e) : sp_cli_fail(c, &e);
     a->config = c->config;
     if (strcmp(verb, "install") == 0)
         return install(c, a);

@@ -92,7 +92,10 @@ put_places(struct sp_buf *b)
                 sp_buf_put_u8(b, '\\');
             else if (*p == '%')
                 sp_buf_put_u8(b, '%');
-            sp_buf_put_u8(b, (uint8_t)*p);
+            if ((uint8_t)*p < 0x20 || *p == 0x7f) /* a line break would begin another setting */
+                sp_buf_printf(b, "\\x%02x", (unsigned)(uint8_t)*p);
+            else
+                sp_buf_put_u8(b, (uint8_t)*p);
         }
         sp_buf_put_str(b, "\"\n");
     }
