@@ -14,6 +14,27 @@ struct pump {
     struct sp_err *e;
 };
 
+/* A volume may have no letter, and a shadow, which the mount manager does not know, has a device's
+ * name only: nf-fileapi-getfinalpathnamebyhandlew. */
+static DWORD
+final_path(HANDLE dir, WCHAR *to, DWORD room)
+{
+    static const WCHAR global[] = L"\\\\?\\GLOBALROOT";
+    const DWORD before = sizeof global / sizeof global[0] - 1;
+    DWORD len = GetFinalPathNameByHandleW(dir, to, room, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
+
+    if (len == 0)
+        len = GetFinalPathNameByHandleW(dir, to, room, FILE_NAME_NORMALIZED | VOLUME_NAME_GUID);
+    if (len != 0)
+        return len;
+    len = GetFinalPathNameByHandleW(
+        dir, to + before, room - before, FILE_NAME_NORMALIZED | VOLUME_NAME_NT);
+    if (len == 0 || len >= room - before)
+        return len == 0 ? 0 : room;
+    memcpy(to, global, before * sizeof *to);
+    return len + before;
+}
+
 /* \\?\C:\folder\name */
 static enum sp_code
 path_of(struct sp_ntfs_handle *dir, const char *name, WCHAR **ret, struct sp_err *e)
@@ -28,11 +49,7 @@ path_of(struct sp_ntfs_handle *dir, const char *name, WCHAR **ret, struct sp_err
         free(path);
         return rc;
     }
-    len =
-        GetFinalPathNameByHandleW(dir->h, path, room - 256, FILE_NAME_NORMALIZED | VOLUME_NAME_DOS);
-    if (len == 0 && GetLastError() == ERROR_PATH_NOT_FOUND) /* a volume without a letter */
-        len = GetFinalPathNameByHandleW(
-            dir->h, path, room - 256, FILE_NAME_NORMALIZED | VOLUME_NAME_GUID);
+    len = final_path(dir->h, path, room - 256);
     if (len == 0 || len >= room - 256) {
         rc = nt_fail_os(
             e, len == 0 ? GetLastError() : ERROR_FILENAME_EXCED_RANGE, "the folder's path");
@@ -121,10 +138,13 @@ nt_efs_import(void *self, struct sp_ntfs_handle *dir, const char *name, bool fol
     if (rc != SP_OK)
         return rc;
     /* The import would write over what is there. */
-    if (nt_open_at(self, dir, name, NTFS_ANY, NTFS_LOOK, &there, &ignored) == SP_OK) {
+    if ((rc = nt_open_at(self, dir, name, NTFS_ANY, NTFS_LOOK, &there, e)) == SP_OK) {
         nt_close(self, there, &ignored);
         return nt_fail_os(e, ERROR_ALREADY_EXISTS, "the encrypted form");
     }
+    if (rc != SP_ABSENT)
+        return rc;
+    sp_err_clear(e);
     if ((rc = path_of(dir, name, &path, e)) != SP_OK)
         return rc;
     DWORD os =

@@ -6,6 +6,7 @@
 #include "client/ntfs_nt_win32.h"
 
 #define LISTING ((size_t)64 << 10)
+#define SECURITY_MOST ((ULONG)256 << 10) /* two ACLs of 64 KiB, and more */
 
 static enum sp_code
 known(const struct sp_ntfs_handle *h, struct sp_err *e)
@@ -132,6 +133,23 @@ out:
     return rc;
 }
 
+/* A server's answer comes as it is: what it says of lengths is held against what it sent (R18). */
+static bool
+piece_fits(size_t at, size_t fixed, size_t name_len, size_t next, size_t len)
+{
+    return at % 8 == 0 && at <= len && fixed <= len - at && name_len <= len - at - fixed &&
+           (next == 0 || (next >= fixed && next <= len - at));
+}
+
+static bool
+listed_fits(const struct nt_listed *l, size_t at, size_t len)
+{
+    const size_t fixed = offsetof(struct nt_listed, name);
+
+    return len <= LISTING && piece_fits(at, fixed, 0, 0, len) &&
+           piece_fits(at, fixed, l->name_len, l->next, len) && l->short_len <= sizeof l->short_name;
+}
+
 static enum sp_code
 listing(struct sp_ntfs_handle *h, UNICODE_STRING *only, sp_ntfs_each_name each, void *arg,
     struct sp_err *e)
@@ -144,14 +162,22 @@ listing(struct sp_ntfs_handle *h, UNICODE_STRING *only, sp_ntfs_each_name each, 
         IO_STATUS_BLOCK io;
         const NTSTATUS status = NtQueryDirectoryFile(h->h, NULL, NULL, NULL, &io, page,
             (ULONG)LISTING, CLASS_ID_BOTH_DIRECTORY, FALSE, only, first);
-        if (status == NT_NO_MORE_FILES || (status == NT_NO_SUCH_FILE && only == NULL))
+        if (status == NT_NO_MORE_FILES || (status == NT_NO_SUCH_FILE && only == NULL && first))
             break;
+        if (status == NT_NO_SUCH_FILE && only == NULL) { /* broken off, not removed */
+            rc = nt_fail_os(e, ERROR_INVALID_DATA, "listing");
+            break;
+        }
         if (status < 0) {
             rc = nt_fail(e, status, "listing");
             break;
         }
         for (size_t at = 0; rc == SP_OK;) {
             const struct nt_listed *l = (const struct nt_listed *)(const void *)(page + at);
+            if (!listed_fits(l, at, io.Information)) {
+                rc = nt_fail_os(e, ERROR_INVALID_DATA, "listing");
+                break;
+            }
             rc = tell(l, each, arg, e);
             if (l->next == 0)
                 break;
@@ -246,8 +272,14 @@ nt_streams(
     }
     if (status < 0)
         rc = nt_fail(e, status, "streams");
-    for (size_t at = 0; rc == SP_OK && at + offsetof(struct nt_stream, name) <= io.Information;) {
+    for (size_t at = 0; rc == SP_OK && io.Information > 0;) {
+        const size_t fixed = offsetof(struct nt_stream, name);
         const struct nt_stream *s = (const struct nt_stream *)(const void *)(page + at);
+        if (!piece_fits(at, fixed, 0, 0, io.Information) ||
+            !piece_fits(at, fixed, s->name_len, s->next, io.Information)) {
+            rc = nt_fail_os(e, ERROR_INVALID_DATA, "streams");
+            break;
+        }
         rc = tell_stream(s, each, arg, e);
         if (s->next == 0)
             break;
@@ -265,7 +297,8 @@ nt_security(void *self, struct sp_ntfs_handle *h, struct sp_buf *ret, struct sp_
     struct sp_ntfs_volume volume;
     enum sp_code rc = known(h, e);
     NTSTATUS status = NT_BUFFER_TOO_SMALL;
-    ULONG needed = 1024;
+    ULONG needed = 1024, room = 0;
+    int tries = 0;
 
     if (rc == SP_OK)
         rc = nt_volume(self, h, &volume, e);
@@ -279,16 +312,19 @@ nt_security(void *self, struct sp_ntfs_handle *h, struct sp_buf *ret, struct sp_
         what |= SACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION |
                 ATTRIBUTE_SECURITY_INFORMATION | SCOPE_SECURITY_INFORMATION;
     sp_buf_reset(ret);
-    while (status == NT_BUFFER_TOO_SMALL) {
-        const ULONG room = needed;
+    /* It may grow between two calls; a server may always say so. */
+    for (; status == NT_BUFFER_TOO_SMALL && tries < 8 && needed <= SECURITY_MOST; tries++) {
+        room = needed;
         if (!sp_buf_reserve(ret, room))
             return sp_fail_nomem(e);
+        memset(ret->data, 0, room);
         status = NtQuerySecurityObject(h->h, what, ret->data, room, &needed);
-        if (status >= 0 && needed > room)
-            needed = room;
     }
     if (status < 0)
         return nt_fail(e, status, "access rights");
+    /* nf-ntifs-rtlvalidrelativesecuritydescriptor: before anything follows its offsets */
+    if (!RtlValidRelativeSecurityDescriptor(ret->data, room, 0))
+        return nt_fail_os(e, ERROR_INVALID_SECURITY_DESCR, "access rights");
     ret->len = GetSecurityDescriptorLength(ret->data);
     return SP_OK;
 }

@@ -131,6 +131,8 @@ NTSTATUS NTAPI NtQueryEaFile(HANDLE file, IO_STATUS_BLOCK *io, void *to, ULONG l
 NTSTATUS NTAPI NtSetEaFile(HANDLE file, IO_STATUS_BLOCK *io, const void *from, ULONG len);
 NTSTATUS NTAPI NtQuerySecurityObject(
     HANDLE file, SECURITY_INFORMATION what, void *to, ULONG len, ULONG *needed);
+BOOLEAN NTAPI RtlValidRelativeSecurityDescriptor(
+    void *descriptor, ULONG len, SECURITY_INFORMATION required);
 NTSTATUS NTAPI NtSetSecurityObject(HANDLE file, SECURITY_INFORMATION what, const void *from);
 
 struct ahead { /* the next piece of a file that is read in order, asked for before anybody wants it

@@ -213,6 +213,7 @@ static enum sp_code
 through_filter(struct sp_ntfs_handle **h, struct sp_err *e)
 {
     struct nt_tag tag = {0};
+    struct nt_basic basic = {0};
     uint64_t before[3] = {0}, after[3] = {0};
     UNICODE_STRING none = {0, 0, NULL};
     struct sp_ntfs_handle *seen = NULL;
@@ -221,7 +222,12 @@ through_filter(struct sp_ntfs_handle **h, struct sp_err *e)
     HANDLE file;
     enum sp_code rc;
 
-    if (nt_query(*h, CLASS_TAG, &tag, sizeof tag) < 0 || (tag.attributes & NTFS_REPARSE) == 0 ||
+    /* Whose tag cannot be had is not read as it lies on the disk, where a filter left zeros. */
+    if ((status = nt_query(*h, CLASS_BASIC, &basic, sizeof basic)) < 0 ||
+        ((basic.attributes & NTFS_REPARSE) != 0 &&
+            (status = nt_query(*h, CLASS_TAG, &tag, sizeof tag)) < 0))
+        return nt_fail(e, status, "its reparse tag");
+    if ((basic.attributes & NTFS_REPARSE) == 0 || (tag.attributes & NTFS_REPARSE) == 0 ||
         (tag.attributes & NTFS_DIRECTORY) != 0 || NTFS_TAG_IS_SURROGATE(tag.tag))
         return SP_OK;
     const ULONG options = options_of(NTFS_FILE, NTFS_READ) & ~(ULONG)FILE_OPEN_REPARSE_POINT;
