@@ -6,6 +6,7 @@
 #include <sddl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <wchar.h>
 
 #include "base/os.h"
@@ -81,6 +82,69 @@ is_installer(PSID owner)
     return is;
 }
 
+/* The right to put something into a folder, to take it away, or to give oneself that right. */
+#define CHANGES                                                                                    \
+    (FILE_ADD_FILE | FILE_ADD_SUBDIRECTORY | FILE_DELETE_CHILD | DELETE | WRITE_DAC |              \
+        WRITE_OWNER | GENERIC_WRITE | GENERIC_ALL)
+
+/* Those whom nobody is named by. A single user's entry is an administrator's decision: what that
+ * user makes himself, he owns. */
+static bool
+is_many(PSID sid)
+{
+    static const WELL_KNOWN_SID_TYPE many[] = {WinWorldSid, WinBuiltinUsersSid,
+        WinAuthenticatedUserSid, WinInteractiveSid, WinNetworkSid, WinLocalSid, WinAnonymousSid,
+        WinBuiltinGuestsSid, WinBuiltinPowerUsersSid, WinAccountDomainUsersSid,
+        WinAccountDomainGuestsSid};
+
+    for (size_t i = 0; i < sizeof(many) / sizeof(many[0]); i++)
+        if (is_known(sid, many[i]))
+            return true;
+    return false;
+}
+
+/* What is made in %ProgramData% by hand takes over its list, by which every user may put files
+ * there (learn.microsoft.com/windows/win32/secauthz/access-control-lists). No list: everyone may do
+ * all. What is only handed down (CREATOR OWNER) is whose the thing made is. */
+static bool
+others_may_change(PACL list)
+{
+    ACE_HEADER *ace;
+
+    if (list == NULL)
+        return true;
+    for (DWORD i = 0; i < list->AceCount; i++) {
+        if (!GetAce(list, i, (LPVOID *)&ace))
+            return true;
+        if (ace->AceType != ACCESS_ALLOWED_ACE_TYPE || (ace->AceFlags & INHERIT_ONLY_ACE) != 0)
+            continue;
+        ACCESS_ALLOWED_ACE *allowed = (ACCESS_ALLOWED_ACE *)(void *)ace;
+
+        if ((allowed->Mask & CHANGES) != 0 && is_many(&allowed->SidStart))
+            return true;
+    }
+    return false;
+}
+
+/* Whether another user may change what is in a folder. */
+static enum sp_code
+open_to_others(const wchar_t *path, bool *ret, struct sp_err *e)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    PACL list = NULL;
+    DWORD rc_win;
+    enum sp_code rc = SP_OK;
+
+    rc_win = GetNamedSecurityInfoW((LPWSTR)(uintptr_t)path, SE_FILE_OBJECT,
+        DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL, &descriptor);
+    if (rc_win != ERROR_SUCCESS)
+        rc = sp_fail_os(e, SP_DOM_CONFIG, (int)rc_win, "cannot ask who may change a folder");
+    else
+        *ret = others_may_change(list);
+    (void)LocalFree(descriptor);
+    return rc;
+}
+
 enum sp_code
 sp_win32_owner_trusted(const wchar_t *path, bool *ret, struct sp_err *e)
 {
@@ -119,7 +183,8 @@ sp_win32_check_ours(const char *path, struct sp_err *e)
     struct sp_os_stat st;
     struct sp_err why = {0};
     wchar_t *wide = NULL;
-    bool trusted = false;
+    bool trusted = false, open = false;
+    char *shown = NULL;
     enum sp_code rc = sp_os_system.stat(sp_os_system.self, path, &st, &why);
 
     if (rc == SP_ABSENT)
@@ -136,13 +201,28 @@ sp_win32_check_ours(const char *path, struct sp_err *e)
             path);
     if ((rc = sp_win32_path(path, &wide, e)) != SP_OK)
         return rc;
-    rc = sp_win32_owner_trusted(wide, &trusted, e);
+    if ((rc = sp_win32_owner_trusted(wide, &trusted, e)) == SP_OK && trusted &&
+        !sp_win32_is_remote(wide))
+        rc = open_to_others(wide, &open, e);
     free(wide);
+    /* As icacls takes it: to it a slash begins an option. */
+    if (rc == SP_OK && (!trusted || open) && (shown = strdup(path)) == NULL)
+        rc = sp_fail_nomem(e);
+    for (char *p = shown; p != NULL && *p != '\0'; p++)
+        *p = *p == '/' ? '\\' : *p;
     if (rc == SP_OK && !trusted)
         rc = sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
             "%s belongs to another user, who could change what runs here with an administrator's "
             "rights; look at what is in it, then remove it or give it to the administrators "
             "(icacls \"%s\" /setowner *S-1-5-32-544 /T)",
-            path, path);
+            shown, shown);
+    else if (rc == SP_OK && open)
+        rc = sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+            "other users may put files into %s, and could so change what runs here with an "
+            "administrator's rights; look at what is in it, then close it: icacls \"%s\" "
+            "/inheritance:r /grant:r \"*S-1-5-18:(OI)(CI)F\" \"*S-1-5-32-544:(OI)(CI)F\" "
+            "/remove:g *S-1-1-0 *S-1-5-11 *S-1-5-32-545",
+            shown, shown);
+    free(shown);
     return rc;
 }

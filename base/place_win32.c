@@ -101,7 +101,8 @@ sp_os_place(enum sp_os_place which, char **ret, struct sp_err *e)
         rc = sp_fail_nomem(e);
         goto out;
     }
-    if (admin && (rc = sp_win32_check_ours(ours, e)) != SP_OK)
+    if (admin && ((rc = sp_win32_check_ours(ours, e)) != SP_OK ||
+                     (rc = sp_win32_check_ours(path, e)) != SP_OK))
         goto out;
     rc = sp_os_absolute(path, ret, e);
 out:

@@ -43,7 +43,8 @@ enum sp_code sp_win32_tight(bool folder, PSECURITY_DESCRIPTOR *ret, struct sp_er
 enum sp_code sp_win32_owner_trusted(const wchar_t *path, bool *ret, struct sp_err *e);
 /* Every user may make folders in %ProgramData%: one that another made there before us is his, and what
  * lies in it (configuration, hooks, keys) would be obeyed with our rights (R25). SP_REFUSED: the folder
- * is a stranger's, or a link; one that is not there is fine. */
+ * is a stranger's, or a link, or one that others may put files into (as one made there by hand is); one that is
+ * not there is fine. */
 enum sp_code sp_win32_check_ours(const char *path, struct sp_err *e);
 
 #endif

@@ -98,6 +98,34 @@ a_file_is_no_folder_of_ours(void **state)
     free(none);
 }
 
+/* One that was made by hand, by us, in a folder that lets everyone in. */
+static void
+a_folder_open_to_all_is_not_obeyed(void **state)
+{
+    PSECURITY_DESCRIPTOR sd = NULL;
+    char *path = sp_path_join(*state, "open");
+    struct sp_err why = {0};
+    BOOL there = FALSE, by_default = FALSE;
+    PACL list = NULL;
+    wchar_t *wide = NULL;
+
+    assert_true(ConvertStringSecurityDescriptorToSecurityDescriptorW(
+        L"D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;WD)", SDDL_REVISION_1, &sd, NULL));
+    assert_ok(sp_win32_path(path, &wide, e));
+    assert_true(CreateDirectoryW(wide, NULL));
+    /* Wine obeys the umask at making, as it should not. */
+    assert_true(GetSecurityDescriptorDacl(sd, &there, &list, &by_default));
+    assert_int_equal(SetNamedSecurityInfoW(wide, SE_FILE_OBJECT,
+                         DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, NULL,
+                         NULL, list, NULL),
+        ERROR_SUCCESS);
+    assert_int_equal(sp_win32_check_ours(path, &why), SP_REFUSED);
+    assert_non_null(strstr(why.text, "icacls"));
+    (void)LocalFree(sd);
+    free(wide);
+    free(path);
+}
+
 static void
 places(void **state)
 {
@@ -194,6 +222,8 @@ main(void)
         cmocka_unit_test(tight_is_three),
         cmocka_unit_test_setup_teardown(what_is_made_is_ours_alone, tmp_setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(a_file_is_no_folder_of_ours, tmp_setup, tmp_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_folder_open_to_all_is_not_obeyed, tmp_setup, tmp_teardown),
         cmocka_unit_test(places),
         cmocka_unit_test(what_numbers_mean),
         cmocka_unit_test(local_time_comes_back),
