@@ -18,6 +18,7 @@ packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server q
 packages_windows=(binutils-mingw-w64-x86-64 dpkg-dev gcc-mingw-w64-x86-64-win32 make mingw-w64-x86-64-dev patch perl
     tcl xz-utils)
 packages_wine=(wine wine64)
+packages_msi=(msitools wixl)
 packages_clang=(clang libclang-rt-14-dev)
 packages_lint=(clang-tidy cppcheck)
 packages_format=(clang-format-14 git)

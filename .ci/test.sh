@@ -7,7 +7,7 @@ case ${1-} in
 --long) export STILLPOINT_LONG=1 ;;
 *) die 5 "test takes --long or nothing." ;;
 esac
-need "${packages_build[@]}" "${packages_test[@]}"
+need "${packages_build[@]}" "${packages_test[@]}" "${packages_windows[@]}" "${packages_wine[@]}" "${packages_msi[@]}"
 
 # The slices are the same in every run, so that a red one speaks of the change; --long looks at other places
 # each time.
@@ -54,6 +54,9 @@ if setarch -R true 2>/dev/null; then
     wrap=(setarch -R)
 fi
 phase threads tsan thread-tests -L threads
+# The programs for Windows, and what of the tests runs under Wine; the suites wine_* of e2e use the programs.
+say "== windows"
+SP_JUNIT=$results/windows.xml timed windows bash "$top/.ci/windows.sh" --test || echo "windows: see above" >"$results/windows.failed"
 witness release
 phase e2e release e2e-programs -L e2e
 "$python" "$top/tests/secrets/unique.py" "$results/seals" 1000 || echo "keys of AES-256-GCM: see above" >"$results/keys.broken"

@@ -10,7 +10,7 @@ for option in "$@"; do
     *) die 5 "windows takes --clean, --test or nothing." ;;
     esac
 done
-need "${packages_build[@]}" "${packages_windows[@]}"
+need "${packages_build[@]}" "${packages_windows[@]}" "${packages_msi[@]}"
 [[ ! $tests ]] || need "${packages_wine[@]}"
 
 recipes=$top/cmake/windows
@@ -53,7 +53,20 @@ cp -r "$SP_WINDOWS_PREFIX/licences" "$out/licences"
 cp "$top/LICENSE" "$out/licences/stillpoint.txt"
 
 "$python" "$top/tests/windows/imports.py" "${programs[@]}"
+
+# What goes to a machine with Windows, in one folder: programs, licences, installer; with --test also what
+# tests/windows/features.ps1 needs.
+dist=$out/dist
+rm -rf "$dist"
+mkdir -p "$dist"
+cp "${programs[@]}" "$dist"
+cp -r "$out/licences" "$dist/licences"
+version=$(sed -n 's/^project(stillpoint VERSION \([0-9.]*\).*/\1/p' "$top/CMakeLists.txt")
+"$top/packaging/msi/build.sh" "$dist" "$version" "$dist/stillpoint.msi"
+"$python" "$top/tests/windows/msi.py" "$dist/stillpoint.msi" "$dist"
 if [[ $tests ]]; then
-    (cd "$out" && ctest --output-on-failure -j "$cores")
+    cp "$out/tests/ntfs/ntfstree.exe" "$top/tests/windows/features.ps1" "$dist"
+    "$recipes/wine.sh" wineboot >/dev/null 2>&1 || die 2 "Wine does not start; see $top/build/wine.log" # once, before the clocks of the tests run
+    (cd "$out" && ctest --output-on-failure --no-tests=error -j "$cores" ${SP_JUNIT:+--output-junit "$SP_JUNIT"})
 fi
 say "dev: ${programs[*]#"$top/"} in $SECONDS s"

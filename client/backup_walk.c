@@ -119,8 +119,9 @@ refresh(struct work *w, const struct sp_entry *old, bool *ret_there, bool *ret_s
         *e = why;
         return rc;
     }
-    *ret_there = rc != SP_ABSENT;
-    *ret_suspect = rc != SP_ABSENT;
+    /* In a shadow nothing goes away: what is listed and not found is for a reader to tell. */
+    *ret_there = rc != SP_ABSENT || w->item->shadow;
+    *ret_suspect = *ret_there;
     return SP_OK;
 }
 

@@ -49,12 +49,12 @@ make(const struct sp_ntfs *fs, const char *path)
 }
 
 static int
-compare(const struct sp_ntfs *fs, const char *a, const char *b)
+compare(const struct sp_ntfs *fs, const char *a, const char *b, enum feature_how how)
 {
     unsigned differences[FEATURE_COUNT], all = 0;
     struct sp_err e = {0};
 
-    if (feature_tree_compare(fs, a, fs, b, FEATURE_EXACT, differences, stderr, &e) != SP_OK)
+    if (feature_tree_compare(fs, a, fs, b, how, differences, stderr, &e) != SP_OK)
         return fail(&e);
     for (int f = 0; f < FEATURE_COUNT; f++) {
         all += differences[f];
@@ -91,14 +91,14 @@ main(int argc, char **argv)
         free(a);
         return rc;
     }
-    if (argc == 4 && strcmp(argv[1], "compare") == 0) {
+    if (argc == 4 && (strcmp(argv[1], "compare") == 0 || strcmp(argv[1], "compare-made") == 0)) {
         a = absolute(argv[2]);
         b = absolute(argv[3]);
-        rc = compare(fs, a, b);
+        rc = compare(fs, a, b, strcmp(argv[1], "compare") == 0 ? FEATURE_EXACT : FEATURE_MADE_ONLY);
         free(a);
         free(b);
         return rc;
     }
-    (void)fprintf(stderr, "usage: ntfstree make FOLDER | compare FOLDER FOLDER\n");
+    (void)fprintf(stderr, "usage: ntfstree make FOLDER | compare[-made] FOLDER FOLDER\n");
     return 5;
 }
