@@ -30,9 +30,11 @@ backup_journal_audit(struct backup *b, const struct work *w, const struct sp_ent
     const struct sp_entry *now = w->item->entry;
 
     backup_count(b, &b->count.journal_audited);
-    if (there && sp_entry_unchanged(old, now))
+    /* Live, a folder above may have been renamed meanwhile: that leaves no record of what is in it.
+     */
+    if (!there || now->file_id != old->file_id || sp_entry_unchanged(old, now))
         return;
-    /* Live, it may have changed since the journal was read: then it says so by now. */
+    /* Nor is it a lie when it changed since the journal was read: then it says so by now. */
     if (!sp_usn_still_vouches(b->o->usn, now->key, now->key_len, serial_of(w), old->file_id))
         return;
     backup_count(b, &b->count.journal_differences);

@@ -205,7 +205,7 @@ begin_anew(struct sp_usn_volume *v, struct sp_err *e)
     v->confirmed = true;
     v->next.has_last = false;
     v->next.last_usn = v->next.last_id = v->next.last_time = 0;
-    return read_from(v, v->began.first, e);
+    return read_from(v, 0, e); /* from the first one that there is */
 }
 
 /* Gives in `why` why it does not follow. */

@@ -120,7 +120,7 @@ struct dbl_volume {
     struct dbl_node *root, *nodes;
     struct dbl_tunnel tunnels[8];
     size_t ntunnels;
-    bool journal;
+    bool journal, mute;
     uint64_t journal_id, first_usn, next_usn;
     struct sp_buf records; /* from first_usn on */
 };

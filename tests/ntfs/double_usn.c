@@ -65,7 +65,7 @@ record(struct dbl_node *n, const struct dbl_name *nm, uint32_t reason)
 void
 dbl_usn(struct dbl_node *n, const struct dbl_name *nm, uint32_t reason)
 {
-    if (!n->volume->journal)
+    if (!n->volume->journal || n->volume->mute)
         return;
     const uint32_t now = n->reasons | reason;
     if (now != n->reasons)
@@ -76,7 +76,7 @@ dbl_usn(struct dbl_node *n, const struct dbl_name *nm, uint32_t reason)
 void
 dbl_usn_close(struct dbl_node *n, const struct dbl_name *nm)
 {
-    if (n->volume->journal && n->reasons != 0)
+    if (n->volume->journal && !n->volume->mute && n->reasons != 0)
         record(n, nm, n->reasons | USN_CLOSE);
     n->reasons = 0;
 }

@@ -294,7 +294,7 @@ ntfs_double_journal_trim(struct ntfs_double *d, const char *path, uint64_t first
 void
 ntfs_double_journal_mute(struct ntfs_double *d, const char *path, bool mute)
 {
-    volume_of(d, path)->journal = !mute;
+    volume_of(d, path)->mute = mute;
     sp_mutex_unlock(&d->lock);
 }
 
