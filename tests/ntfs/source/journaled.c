@@ -78,6 +78,15 @@ journaled_at(struct journaled *j, const char *name)
     return j->path;
 }
 
+void
+journaled_three(struct journaled *j)
+{
+    ntfs_double_text(j->d, journaled_at(j, "a"), "aaa");
+    ntfs_double_text(j->d, journaled_at(j, "b"), "bbb");
+    ntfs_double_text(j->d, journaled_at(j, "db"), "old");
+    j->site.o.usn_audit = 1000003; /* none of these has its turn */
+}
+
 static struct sp_bytes
 root_of(struct journaled *j)
 {

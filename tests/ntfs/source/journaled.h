@@ -29,6 +29,8 @@ void journaled_new(struct journaled *j); /* a journal with the id 7, and nothing
 void journaled_free(struct journaled *j);
 /* Another double in the place of this one, with the same paths and serial number. */
 void journaled_exchange(struct journaled *j);
+/* a, b, db; the audit lets them be. */
+void journaled_three(struct journaled *j);
 const char *journaled_at(struct journaled *j, const char *name);
 void journaled_run(struct journaled *j, const char *what, struct outcome *ret);
 void
