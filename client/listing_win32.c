@@ -87,6 +87,17 @@ take(void *arg, const struct sp_ntfs_listed *l, struct sp_err *e)
     return rc;
 }
 
+/* Only what the handle itself no longer knows: a share that answers so by mistake has names left.
+ */
+static bool
+is_gone(struct sp_source_host *host, union sp_dir_at at)
+{
+    struct sp_ntfs_info info;
+    struct sp_err ignored = {0};
+
+    return host->t->info(host->t->self, at.ntfs, &info, &ignored) == SP_ABSENT;
+}
+
 enum sp_code
 sp_listing_read(const struct sp_env *env, const char *temp_dir, struct sp_source_host *host,
     union sp_dir_at at, void *buffer, struct sp_listing **ret, struct sp_err *e)
@@ -99,7 +110,7 @@ sp_listing_read(const struct sp_env *env, const char *temp_dir, struct sp_source
     if ((rc = sp_listing_new(env, temp_dir, &r.l, e)) != SP_OK)
         return rc;
     rc = host->t->list(host->t->self, at.ntfs, take, &r, &why);
-    if (rc == SP_ABSENT && !r.ours) {
+    if (rc == SP_ABSENT && !r.ours && is_gone(host, at)) {
         rc = SP_OK; /* it was removed while it was read, and has no more names */
     } else if (rc != SP_OK) {
         if (!r.ours)

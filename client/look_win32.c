@@ -144,6 +144,11 @@ sp_look_open(const struct sp_source_host *h, const struct sp_item *it, struct sp
         rc = h->t->info(h->t->self, of, ret_info, e);
     if (rc != SP_OK) {
         (void)sp_look_blame(e, "it cannot be looked at");
+    } else if (!same_type(it, ret_info) && it->entry->file_id != 0 &&
+               it->entry->file_id == ret_info->file_id) {
+        /* A share that tells the two differently: no reason to take it for gone. */
+        rc = sp_fail(e, SP_IO, SP_DOM_SOURCE,
+            "it cannot be looked at: its folder lists it as another kind of object than it is");
     } else if (!same_type(it, ret_info)) {
         rc = sp_fail(e, SP_ABSENT, SP_DOM_SOURCE, "it vanished: something else is in its place");
     } else {
