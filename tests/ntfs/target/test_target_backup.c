@@ -49,11 +49,11 @@ there_and_back(void **state)
     (void)state;
     memset(&site, 0, sizeof site);
     site_new(&site, false);
-    (void)snprintf(files, sizeof files, "%s/files", site.tree.path + 1);
+    assert_true(snprintf(files, sizeof files, "%s/files", site.tree.path + 1) < (int)sizeof files);
     top = strcspn(files, "/");
-    (void)snprintf(volume, sizeof volume, "%.*s/", (int)top, files);
-    (void)snprintf(was, sizeof was, SHADOW "%s", files + top + 1);
-    (void)snprintf(is, sizeof is, "D:/out/%s", files);
+    assert_true(snprintf(volume, sizeof volume, "%.*s/", (int)top, files) < (int)sizeof volume);
+    assert_true(snprintf(was, sizeof was, SHADOW "%s", files + top + 1) < (int)sizeof was);
+    assert_true(snprintf(is, sizeof is, "D:/out/%s", files) < (int)sizeof is);
     ntfs_double_volume(a, volume, NTFS_DOUBLE_NTFS);
     ntfs_double_folder(a, files);
     assert_ok(feature_tree_make(ntfs_double_table(a), files, made, stdout, e));
