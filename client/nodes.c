@@ -210,10 +210,14 @@ fetched(void *arg, const uint8_t *block, size_t len, const uint32_t *wanted, siz
     struct sp_opened *opened = NULL;
     struct sp_chunk chunk;
     struct sp_err bad = {0};
-    enum sp_code rc = SP_OK;
+    enum sp_code rc = sp_block_open(f->n->opener, block, len, &opened, &bad);
     size_t i;
 
-    if (sp_block_open(f->n->opener, block, len, &opened, &bad) != SP_OK)
+    if (rc == SP_NOMEM) { /* nothing is known of the block */
+        *e = bad;
+        return rc;
+    }
+    if (rc != SP_OK)
         return SP_OK; /* another copy may be good */
     for (i = 0; i < nwanted && rc == SP_OK; i++) {
         if (f->ret[wanted[i]] == NULL && sp_opened_find(opened, &f->ids[wanted[i]], &chunk) &&

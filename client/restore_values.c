@@ -22,12 +22,17 @@ take_values(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, s
     struct sp_opened *opened = NULL;
     struct sp_chunk chunk;
     struct sp_err bad = {0};
-    enum sp_code rc = SP_OK;
+    enum sp_code rc;
 
     sp_mutex_lock(&v->r->tell_lock);
     v->r->stats.bytes_fetched += n;
     sp_mutex_unlock(&v->r->tell_lock);
-    if (sp_block_open(v->opener, block, n, &opened, &bad) != SP_OK)
+    rc = sp_block_open(v->opener, block, n, &opened, &bad);
+    if (rc == SP_NOMEM) { /* nothing is known of the block */
+        *e = bad;
+        return rc;
+    }
+    if (rc != SP_OK)
         return SP_OK; /* another copy may be good */
     for (size_t i = 0; i < nwanted && rc == SP_OK; i++) {
         uint8_t **to = &v->data[wanted[i]];
