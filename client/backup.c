@@ -310,6 +310,7 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
 {
     struct crew crew;
     struct sp_source_counts counts = {0};
+    bool made;
     enum sp_code rc;
 
     memset(&crew, 0, sizeof(crew));
@@ -331,8 +332,11 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
             &result->state, e);
     if (rc != SP_OK)
         backup_fail(b, e);
+    made = rc == SP_OK && committed->nmissing == 0;
     join(b, &crew);
-    if (atomic_load(&b->failed)) { /* the first error is the cause; the rest are its consequences */
+    /* The first error is the cause; the rest are its consequences. One after the commit (a reader
+     * that got its first turn, and no memory, only then) takes nothing from a set that is whole. */
+    if (!made && atomic_load(&b->failed)) {
         *e = b->first_error;
         rc = e->code;
     }
