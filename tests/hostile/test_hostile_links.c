@@ -446,7 +446,7 @@ static void
 racing_folders(void **state)
 {
     (void)state;
-    unsigned rounds = hostile_long() ? 250 : 8;
+    unsigned rounds = hostile_long() ? 250 : 60;
     struct outcome *o = outcome();
     struct set s;
     struct place p;
