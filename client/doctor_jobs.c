@@ -26,7 +26,7 @@ tell_volumes(struct sp_doctor *d, const struct sp_job *j, const char *path)
         goto out;
     root.key = key.data;
     root.key_len = key.len;
-    if (sp_shadow_take(d->c->env, &o, &s, &e) != SP_OK)
+    if (sp_shadow_plan(d->c->env, &o, &s, &e) != SP_OK)
         goto out;
     for (i = 0; i < sp_shadow_count(s); i++) {
         const struct sp_shadow_volume *v = sp_shadow_volume(s, i);

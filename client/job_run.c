@@ -113,7 +113,9 @@ take_shadow(struct run *r, struct sp_err *e)
         sp_cli_warn(r->c, "shadows of an earlier run: %s", janitor.text);
     else if (removed > 0)
         sp_cli_warn(r->c, "removed %zu shadows that an earlier run had left", removed);
-    rc = sp_shadow_take(r->c->env, &o, &r->shadow, e);
+    rc = sp_shadow_plan(r->c->env, &o, &r->shadow, e);
+    if (rc == SP_OK)
+        rc = sp_shadow_take(r->shadow, e);
     free(roots);
     return rc;
 }
@@ -185,7 +187,7 @@ map_volumes(struct run *r, struct sp_err *e)
         record->file_system = v->file_system;
         record->source = (char *)(uintptr_t)v->source;
         record->reason = v->reason;
-        record->consistency = (enum sp_level)v->level;
+        record->consistency = v->level;
         record->instant_ns = v->instant_ns;
     }
     return SP_OK;
@@ -376,7 +378,7 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     o.volumes = r->volumes;
     o.nvolumes = r->nvolumes;
     o.applications = SP_LEVEL_NONE;
-    o.files_level = (enum sp_level)sp_shadow_weakest(r->shadow);
+    o.files_level = sp_shadow_weakest(r->shadow);
     o.excludes = (const char *const *)r->patterns.s;
     o.nexcludes = r->patterns.n;
     o.compression = j->compression;
@@ -441,11 +443,11 @@ body(struct run *r, bool reread, struct sp_err *e)
         goto out;
     if ((rc = map_volumes(r, e)) != SP_OK)
         goto out;
-    if ((enum sp_level)sp_shadow_weakest(r->shadow) < r->job->require) {
+    if (sp_shadow_weakest(r->shadow) < r->job->require) {
         rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
             "the job requires '%s' and this would be '%s': no set was made. %s",
             sp_level_word(r->job->require),
-            sp_level_word((enum sp_level)sp_shadow_weakest(r->shadow)),
+            sp_level_word(sp_shadow_weakest(r->shadow)),
             r->nvolumes > 0 ? r->volumes[0].reason : "");
         goto out;
     }
@@ -481,8 +483,8 @@ say_result(struct run *r)
         sp_text_count(s->files_unchanged + s->files_audited).s, sp_text_bytes(s->bytes_read).s,
         sp_text_bytes(s->bytes_new).s, sp_text_bytes(s->bytes_stored).s,
         sp_text_duration(b->ended_ns - b->started_ns).s,
-        sp_level_word((enum sp_level)sp_shadow_weakest(r->shadow)),
-        sp_shadow_weakest(r->shadow) == SP_SHADOW_LIVE ? " (read while in use)" : "-consistent",
+        sp_level_word(sp_shadow_weakest(r->shadow)),
+        sp_shadow_weakest(r->shadow) == SP_LEVEL_LIVE ? " (read while in use)" : "-consistent",
         b->from_checkpoint ? ", went on from a checkpoint" : "",
         b->state == SP_SET_INCOMPLETE ? ", INCOMPLETE" : "");
     sp_cli_say(r->c, "%s", r->closing);
@@ -510,7 +512,7 @@ json_result(struct run *r, struct sp_json *j)
     sp_json_kstr(j, "set", sp_hex16(b->set_id).s);
     sp_json_ku64(j, "sequence", b->sequence);
     sp_json_kstr(j, "state", b->state == SP_SET_COMPLETE ? "complete" : "incomplete");
-    sp_json_kstr(j, "files_consistency", sp_level_word((enum sp_level)sp_shadow_weakest(r->shadow)));
+    sp_json_kstr(j, "files_consistency", sp_level_word(sp_shadow_weakest(r->shadow)));
     sp_json_ku64(j, "entries", s->entries);
     sp_json_ku64(j, "files", s->files);
     sp_json_ku64(j, "bytes", s->bytes);

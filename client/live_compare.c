@@ -362,7 +362,7 @@ compare_root(struct compare *c, const struct sp_bytes *root, struct sp_err *e)
     enum sp_code rc;
 
     memset(&o, 0, sizeof(o));
-    if ((rc = sp_shadow_take(c->c->env, &so, &shadow, e)) != SP_OK)
+    if ((rc = sp_shadow_plan(c->c->env, &so, &shadow, e)) != SP_OK)
         return rc;
     if ((rc = make_views(c, shadow, &views, &nviews, e)) != SP_OK)
         goto out;

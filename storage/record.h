@@ -5,6 +5,7 @@
  * block, signed by the host. A server checks signature and chain with the clear part alone. */
 
 #include "base/buf.h"
+#include "base/verdict.h"
 #include "storage/block.h"
 #include "storage/keys.h"
 
@@ -15,8 +16,6 @@ enum sp_record_type {
     SP_RECORD_REMOVAL = 4
 };
 enum sp_set_state { SP_SET_CHECKPOINT = 1, SP_SET_COMPLETE = 2, SP_SET_INCOMPLETE = 3 };
-enum sp_level { SP_LEVEL_NONE = 0, SP_LEVEL_LIVE = 1, SP_LEVEL_CRASH = 2, SP_LEVEL_APPLICATION = 3 };
-const char *sp_level_word(enum sp_level l); /* "none", "live", "crash", "application" */
 
 struct sp_set { /* the clear part; plain values */
     uint8_t set_id[16], host[16], group[16];

@@ -7,22 +7,6 @@
 
 /* What the parts of a record obey, the same for writing and reading; and what needs no message. */
 
-const char *
-sp_level_word(enum sp_level l)
-{
-    switch (l) {
-    case SP_LEVEL_LIVE:
-        return "live";
-    case SP_LEVEL_CRASH:
-        return "crash";
-    case SP_LEVEL_APPLICATION:
-        return "application";
-    case SP_LEVEL_NONE:
-        break;
-    }
-    return "none";
-}
-
 void
 sp_set_sealed_clear(struct sp_set_sealed *s)
 {

@@ -166,7 +166,7 @@ make(struct sp_shadow *s, struct volume *v, enum sp_shadow_want want, struct sp_
     rc = btrfs_snapshot(v->subvolume, v->shadow, &why);
     if (rc == SP_OK) {
         v->v.source = "btrfs";
-        v->v.level = SP_SHADOW_CRASH;
+        v->v.level = SP_LEVEL_CRASH;
         v->v.read_path = strdup(v->shadow);
         return v->v.read_path == NULL ? sp_fail_nomem(e) : SP_OK;
     }
@@ -186,7 +186,7 @@ check_required(const struct sp_shadow *s, struct sp_err *e)
     size_t i;
 
     for (i = 0; i < s->n; i++) {
-        if (s->volumes[i].v.pseudo || s->volumes[i].v.level > SP_SHADOW_LIVE)
+        if (s->volumes[i].v.pseudo || s->volumes[i].v.level > SP_LEVEL_LIVE)
             continue;
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
             "a shadow was required and %s (%s) cannot have one: %s. Use shadow = auto to read such "
@@ -197,41 +197,48 @@ check_required(const struct sp_shadow *s, struct sp_err *e)
 }
 
 enum sp_code
-sp_shadow_take(const struct sp_env *env, const struct sp_shadow_options *o, struct sp_shadow **ret,
+sp_shadow_plan(const struct sp_env *env, const struct sp_shadow_options *o, struct sp_shadow **ret,
     struct sp_err *e)
 {
-    struct sp_shadow *s = calloc(1, sizeof(*s));
-    struct sp_err ignored = {0};
-    uint8_t random[8];
-    struct sp_hex token;
-    size_t i, n = 0;
+    struct sp_shadow *s;
     enum sp_code rc;
 
-    if (s == NULL)
+    if (o->nasked > 0)
+        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
+            "applications are asked for by name, and this machine has no VSS: name their files as "
+            "paths, and stop or export them with 'before'");
+    if ((s = calloc(1, sizeof(*s))) == NULL)
         return sp_fail_nomem(e);
     s->env = env;
-    if ((rc = find_volumes(s, o, e)) != SP_OK)
-        goto fail;
-    if (o->want != SP_SHADOW_NONE) {
-        if ((rc = sp_random_fill(env->random, random, sizeof(random), e)) != SP_OK)
-            goto fail;
-        token = sp_hex8(random);
-        if ((rc = name_shadows(s, token.s, o->journal_dir, &n, e)) != SP_OK)
-            goto fail;
-        for (i = 0; i < s->n && rc == SP_OK; i++) {
-            if (s->volumes[i].shadow != NULL)
-                rc = make(s, &s->volumes[i], o->want, e);
-        }
-        if (rc == SP_OK && o->want == SP_SHADOW_REQUIRE)
-            rc = check_required(s, e);
-        if (rc != SP_OK)
-            goto fail;
+    s->o = *o;
+    if ((rc = find_volumes(s, o, e)) != SP_OK) {
+        volumes_free(s);
+        return rc;
     }
     *ret = s;
     return SP_OK;
-fail:
-    (void)sp_shadow_release(s, &ignored);
-    return rc;
+}
+
+enum sp_code
+sp_shadow_take(struct sp_shadow *s, struct sp_err *e)
+{
+    uint8_t random[8];
+    struct sp_hex token;
+    size_t n = 0;
+    enum sp_code rc;
+
+    if (s->o.want == SP_SHADOW_NONE)
+        return SP_OK;
+    if ((rc = sp_random_fill(s->env->random, random, sizeof(random), e)) != SP_OK)
+        return rc;
+    token = sp_hex8(random);
+    if ((rc = name_shadows(s, token.s, s->o.journal_dir, &n, e)) != SP_OK)
+        return rc;
+    for (size_t i = 0; i < s->n && rc == SP_OK; i++) {
+        if (s->volumes[i].shadow != NULL)
+            rc = make(s, &s->volumes[i], s->o.want, e);
+    }
+    return rc == SP_OK && s->o.want == SP_SHADOW_REQUIRE ? check_required(s, e) : rc;
 }
 
 enum sp_code

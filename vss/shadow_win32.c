@@ -24,7 +24,7 @@ say_why(struct sp_shadow *s, bool wanted, struct sp_err *e)
 }
 
 enum sp_code
-sp_shadow_take(const struct sp_env *env, const struct sp_shadow_options *o, struct sp_shadow **ret,
+sp_shadow_plan(const struct sp_env *env, const struct sp_shadow_options *o, struct sp_shadow **ret,
     struct sp_err *e)
 {
     struct sp_shadow *s = calloc(1, sizeof(*s));
@@ -33,19 +33,26 @@ sp_shadow_take(const struct sp_env *env, const struct sp_shadow_options *o, stru
     if (s == NULL)
         return sp_fail_nomem(e);
     s->env = env;
-    if ((rc = volumes_find(s, o, e)) == SP_OK)
-        rc = say_why(s, o->want != SP_SHADOW_NONE, e);
-    if (rc == SP_OK && o->want == SP_SHADOW_REQUIRE && s->n > 0)
-        rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
-            "a shadow was required and %s (%s) cannot have one: %s. Use shadow = auto to read such "
-            "volumes live",
-            s->volumes[0].path, s->volumes[0].v.file_system, s->volumes[0].v.reason);
-    if (rc != SP_OK) {
+    s->o = *o;
+    if ((rc = volumes_find(s, o, e)) != SP_OK) {
         volumes_free(s);
         return rc;
     }
     *ret = s;
     return SP_OK;
+}
+
+enum sp_code
+sp_shadow_take(struct sp_shadow *s, struct sp_err *e)
+{
+    enum sp_code rc = say_why(s, s->o.want != SP_SHADOW_NONE, e);
+
+    if (rc == SP_OK && s->o.want == SP_SHADOW_REQUIRE && s->n > 0)
+        rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
+            "a shadow was required and %s (%s) cannot have one: %s. Use shadow = auto to read such "
+            "volumes live",
+            s->volumes[0].path, s->volumes[0].v.file_system, s->volumes[0].v.reason);
+    return rc;
 }
 
 /* Nothing was made. */

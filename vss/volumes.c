@@ -49,7 +49,7 @@ volumes_add(struct sp_shadow *s, const char *path, const char *file_system, stru
         goto fail;
     }
     v.v.source = "none";
-    v.v.level = SP_SHADOW_LIVE;
+    v.v.level = SP_LEVEL_LIVE;
     s->volumes[s->n] = v;
     *ret = &s->volumes[s->n++];
     return SP_OK;
@@ -95,6 +95,7 @@ volumes_free(struct sp_shadow *s)
         volume_clear(&s->volumes[i]);
     free(s->volumes);
     free(s->journal);
+    sp_verdict_clear(&s->verdict);
     free(s);
 }
 
@@ -110,10 +111,10 @@ sp_shadow_volume(const struct sp_shadow *s, size_t i)
     return &s->volumes[i].v;
 }
 
-enum sp_shadow_level
+enum sp_level
 sp_shadow_weakest(const struct sp_shadow *s)
 {
-    enum sp_shadow_level weakest = SP_SHADOW_APPLICATION;
+    enum sp_level weakest = SP_LEVEL_APPLICATION;
     bool any = false;
     size_t i;
 
@@ -124,5 +125,66 @@ sp_shadow_weakest(const struct sp_shadow *s)
         if (s->volumes[i].v.level < weakest)
             weakest = s->volumes[i].v.level;
     }
-    return any ? weakest : SP_SHADOW_LIVE;
+    return any ? weakest : SP_LEVEL_LIVE;
+}
+
+/* --- what only VSS has ------------------------------------------------------------------------ */
+
+const char *const *
+sp_shadow_roots(const struct sp_shadow *s, size_t *ret_n)
+{
+    (void)s;
+    *ret_n = 0;
+    return NULL;
+}
+
+const char *const *
+sp_shadow_excludes(const struct sp_shadow *s, size_t *ret_n)
+{
+    (void)s;
+    *ret_n = 0;
+    return NULL;
+}
+
+bool
+sp_shadow_has_writer(const struct sp_shadow *s, const char *name)
+{
+    (void)s;
+    (void)name;
+    return false;
+}
+
+size_t
+sp_shadow_overrides(const struct sp_shadow *s, const struct sp_shadow_override **ret)
+{
+    (void)s;
+    *ret = NULL;
+    return 0;
+}
+
+const struct sp_verdict *
+sp_shadow_verdict(const struct sp_shadow *s)
+{
+    return &s->verdict;
+}
+
+enum sp_code
+sp_shadow_documents(const struct sp_shadow *s,
+    enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),
+    void *arg, struct sp_err *e)
+{
+    (void)s;
+    (void)each;
+    (void)arg;
+    (void)e;
+    return SP_OK;
+}
+
+enum sp_code
+sp_shadow_finish(struct sp_shadow *s, bool made, struct sp_err *e)
+{
+    (void)s;
+    (void)made;
+    (void)e;
+    return SP_OK;
 }

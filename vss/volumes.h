@@ -16,6 +16,8 @@ struct sp_shadow {
     struct volume *volumes; /* sorted by key */
     size_t n;
     char *journal; /* file; NULL: no shadows were made */
+    struct sp_shadow_options o;
+    struct sp_verdict verdict;
 };
 
 /* Adds a live volume unless there is one of this path; *ret is valid until the next add. */

@@ -19,13 +19,19 @@ static enum sp_code
 take(const char *path, enum sp_shadow_want want, struct sp_shadow **ret)
 {
     struct sp_buf key = SP_BUF_INIT;
+    struct sp_err ignored = {0};
+    struct sp_shadow *s = NULL;
     struct sp_shadow_root root;
     struct sp_shadow_options o = {.roots = &root, .nroots = 1, .want = want};
     enum sp_code rc;
 
     assert_int_equal(sp_key_from_path(path, &key, &err), SP_OK);
     root = (struct sp_shadow_root){key.data, key.len};
-    rc = sp_shadow_take(&sp_env_system, &o, ret, &err);
+    rc = sp_shadow_plan(&sp_env_system, &o, &s, &err);
+    if (rc == SP_OK && (rc = sp_shadow_take(s, &err)) != SP_OK)
+        (void)sp_shadow_release(s, &ignored);
+    if (rc == SP_OK)
+        *ret = s;
     sp_buf_free(&key);
     return rc;
 }
@@ -45,13 +51,13 @@ a_volume_is_read_live_and_says_why(void **state)
         assert_int_equal(v->key_len, 2);
         assert_memory_equal(v->key, "C:", 2);
         assert_null(v->read_path);
-        assert_int_equal(v->level, SP_SHADOW_LIVE);
+        assert_int_equal(v->level, SP_LEVEL_LIVE);
         assert_string_equal(v->source, "none");
         assert_true(strlen(v->file_system) > 0);
         assert_string_equal(v->reason, "no shadow source is built into this version for Windows");
         assert_int_equal(v->instant_ns, 0);
         assert_false(v->pseudo);
-        assert_int_equal(sp_shadow_weakest(s), SP_SHADOW_LIVE);
+        assert_int_equal(sp_shadow_weakest(s), SP_LEVEL_LIVE);
         assert_int_equal(sp_shadow_release(s, &err), SP_OK);
     }
     assert_int_equal(take("C:\\", SP_SHADOW_NONE, &s), SP_OK);
