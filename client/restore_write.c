@@ -121,16 +121,19 @@ with_values(struct window *w, const struct sp_entry *en, struct sp_entry *ret,
     return SP_OK;
 }
 
-static void
-tell_leader(struct file *f, const struct sp_target_stat *st)
+static enum sp_code
+tell_leader(struct file *f, const struct sp_target_stat *st, struct sp_err *e)
 {
     struct leader *l = f->leader;
 
-    if (l == NULL || (l->name = strdup(f->name)) == NULL)
-        return;
+    if (l == NULL)
+        return SP_OK;
+    if ((l->name = strdup(f->name)) == NULL)
+        return sp_fail_nomem(e);
     l->dir = sp_target_dir_hold(f->folder->dir);
     l->st = *st;
     l->type = SP_ENTRY_FILE;
+    return SP_OK;
 }
 
 static enum sp_code
@@ -169,8 +172,7 @@ finish(struct piece *p, bool equal, struct sp_err *flaw, struct sp_err *e)
         return rc;
     if (flaw->code == SP_OK)
         *flaw = lost;
-    tell_leader(f, &st);
-    return SP_OK;
+    return tell_leader(f, &st, e);
 }
 
 static void
