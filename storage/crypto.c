@@ -154,10 +154,12 @@ sp_crypto_wipe_freed(void)
     (void)CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free);
 }
 
-/* OpenSSL's functions leave keys and what is derived from them on the stack below us (seen: the
- * root secret after one HMAC). Whoever gave them a secret calls this afterwards, from the depth at
- * which it called them, so that the place is overwritten; twice as deep as anything seen to remain.
- */
+/* OpenSSL's functions may leave keys and what is derived from them on the stack below us. Seen: the
+ * root secret after one HMAC, in registers that the dynamic linker had saved while it resolved a
+ * function; that is why our programs are linked with -z now (cmake/stillpoint.cmake), and since then
+ * nothing was found without this, either. It stays for libraries and compilers to come. Whoever gave
+ * them a secret calls it afterwards, from the depth at which it called them; twice as deep as
+ * anything seen to remain. */
 #define BURN_DEPTH 16384
 
 static __attribute__((noinline)) void
