@@ -70,6 +70,8 @@ struct sp_set_sealed { /* owns what it points to; empty with = {0} */
     uint8_t *last_key;
     size_t last_key_len;
     uint64_t files_changed, files_new;
+    bool has_verdict;
+    struct sp_verdict verdict; /* owned */
 };
 void sp_set_sealed_clear(struct sp_set_sealed *s);
 
@@ -87,6 +89,32 @@ enum sp_code sp_record_check_signature(enum sp_record_type type, const void *p, 
 /* Opens the sealed part; SP_CORRUPT when it belongs to another set. */
 enum sp_code sp_set_record_open(const void *p, size_t n, struct sp_opener *o,
     struct sp_set_sealed *ret, struct sp_err *e);
+/* Completions: what the VSS writers said after the set was committed (format.md §9). Signed by the host like
+ * its set, never part of the chain; one a set, the first counts. */
+struct sp_completion { /* the clear part */
+    uint8_t set_id[16], host[16];
+    uint8_t record[32]; /* SHA-256 of the set's object */
+    enum sp_level applications; /* final */
+};
+struct sp_completion_sealed { /* owns what it points to; empty with = {0} */
+    uint8_t set_id[16];
+    struct sp_verdict verdict; /* final: takes the place of the set's */
+    struct sp_completion_document { /* of a session, after BackupComplete; at most 8 MiB in all */
+        char *name;
+        uint8_t *p;
+        size_t n;
+    } *documents;
+    size_t ndocuments;
+};
+void sp_completion_sealed_clear(struct sp_completion_sealed *s);
+enum sp_code sp_completion_encode(const struct sp_completion *clear, const struct sp_completion_sealed *sealed,
+    struct sp_sealer *sealer, struct sp_compressor *c, struct sp_opener *verify, struct sp_hasher *hasher,
+    const uint8_t signing_secret[32], struct sp_buf *ret, struct sp_err *e);
+enum sp_code sp_completion_decode(const void *p, size_t n, struct sp_completion *ret, struct sp_err *e);
+/* SP_CORRUPT when it belongs to another set. The signature: sp_record_check_signature(SP_RECORD_COMPLETION, …). */
+enum sp_code sp_completion_open(const void *p, size_t n, struct sp_opener *o,
+    struct sp_completion_sealed *ret, struct sp_err *e);
+
 /* SHA-256 of the whole object: what the next set's `previous` says. */
 enum sp_code sp_record_hash(const void *p, size_t n, uint8_t ret[32], struct sp_err *e);
 

@@ -10,6 +10,7 @@
  * caller's. A session is used by one thread. learn.microsoft.com/windows/win32/api/vsbackup/nn-vsbackup-ivssbackupcomponents */
 
 #include "base/os.h"
+#include "base/verdict.h"
 #include "vss/hresult.h"
 #include "vss/metadata.h"
 
@@ -90,6 +91,16 @@ struct sp_vss_api {
     uint32_t (*abort)(struct sp_vss_session *s);
     uint32_t (*document)(struct sp_vss_session *s, char **ret, size_t *ret_n); /* SaveAsXML of the session */
     uint32_t (*delete_set)(struct sp_vss_session *s, const char set_id[37], int32_t *ret_deleted);
+
+    /* --- beside VSS. events: of the system's logs between two times, errors and warnings of any of the sources VSS,
+     * VolSnap, Disk, Ntfs and those of the writers named, all levels of Hyper-V's VMMS and of its integration
+     * (api_events_win32.c, EvtQuery: learn.microsoft.com/windows/win32/wes/querying-for-events); SP_UNSUPPORTED with a sentence
+     * where logs cannot be read. guest_version: of the guest services of a VM by the name of its component
+     * (Msvm_KvpExchangeComponent, api_guest_win32.c); NULL in *ret: not known. */
+    enum sp_code (*events)(void *self, int64_t from_ns, int64_t to_ns, const char *const *writers, size_t nwriters,
+        enum sp_code (*each)(void *arg, const struct sp_verdict_event *event, struct sp_err *e), void *arg,
+        struct sp_err *e);
+    enum sp_code (*guest_version)(void *self, const char *component_name, char **ret, struct sp_err *e);
 
     /* --- waiting. wait: at most that long, then *ret is what QueryStatus gives: S_ASYNC_PENDING when it goes on. */
     uint32_t (*wait)(struct sp_vss_async *a, uint32_t timeout_ms, uint32_t *ret_status);
