@@ -46,15 +46,17 @@ enum { SP_VSS_CTX_BACKUP = 0 };
 struct sp_vss_api {
     void *self;
     /* --- the process. start: CoInitializeEx(MTA), CoInitializeSecurity, exceptions not swallowed
-     * (COMGLB_EXCEPTION_DONOT_HANDLE), SeBackupPrivilege, vssapi.dll by its full path; once, end undoes it. On failure
-     * *e says what is missing (not elevated, service disabled, no VSS in this system) and the way out. */
+     * (COMGLB_EXCEPTION_DONOT_HANDLE), SeBackupPrivilege, vssapi.dll by its full path; end undoes it; both by the
+     * thread that uses the sessions, and pairs may nest. On failure *e says what is missing (not elevated, service
+     * disabled, no VSS in this system) and the way out. */
     enum sp_code (*start)(void *self, struct sp_err *e);
     void (*end)(void *self);
 
     /* --- volumes. covering: the mount point that covers a path (GetVolumePathName) and its volume
      * (GetVolumeNameForVolumeMountPoint, "\\?\Volume{…}\"); cluster shared volumes by
      * ClusterGetVolumePathName where that is to be had. below: all mount points below a path. `each` gets native
-     * paths. remote: a share or a mapped drive. */
+     * paths. A mount has no backslash at its end but for "C:\"; a volume has one. *ret_volume is "" where there is none
+     * (a share). remote: a share or a mapped drive. */
     enum sp_code (*covering)(void *self, const char *path, char **ret_mount, char **ret_volume, struct sp_err *e);
     enum sp_code (*below)(void *self, const char *path,
         enum sp_code (*each)(void *arg, const char *mount, const char *volume, struct sp_err *e), void *arg,
