@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/fold.h"
+#include "base/fold.h"
 #include "client/restore_run.h"
 
 /* The names restored into one folder of a target where names that differ in case only are one (FAT,

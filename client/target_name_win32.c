@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "base/path.h"
 #include "base/utf.h"
-#include "client/fold.h"
 
 /* Names: learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file.
  *

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/fold.h"
+#include "base/fold.h"
 
 /* Names in a folder. A short name (8.3) opens its file like the long one, and a rename replaces
  * what has it: so what has a name is found in the folder's listing first, and a short name that

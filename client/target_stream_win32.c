@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/fold.h"
+#include "base/fold.h"
 
 /* Alternate streams of up to 64 KiB, and extended attributes. */
 

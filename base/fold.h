@@ -1,5 +1,5 @@
-#ifndef SP_CLIENT_FOLD_H
-#define SP_CLIENT_FOLD_H
+#ifndef SP_BASE_FOLD_H
+#define SP_BASE_FOLD_H
 
 /* Names that differ in case only. What folds here covers the scripts that have case and are in use; no file
  * system folds less, and some fold more. */

@@ -1,4 +1,4 @@
-#include "client/fold.h"
+#include "base/fold.h"
 
 #include "base/utf.h"
 
