@@ -1,0 +1,90 @@
+#include "client/job_impl.h"
+
+#include "base/path.h"
+
+/* What a run tells while it goes on. */
+
+#define FAULTS_SHOWN 20
+
+static void
+on_fault(void *arg, const struct sp_fault *f)
+{
+    struct run *r = arg;
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
+
+    if (r->c->quiet || ++r->faults_shown > FAULTS_SHOWN)
+        return;
+    sp_progress_clear(r->progress);
+    sp_key_to_path(f->key, f->key_len, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_cli_warn(r->c, "%s: %s", sp_buf_str(&shown), f->text);
+    if (r->faults_shown == FAULTS_SHOWN)
+        sp_cli_warn(r->c, "more files have warnings; 'stillpoint show SET' lists them all");
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
+}
+
+static void
+on_audit(void *arg, const void *key, size_t n)
+{
+    struct run *r = arg;
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
+
+    r->audits++;
+    sp_progress_clear(r->progress);
+    sp_key_to_path(key, n, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_cli_warn(r->c,
+        "%s: its content differs from the last set although size and times do not; it was backed up "
+        "again. Failing hardware or a program that resets times may be the cause",
+        sp_buf_str(&shown));
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
+}
+
+static void
+on_journal(void *arg, const void *key, size_t n)
+{
+    struct run *r = arg;
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
+
+    r->audits++;
+    sp_progress_clear(r->progress);
+    sp_key_to_path(key, n, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_cli_warn(r->c,
+        "%s: it changed, and the volume's change journal has no record of that; the journal is not believed any "
+        "more, and the rest of the volume's files are looked at. What this run left out before because of it is "
+        "looked at by the next",
+        sp_buf_str(&shown));
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
+}
+
+static void
+on_progress(void *arg, const struct sp_backup_stats *s, const void *key, size_t n)
+{
+    struct run *r = arg;
+
+    sp_progress_show(r->progress, s->files, s->bytes, s->bytes_total_guess, key, n);
+}
+
+static void
+on_note(void *arg, const char *sentence)
+{
+    struct run *r = arg;
+
+    sp_progress_clear(r->progress);
+    sp_cli_warn(r->c, "%s", sentence);
+}
+
+void
+job_events(struct run *r, struct sp_backup_events *ret)
+{
+    *ret = (struct sp_backup_events){.fault = on_fault,
+        .audit = on_audit,
+        .journal = on_journal,
+        .progress = on_progress,
+        .note = on_note,
+        .arg = r};
+}
