@@ -61,6 +61,7 @@ struct sp_shadow_options { /* borrowed until release */
     struct sp_vss_pattern *const *asked, *const *excluded; /* `application`, `application-exclude` */
     size_t nasked, nexcluded;
     uint32_t backup_type;                     /* VSS_BACKUP_TYPE; 0: copy */
+    bool second_set; /* what fails for good is taken once more, in a shadow set of its own */
     const struct sp_requester_limits *limits; /* NULL: the defaults */
     void (*say)(void *arg, const char *sentence); /* what happens meanwhile; may be NULL */
     bool (*cancelled)(void *arg);                 /* may be NULL */
@@ -77,6 +78,9 @@ enum sp_code sp_shadow_plan(const struct sp_env *env, const struct sp_shadow_opt
 const char *const *sp_shadow_roots(const struct sp_shadow *s, size_t *ret_n);
 const char *const *sp_shadow_excludes(const struct sp_shadow *s, size_t *ret_n);
 bool sp_shadow_has_writer(const struct sp_shadow *s, const char *name);
+/* Patterns (client/filter.h, "/C:/a/b.vhdx") of exactly the files of a component of the verdict, to leave them
+ * out; valid until release. None: without VSS. */
+const char *const *sp_shadow_files(const struct sp_shadow *s, size_t component, size_t *ret_n);
 
 /* Makes shadows as wanted. On failure nothing of them is left behind; release all the same.
  * SP_UNSUPPORTED: REQUIRE, and a volume cannot have one; the sentence names it and why. */

@@ -154,6 +154,15 @@ sp_shadow_has_writer(const struct sp_shadow *s, const char *name)
     return false;
 }
 
+const char *const *
+sp_shadow_files(const struct sp_shadow *s, size_t component, size_t *ret_n)
+{
+    (void)s;
+    (void)component;
+    *ret_n = 0;
+    return NULL;
+}
+
 size_t
 sp_shadow_overrides(const struct sp_shadow *s, const struct sp_shadow_override **ret)
 {
