@@ -19,9 +19,10 @@
 
 struct sp_filter; /* client/filter.h */
 
-/* Where the bytes of a volume are read: the live path, or the shadow's. Longest match by key wins. */
+/* Where the bytes of a volume are read: the live path, or the shadow's. Longest match by key wins, so that one file
+ * or folder may be read elsewhere than its volume: in another shadow, or live. */
 struct sp_view_map {
-    const uint8_t *key; /* mount point in the source, as a key */
+    const uint8_t *key; /* mount point in the source (or that file or folder), as a key */
     size_t key_len;
     const char *read_path; /* where to read it; NULL: live */
     bool shadow;           /* holes are trusted, nothing changes while it is read */

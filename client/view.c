@@ -142,3 +142,29 @@ sp_views_go_down(
     *ret = (struct sp_place){d, rest};
     return SP_OK;
 }
+
+enum sp_code
+sp_views_file(
+    const struct sp_views *v, const struct sp_view *view, struct sp_place *ret, struct sp_err *e)
+{
+    const char *last = NULL;
+    struct sp_place place = {0};
+    char *folder;
+    enum sp_code rc;
+
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a view of a file has a path
+    for (const char *p = view->read_path; *p != '\0'; p++)
+        if (*p == '/' || (*p == '\\' && sp_path_backslash))
+            last = p;
+    if (last == NULL || last[1] == '\0')
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%.400s' is no absolute path of a file",
+            view->read_path);
+    if ((folder = strndup(view->read_path, (size_t)(last - view->read_path) + 1)) == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = sp_dir_anchor(v->pool, folder, &view->kind, &place.dir, e)) == SP_OK) {
+        place.name = last + 1;
+        *ret = place;
+    }
+    free(folder);
+    return rc;
+}

@@ -36,6 +36,11 @@ struct sp_view *sp_views_longest(const struct sp_views *v, const void *key, size
 enum sp_code sp_views_go_down(
     struct sp_source_dir *top, const char *rest, size_t n, struct sp_place *ret, struct sp_err *e);
 
+/* The file that a view is of: one that is mounted over a file, or is read from another shadow than
+ * its volume. Its folder is the anchor. */
+enum sp_code sp_views_file(
+    const struct sp_views *v, const struct sp_view *view, struct sp_place *ret, struct sp_err *e);
+
 /* Windows: the root of the live volume that is mounted at `key` (a drive, a share, or a folder on
  * which one is mounted); held for who asked. */
 enum sp_code sp_views_volume(

@@ -1,8 +1,5 @@
 /* Finding places by the views on POSIX, where one tree has everything: see view.h. */
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/view_impl.h"
 
 /* A live view is opened from the root of everything, whatever lies between. */
@@ -14,31 +11,6 @@ anchor_of(const struct sp_views *v, struct sp_view *view, struct sp_err *e)
     if (view->anchor != NULL)
         return SP_OK;
     return sp_dir_anchor(v->pool, path, &view->kind, &view->anchor, e);
-}
-
-/* A file mounted over a file: its folder is the anchor. */
-static enum sp_code
-find_file(
-    const struct sp_views *v, const struct sp_view *view, struct sp_place *ret, struct sp_err *e)
-{
-    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a view of a file has a path
-    const char *slash = strrchr(view->read_path, '/');
-    struct sp_place place = {0};
-    char *folder;
-    enum sp_code rc;
-
-    if (slash == NULL || slash[1] == '\0')
-        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%.400s' is no absolute path of a volume",
-            view->read_path);
-    folder = strndup(view->read_path, (size_t)(slash - view->read_path) + 1);
-    if (folder == NULL)
-        return sp_fail_nomem(e);
-    if ((rc = sp_dir_anchor(v->pool, folder, &view->kind, &place.dir, e)) == SP_OK) {
-        place.name = slash + 1;
-        *ret = place;
-    }
-    free(folder);
-    return rc;
 }
 
 enum sp_code
@@ -58,7 +30,7 @@ sp_views_find(struct sp_views *v, const char *key, size_t n, struct sp_place *re
     enum sp_code rc;
 
     if ((rc = anchor_of(v, view, e)) == SP_CHANGED && used == n)
-        return find_file(v, view, ret, e);
+        return sp_views_file(v, view, ret, e);
     if (rc != SP_OK)
         return rc;
     used += used > 0 && used < n; /* the NUL behind the mount point */

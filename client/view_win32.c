@@ -147,6 +147,6 @@ sp_views_find(struct sp_views *v, const char *key, size_t n, struct sp_place *re
         return find_on(v, view->key_len > 0 ? view->key_len : strnlen(key, n), key, n, ret, e);
     if (view->anchor == NULL &&
         (rc = sp_dir_anchor(v->pool, view->read_path, &view->kind, &view->anchor, e)) != SP_OK)
-        return rc;
+        return rc == SP_CHANGED && view->key_len == n ? sp_views_file(v, view, ret, e) : rc;
     return go_down(v, sp_dir_hold(view->anchor), key, view->key_len, n, ret, e);
 }

@@ -304,6 +304,49 @@ test_shadows(void **state)
     nwalk_free(&w);
 }
 
+/* A component that failed in the first shadow set is read from a second one; and what is written after the
+ * shadow was made, live. */
+static void
+test_read_elsewhere(void **state)
+{
+    struct nwalk w;
+    struct sp_buf content = SP_BUF_INIT;
+    struct sp_err e = {0};
+    uint64_t holes;
+    bool changed;
+
+    (void)state;
+    nwalk_new(&w);
+    ntfs_double_text(w.d, "C:/vm/disk", "first");
+    ntfs_double_text(w.d, "C:/vm/other", "first");
+    ntfs_double_text(w.d, "C:/state/folder/old", "first");
+    ntfs_double_text(w.d, "C:/conf/in", "first");
+    ntfs_double_shadow(w.d, "C:/", SHADOW);
+    ntfs_double_text(w.d, "C:/vm/disk", "the second");
+    ntfs_double_text(w.d, "C:/vm/other", "the second");
+    ntfs_double_text(w.d, "C:/conf/in", "the second");
+    ntfs_double_shadow(w.d, "C:/", SHADOW2);
+    ntfs_double_text(w.d, "C:/vm/disk", "live");
+    ntfs_double_text(w.d, "C:/state/folder/new", "live");
+    nwalk_root(&w, "C:/");
+    nwalk_view(&w, "C:/", SHADOW, true);
+    nwalk_view(&w, "C:/vm/disk", SHADOW2 "vm/disk", true);
+    nwalk_view(&w, "C:/conf", SHADOW2 "conf", true);
+    nwalk_view(&w, "C:/state/folder", NULL, false);
+    nwalk_run(&w);
+    assert_int_equal(nwalk_need(&w, "C:/vm/disk")->entry->size, strlen("the second"));
+    assert_true(nwalk_need(&w, "C:/vm/disk")->shadow);
+    assert_int_equal(nwalk_read(nwalk_need(&w, "C:/vm/disk"), &content, &holes, &changed, &e), SP_OK);
+    assert_string_equal(sp_buf_str(&content), "the second");
+    assert_int_equal(nwalk_need(&w, "C:/vm/other")->entry->size, strlen("first"));
+    assert_int_equal(nwalk_need(&w, "C:/conf/in")->entry->size, strlen("the second"));
+    assert_int_equal(nwalk_need(&w, "C:/state/folder/new")->entry->size, strlen("live"));
+    assert_false(nwalk_need(&w, "C:/state/folder/new")->shadow);
+    assert_non_null(nwalk_find(&w, "C:/state/folder/old"));
+    sp_buf_free(&content);
+    nwalk_free(&w);
+}
+
 static void
 lose(void *arg, struct ntfs_double *d, uint64_t nth, const char *call, const char *path)
 {
@@ -450,7 +493,7 @@ main(void)
         cmocka_unit_test(test_from_the_listing), cmocka_unit_test(test_roots),
         cmocka_unit_test(test_names), cmocka_unit_test(test_mount_points),
         cmocka_unit_test(test_volume_below_itself), cmocka_unit_test(test_volume_gone),
-        cmocka_unit_test(test_shadows), cmocka_unit_test(test_lost_in_shadow),
+        cmocka_unit_test(test_shadows), cmocka_unit_test(test_read_elsewhere), cmocka_unit_test(test_lost_in_shadow),
         cmocka_unit_test(test_cloned_volume), cmocka_unit_test(test_huge_folder),
         cmocka_unit_test(test_deep), cmocka_unit_test(test_cachedir)};
 

@@ -184,6 +184,51 @@ test_content_comes_from_the_view(void **state)
     tree_free(&t);
 }
 
+/* One file and one folder of a volume, each from another shadow; one folder live. */
+static void
+test_read_elsewhere(void **state)
+{
+    struct tree t;
+    struct walk w;
+    struct sp_reading *r;
+    struct sp_err e = {0};
+    char *shadow, *file, *folder, text[32] = "";
+    size_t n;
+    bool changed;
+
+    (void)state;
+    make_volumes(&t);
+    tree_text(&t, "shadow/kept/old", "");
+    tree_text(&t, "vol/kept/new", "");
+    tree_text(&t, "second/both", "the second one");
+    shadow = tree_path(&t, "shadow");
+    file = tree_path(&t, "second/both");
+    folder = tree_path(&t, "second");
+    walk_init(&w, &t);
+    walk_root(&w, &t, "vol");
+    walk_view(&w, &t, "vol", shadow, true, 0);
+    walk_view(&w, &t, "vol/both", file, true, 0);
+    walk_view(&w, &t, "vol/kept", NULL, false, 0);
+    walk_view(&w, &t, "vol/only", folder, true, 0);
+    walk_all(&w);
+    assert_int_equal(walk_faults(&w), 0);
+    assert_true(walk_find(&w, "vol/both")->shadow);
+    assert_int_equal(sp_reading_open(walk_find(&w, "vol/both"), &r, &e), SP_OK);
+    assert_int_equal(sp_reading_read(r, 0, text, sizeof text, &n, &e), SP_OK);
+    assert_string_equal(text, "the second one");
+    assert_int_equal(sp_reading_close(r, &changed, &e), SP_OK);
+    assert_non_null(walk_find(&w, "vol/only/in second"));
+    assert_null(walk_find(&w, "vol/only/here"));
+    assert_non_null(walk_find(&w, "vol/kept/new"));
+    assert_false(walk_find(&w, "vol/kept/new")->shadow);
+    assert_null(walk_find(&w, "vol/kept/old"));
+    walk_free(&w);
+    free(shadow);
+    free(file);
+    free(folder);
+    tree_free(&t);
+}
+
 /* A volume that was promised and is not there says so. */
 static void
 test_missing_view(void **state)
@@ -307,6 +352,7 @@ main(void)
         cmocka_unit_test(test_crossing_into_a_view),
         cmocka_unit_test(test_live_volume_in_a_shadow),
         cmocka_unit_test(test_content_comes_from_the_view),
+        cmocka_unit_test(test_read_elsewhere),
         cmocka_unit_test(test_missing_view),
         cmocka_unit_test(test_mounts),
     };
