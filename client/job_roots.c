@@ -59,7 +59,7 @@ job_make_filter(struct run *r, struct sp_err *e)
     enum sp_code rc = sp_system_excludes_get(&system, e);
 
     if (rc == SP_OK)
-        rc = sp_job_patterns(r->job, &system, &r->patterns, e);
+        rc = sp_job_patterns(r->job, &system, NULL, &r->patterns, e);
     sp_system_excludes_clear(&system);
     if (rc != SP_OK)
         return rc;

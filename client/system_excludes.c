@@ -5,20 +5,29 @@
 
 #include "base/buf.h"
 
-enum sp_code
-sp_system_excludes_add(
-    struct sp_system_excludes *l, const char *pattern, const char *why, struct sp_err *e)
+static void
+clear_one(struct sp_system_exclude *x)
 {
-    struct sp_system_exclude *more = realloc(l->v, (l->n + 1) * sizeof *more);
+    free(x->pattern);
+    free(x->why);
+    free(x->value);
+}
+
+enum sp_code
+sp_system_excludes_add(struct sp_system_excludes *l, const char *pattern, const char *why,
+    const char *value, struct sp_err *e)
+{
+    struct sp_system_exclude *more = realloc(l->v, (l->n + 1) * sizeof *more), *x;
 
     if (more == NULL)
         return sp_fail_nomem(e);
     l->v = more;
-    more[l->n].pattern = strdup(pattern);
-    more[l->n].why = strdup(why);
-    if (more[l->n].pattern == NULL || more[l->n].why == NULL) {
-        free(more[l->n].pattern);
-        free(more[l->n].why);
+    x = &more[l->n];
+    x->pattern = strdup(pattern);
+    x->why = strdup(why);
+    x->value = value != NULL ? strdup(value) : NULL;
+    if (x->pattern == NULL || x->why == NULL || (value != NULL && x->value == NULL)) {
+        clear_one(x);
         return sp_fail_nomem(e);
     }
     l->n++;
@@ -28,10 +37,8 @@ sp_system_excludes_add(
 void
 sp_system_excludes_clear(struct sp_system_excludes *l)
 {
-    for (size_t i = 0; i < l->n; i++) {
-        free(l->v[i].pattern);
-        free(l->v[i].why);
-    }
+    for (size_t i = 0; i < l->n; i++)
+        clear_one(&l->v[i]);
     free(l->v);
     *l = (struct sp_system_excludes){0};
 }
@@ -114,14 +121,23 @@ sp_system_exclude_pattern(const char *value, char **ret, struct sp_err *e)
     return rc;
 }
 
+static bool
+left_to_writer(const struct sp_writers_excludes *w, const struct sp_system_exclude *x)
+{
+    return w != NULL && x->value != NULL && w->has_writer(w->arg, x->value);
+}
+
 enum sp_code
 sp_job_patterns(const struct sp_job *j, const struct sp_system_excludes *system,
-    struct sp_strings *ret, struct sp_err *e)
+    const struct sp_writers_excludes *writers, struct sp_strings *ret, struct sp_err *e)
 {
     enum sp_code rc = SP_OK;
 
     for (size_t i = 0; j->system_excludes && i < system->n && rc == SP_OK; i++)
-        rc = sp_strings_add(ret, system->v[i].pattern, e);
+        if (!left_to_writer(writers, &system->v[i]))
+            rc = sp_strings_add(ret, system->v[i].pattern, e);
+    for (size_t i = 0; j->system_excludes && writers != NULL && i < writers->n && rc == SP_OK; i++)
+        rc = sp_strings_add(ret, writers->patterns[i], e);
     for (size_t i = 0; i < j->exclude.n && rc == SP_OK; i++)
         rc = sp_strings_add(ret, j->exclude.s[i], e);
     return rc;

@@ -13,13 +13,14 @@
 struct sp_system_exclude {
     char *pattern; /* client/filter.h */
     char *why;     /* "FilesNotToBackup, Memory Page File" */
+    char *value;   /* the name of the registry's value: "Memory Page File"; NULL: of no value */
 };
 struct sp_system_excludes {
     struct sp_system_exclude *v;
     size_t n;
 };
 enum sp_code sp_system_excludes_add(
-    struct sp_system_excludes *l, const char *pattern, const char *why, struct sp_err *e);
+    struct sp_system_excludes *l, const char *pattern, const char *why, const char *value, struct sp_err *e);
 void sp_system_excludes_clear(struct sp_system_excludes *l);
 
 /* Of the platform (system_excludes_posix.c, system_excludes_win32.c). */
@@ -30,8 +31,18 @@ enum sp_code sp_system_excludes_get(struct sp_system_excludes *l, struct sp_err 
  * describes. *ret malloc'd. */
 enum sp_code sp_system_exclude_pattern(const char *value, char **ret, struct sp_err *e);
 
-/* The system's patterns (unless the job does without), then the job's own. */
+/* What VSS's writers say of files (vss/shadow.h). A value of FilesNotToBackup that is named after a writer that is there
+ * is left to that writer, which takes those files with its components or leaves them out itself
+ * (learn.microsoft.com/windows/win32/vss/excluding-files-from-shadow-copies, and the page above). */
+struct sp_writers_excludes {
+    const char *const *patterns;
+    size_t n;
+    bool (*has_writer)(const void *arg, const char *name);
+    const void *arg;
+};
+/* The system's patterns and the writers' (unless the job does without), then the job's own. writers NULL: no writer was
+ * asked. */
 enum sp_code sp_job_patterns(const struct sp_job *j, const struct sp_system_excludes *system,
-    struct sp_strings *ret, struct sp_err *e);
+    const struct sp_writers_excludes *writers, struct sp_strings *ret, struct sp_err *e);
 
 #endif

@@ -69,7 +69,7 @@ add_line(struct sp_system_excludes *l, const WCHAR *name, size_t name_n, const W
     sp_buf_reset(&text);
     sp_buf_printf(&text, "FilesNotToBackup, %s", why);
     if ((rc = sp_buf_ok(&text, e)) == SP_OK)
-        rc = sp_system_excludes_add(l, pattern, sp_buf_str(&text), e);
+        rc = sp_system_excludes_add(l, pattern, sp_buf_str(&text), why, e);
 out:
     sp_buf_free(&text);
     free(pattern);
@@ -128,7 +128,7 @@ sp_system_excludes_get(struct sp_system_excludes *l, struct sp_err *e)
     enum sp_code rc = SP_OK;
 
     for (size_t i = 0; i < sizeof always / sizeof always[0] && rc == SP_OK; i++)
-        rc = sp_system_excludes_add(l, always[i].pattern, always[i].why, e);
+        rc = sp_system_excludes_add(l, always[i].pattern, always[i].why, NULL, e);
     if (rc != SP_OK || RegOpenKeyExW(HKEY_LOCAL_MACHINE, WHERE, 0, KEY_READ | KEY_WOW64_64KEY,
                            &key) != ERROR_SUCCESS)
         return rc;

@@ -82,17 +82,59 @@ test_order(void **state)
     struct sp_job job = {.system_excludes = true};
 
     (void)state;
-    assert_ok(sp_system_excludes_add(&system, "/?:/pagefile.sys", "the page file", e));
+    assert_ok(sp_system_excludes_add(&system, "/?:/pagefile.sys", "the page file", NULL, e));
     assert_ok(sp_strings_add(&job.exclude, "!/C:/pagefile.sys", e));
-    assert_ok(sp_job_patterns(&job, &system, &all, e));
+    assert_ok(sp_job_patterns(&job, &system, NULL, &all, e));
     assert_int_equal(all.n, 2);
     assert_string_equal(all.s[0], "/?:/pagefile.sys");
     assert_string_equal(all.s[1], "!/C:/pagefile.sys");
     sp_strings_clear(&all);
     job.system_excludes = false;
-    assert_ok(sp_job_patterns(&job, &system, &all, e));
+    assert_ok(sp_job_patterns(&job, &system, NULL, &all, e));
     assert_int_equal(all.n, 1);
     assert_string_equal(all.s[0], "!/C:/pagefile.sys");
+    sp_strings_clear(&all);
+    sp_strings_clear(&job.exclude);
+    sp_system_excludes_clear(&system);
+}
+
+static bool
+has_writer(const void *arg, const char *name)
+{
+    return strcmp(arg, name) == 0;
+}
+
+/* A value that is named after a writer which is there is the writer's: what it says holds instead. */
+static void
+test_writers(void **state)
+{
+    static const char *const theirs[] = {"/C:/db/*.tmp"};
+    struct sp_writers_excludes writers = {theirs, 1, has_writer, "Some Writer"};
+    struct sp_system_excludes system = {0};
+    struct sp_strings all = {0};
+    struct sp_job job = {.system_excludes = true};
+
+    (void)state;
+    assert_ok(sp_system_excludes_add(&system, "/C:/db/*", "of the writer", "Some Writer", e));
+    assert_ok(sp_system_excludes_add(&system, "/C:/x", "of another", "Other Writer", e));
+    assert_ok(sp_system_excludes_add(&system, "/?:/pagefile.sys", "always", NULL, e));
+    assert_ok(sp_strings_add(&job.exclude, "!/C:/db/a.tmp", e));
+    assert_ok(sp_job_patterns(&job, &system, &writers, &all, e));
+    assert_int_equal(all.n, 4);
+    assert_string_equal(all.s[0], "/C:/x");
+    assert_string_equal(all.s[1], "/?:/pagefile.sys");
+    assert_string_equal(all.s[2], "/C:/db/*.tmp");
+    assert_string_equal(all.s[3], "!/C:/db/a.tmp");
+    sp_strings_clear(&all);
+    /* It is not there: the registry's word holds. */
+    writers.arg = "Third Writer";
+    assert_ok(sp_job_patterns(&job, &system, &writers, &all, e));
+    assert_int_equal(all.n, 5);
+    assert_string_equal(all.s[0], "/C:/db/*");
+    sp_strings_clear(&all);
+    job.system_excludes = false;
+    assert_ok(sp_job_patterns(&job, &system, &writers, &all, e));
+    assert_int_equal(all.n, 1);
     sp_strings_clear(&all);
     sp_strings_clear(&job.exclude);
     sp_system_excludes_clear(&system);
@@ -102,7 +144,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_values),
-        cmocka_unit_test(test_not_understood), cmocka_unit_test(test_order)};
+        cmocka_unit_test(test_not_understood), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_writers)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
