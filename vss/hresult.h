@@ -50,6 +50,11 @@ const struct sp_vss_hresult *sp_vss_hresults(unsigned *ret_n);
 bool sp_vss_failed(uint32_t code); /* FAILED() */
 /* OUTOFRESOURCES, TIMEOUT, RETRYABLE: the writer may do better in a new shadow set. */
 bool sp_vss_retryable(uint32_t code);
+/* WRITER_NOT_RESPONDING, STATUS_NOT_AVAILABLE: what VSS says in a writer's name when that says nothing
+ * (learn.microsoft.com/windows/win32/api/vsbackup/nf-vsbackup-ivssbackupcomponentsex3-getwriterstatusex). */
+bool sp_vss_silent(uint32_t code);
+/* The code that tells of a failure: the writer's, else the application's own; 0: neither fails. */
+uint32_t sp_vss_failure(uint32_t hresult, uint32_t app_hresult);
 
 /* VSS_WRITER_STATE (learn.microsoft.com/windows/win32/api/vss/ne-vss-vss_writer_state). */
 enum sp_vss_state {

@@ -17,9 +17,15 @@
  *  - its method can be (sp_vss_method_cap);
  *  - what it depends on (in the set) is; `final`: its shadow set was completed, and the writer did not fail at it.
  *    After BackupComplete both STABLE and WAITING_FOR_BACKUP_COMPLETE are good.
- * Else `crash` if all its files lie in a shadow (files_live is 0), else `live`. A writer that no component of the set
- * belongs to is not concerned: it is recorded and changes nothing. The first reason in the order of the run wins;
- * hresult is the code that it is about. */
+ * Else `crash` if all its files lie in a shadow (it has a shadow set, and files_live is 0), else `live`: so is one that
+ * took part and has files_live (NO_SHADOW). A writer that no component of the set belongs to is not concerned: it is
+ * recorded and changes nothing. The first reason in the order of the run wins, but a method is told only of what did
+ * not fail; hresult is the code that `why` is about.
+ *
+ * `why` is also asked: LEFT_OUT stays (level NONE); PARTLY_OUTSIDE, NOT_CHOSEN, and a failure of an earlier shadow set
+ * (with its hresult), stay with what is neither added nor came with an added one. Where VSS was not driven, NO_SHADOW and
+ * NOT_ASKED of what has no writer stay and are `live`, all else without a writer goes by files_live (a shadow of another
+ * kind, btrfs). Judging twice gives the same. A rule's name in a writer is set by the requester (sp_vss_rules). */
 
 #include "base/verdict.h"
 
@@ -42,7 +48,9 @@ enum sp_vss_next {
     SP_VSS_GO_WITHOUT /* some components failed for good, others of the same writer can do without them: a shadow
                          set without the failed ones */
 };
-/* Marks in *failed (one byte per component of v) those to go without. */
+/* Marks in *failed (one byte per component of v, 0 or 1) those to go without: the added ones that are known to have
+ * failed, also with RETRY, for when the attempts are used up. A writer none of whose components were added is not asked.
+ * After BackupComplete there is nothing to do: GO_ON. */
 enum sp_vss_next sp_vss_next_step(const struct sp_verdict *v, enum sp_stage stage, uint8_t *ret_failed);
 
 #endif
