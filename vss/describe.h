@@ -3,7 +3,8 @@
 
 /* What a component is to an administrator: knowledge of single writers, as data in describe.c with Microsoft's page
  * for each row. Hyper-V {66841cd4-6ded-4f4b-8f17-fd23f8ddc3de}: a VM, its name and method from the caption, in both styles
- * ("Backup Using Child Partition Snapshot\web01", "Online\web01"); its host component. SQL Server
+ * ("Backup Using Child Partition Snapshot\web01", "Online\web01"; captions may be localised, so what stands before the
+ * first backslash is the method in any words); its host component. SQL Server
  * {a65faa63-5ea8-4ebc-9dbd-a0c4db26912a}: "SERVER\INSTANCE/DB1". Exchange {76fe1ac4-15f7-4bcd-987e-8e1acb462fb7}: mailbox
  * stores. System State: System {e8132975-6f93-4464-a53e-1050253ae220}, ASR {be000cbe-11fe-4426-9c58-531aa6355fc4} and the
  * other writers that Microsoft counts to it (bootable system state). Any other by its own metadata. */

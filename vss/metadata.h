@@ -51,6 +51,7 @@ struct sp_vss_metadata {
     size_t nwriters;
 };
 void sp_vss_metadata_clear(struct sp_vss_metadata *m);
+/* Grow by one zeroed element, valid until the next; who adds it sets every string. */
 enum sp_code sp_vss_metadata_add(struct sp_vss_metadata *m, struct sp_vss_writer **ret, struct sp_err *e);
 enum sp_code sp_vss_writer_add(struct sp_vss_writer *w, struct sp_vss_component **ret, struct sp_err *e);
 /* The strings are copied. */

@@ -8,8 +8,11 @@
  *   component:SqlServerWriter/SRV\INST/DB1                        writer, logical path, name
  *   D:\VMs\web01   /srv/vm                                        (absolute) whatever has files at or below it
  *
- * Compared without regard to case. `*` and `?` are wildcards; in `component:` they stay within one part (parts end at
- * / and \), and ** is any number of parts; elsewhere `*` matches anything. So `database:*\DB1` is not `DB10`. */
+ * Compared without regard to case. `*` and `?` are wildcards; in `component:` they and in paths they stay within one part
+ * (parts end at / and \), and in `component:` ** is any number of parts; elsewhere `*` matches anything, and / and \ are
+ * one. So `database:*\DB1` is not `DB10`. A path is of the form of Windows (a drive, \\server\share, \\?\…) or begins with /;
+ * only the former knows no case, on every system: sets of the other kind are asked about, too. Class ids may be
+ * written with their braces. */
 
 #include "base/verdict.h"
 
