@@ -145,13 +145,13 @@ grow(void *array, size_t *n, size_t size)
     return more;
 }
 
-#define ADD(v, array, n, ret, e)                                                                    \
-    do {                                                                                            \
-        void *more_ = grow((v)->array, &(v)->n, sizeof *(v)->array);                                \
-        if (more_ == NULL)                                                                          \
-            return sp_fail_nomem(e);                                                                \
-        (v)->array = more_;                                                                         \
-        *(ret) = &(v)->array[(v)->n - 1];                                                           \
+#define ADD(v, array, n, ret, e)                                                                   \
+    do {                                                                                           \
+        void *more_ = grow((v)->array, &(v)->n, sizeof *(v)->array);                               \
+        if (more_ == NULL)                                                                         \
+            return sp_fail_nomem(e);                                                               \
+        (v)->array = more_;                                                                        \
+        *(ret) = &(v)->array[(v)->n - 1];                                                          \
     } while (0)
 
 enum sp_code
@@ -186,25 +186,39 @@ sp_verdict_add_event(struct sp_verdict *v, struct sp_verdict_event **ret, struct
     return SP_OK;
 }
 
-enum sp_code
-sp_verdict_note(struct sp_verdict *v, struct sp_err *e, const char *fmt, ...)
+/* Takes `text`, which is freed on failure. */
+static enum sp_code
+note_take(struct sp_verdict *v, char *text, struct sp_err *e)
 {
-    char text[SP_ERR_TEXT], **more, *copy;
-    va_list ap;
+    char **more = text != NULL ? realloc(v->notes, (v->nnotes + 1) * sizeof *more) : NULL;
 
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    if ((copy = strdup(text)) == NULL)
-        return sp_fail_nomem(e);
-    more = realloc(v->notes, (v->nnotes + 1) * sizeof *more);
     if (more == NULL) {
-        free(copy);
+        free(text);
         return sp_fail_nomem(e);
     }
     v->notes = more;
-    v->notes[v->nnotes++] = copy;
+    v->notes[v->nnotes++] = text;
     return SP_OK;
+}
+
+enum sp_code
+sp_verdict_note(struct sp_verdict *v, struct sp_err *e, const char *fmt, ...)
+{
+    va_list ap;
+    char *text;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    if (n < 0)
+        return sp_fail(e, SP_INTERNAL, SP_DOM_SELF, "a note could not be written: %s", fmt);
+    if ((text = malloc((size_t)n + 1)) != NULL) {
+        va_start(ap, fmt);
+        (void)vsnprintf(text, (size_t)n + 1, fmt, ap);
+        va_end(ap);
+    }
+    return note_take(v, text, e);
 }
 
 /* --- copies ----------------------------------------------------------------------------------- */
@@ -215,8 +229,8 @@ copy_text(char **to)
     return *to == NULL || (*to = strdup(*to)) != NULL;
 }
 
-/* `to` was a plain copy: what it points to becomes its own, or NULL. So what is there when memory runs out can
- * be cleared. */
+/* `to` was a plain copy: what it points to becomes its own, or NULL. So what is there when memory
+ * runs out can be cleared. */
 static bool
 own_writer(struct sp_verdict_writer *w)
 {
@@ -293,7 +307,7 @@ sp_verdict_copy(const struct sp_verdict *v, struct sp_verdict *ret, struct sp_er
         }
     }
     for (size_t i = 0; i < v->nnotes && ok && rc == SP_OK; i++)
-        rc = sp_verdict_note(&to, e, "%s", v->notes[i]);
+        rc = note_take(&to, strdup(v->notes[i]), e);
     if (rc == SP_OK && !ok)
         rc = sp_fail_nomem(e);
     if (rc != SP_OK) {
