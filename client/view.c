@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/text.h"
 #include "client/view_impl.h"
 
 static enum sp_code
@@ -159,7 +160,7 @@ sp_views_file(
     if (last == NULL || last[1] == '\0')
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%.400s' is no absolute path of a file",
             view->read_path);
-    if ((folder = strndup(view->read_path, (size_t)(last - view->read_path) + 1)) == NULL)
+    if ((folder = sp_text_copy(view->read_path, (size_t)(last - view->read_path) + 1)) == NULL)
         return sp_fail_nomem(e);
     if ((rc = sp_dir_anchor(v->pool, folder, &view->kind, &place.dir, e)) == SP_OK) {
         place.name = last + 1;

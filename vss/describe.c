@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fold.h"
+#include "base/text.h"
 
 enum style {
     PLAIN,        /* the caption, or the name */
@@ -138,7 +139,7 @@ hyper_v(const struct sp_vss_writer *w, const struct sp_vss_component *c, struct 
         }
     }
     if (n > 0 && caption[n] == '\\' && caption[n + 1] != '\0') {
-        u->method = strndup(caption, n);
+        u->method = sp_text_copy(caption, n);
         for (size_t i = 0; u->method != NULL && i < sizeof methods / sizeof methods[0]; i++) {
             if (equal_n(caption, n, methods[i].caption)) {
                 free(u->method);
