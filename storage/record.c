@@ -2,106 +2,9 @@
 #include <string.h>
 
 #include "base/path.h"
-#include "storage/format.pb-c.h"
-#include "storage/record_impl.h"
+#include "storage/record_pb.h"
 
-/* Messages to structures and back. What is unpacked may take so much memory and no more, whatever
- * the bytes say (R18): a message of two-byte fields would else become a hundred times as large. */
-
-#define VERSION 1
-#define UNPACK_BUDGET (32u << 20)
-
-struct budget {
-    size_t left;
-    bool no_memory;
-};
-
-static void *
-budget_alloc(void *data, size_t n)
-{
-    struct budget *b = data;
-    void *p;
-
-    if (n + 16 > b->left)
-        return NULL;
-    b->left -= n + 16;
-    if ((p = malloc(n)) == NULL)
-        b->no_memory = true;
-    return p;
-}
-
-static void
-budget_free(void *data, void *p)
-{
-    (void)data;
-    free(p);
-}
-
-static enum sp_code
-unpack(const ProtobufCMessageDescriptor *d, const void *p, size_t n, ProtobufCMessage **ret,
-    struct sp_err *e)
-{
-    struct budget b = {.left = UNPACK_BUDGET};
-    ProtobufCAllocator a = {budget_alloc, budget_free, &b};
-    ProtobufCMessage *m = protobuf_c_message_unpack(d, &a, n, p);
-
-    if (m == NULL) {
-        if (b.no_memory)
-            return sp_fail_nomem(e);
-        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "a malformed record");
-    }
-    *ret = m;
-    return SP_OK;
-}
-
-static void
-release(ProtobufCMessage *m)
-{
-    struct budget b = {.left = 0};
-    ProtobufCAllocator a = {budget_alloc, budget_free, &b};
-
-    if (m != NULL)
-        protobuf_c_message_free_unpacked(m, &a);
-}
-
-static enum sp_code
-pack(const ProtobufCMessage *m, size_t most, struct sp_buf *ret, struct sp_err *e)
-{
-    size_t n = protobuf_c_message_get_packed_size(m);
-
-    if (n > most)
-        return sp_fail(e, SP_INVALID, SP_DOM_SELF, "a record of %zu bytes would be too long", n);
-    if (sp_buf_reserve(ret, n))
-        ret->len += protobuf_c_message_pack(m, ret->data + ret->len);
-    return sp_buf_ok(ret, e);
-}
-
-/* For reading: the pointer is taken only to be looked at. */
-static ProtobufCBinaryData
-view(const void *p, size_t n)
-{
-    return (ProtobufCBinaryData){n, (uint8_t *)(uintptr_t)p};
-}
-
-static bool
-take(const ProtobufCBinaryData *from, void *to, size_t n)
-{
-    if (from->len != n)
-        return false;
-    memcpy(to, from->data, n);
-    return true;
-}
-
-static bool
-take_text(const char *from, char *to, size_t room)
-{
-    size_t n = strlen(from);
-
-    if (n >= room || !sp_utf8_valid(from, n))
-        return false;
-    memcpy(to, from, n + 1);
-    return true;
-}
+/* The messages of sets, to structures and back. */
 
 /* --- the clear part --------------------------------------------------------------------------- */
 
@@ -114,22 +17,23 @@ sp_set_encode(const struct sp_set *s, struct sp_buf *ret, struct sp_err *e)
 
     if (problem == NULL &&
         (memchr(s->job, 0, sizeof job) == NULL || memchr(s->program, 0, sizeof program) == NULL ||
-            !take_text(s->job, job, sizeof job) || !take_text(s->program, program, sizeof program)))
+            !sp_pb_take_text(s->job, job, sizeof job) ||
+            !sp_pb_take_text(s->program, program, sizeof program)))
         problem = "a name that is not UTF-8 text";
     if (problem != NULL)
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "a set record with %s", problem);
-    m.version = VERSION;
-    m.set_id = view(s->set_id, sizeof s->set_id);
-    m.host = view(s->host, sizeof s->host);
-    m.group = view(s->group, sizeof s->group);
+    m.version = SP_RECORD_VERSION;
+    m.set_id = sp_pb_view(s->set_id, sizeof s->set_id);
+    m.host = sp_pb_view(s->host, sizeof s->host);
+    m.group = sp_pb_view(s->group, sizeof s->group);
     m.job = job;
     m.sequence = s->sequence;
     if (s->has_previous)
-        m.previous = view(s->previous, sizeof s->previous);
+        m.previous = sp_pb_view(s->previous, sizeof s->previous);
     m.state = (uint32_t)s->state;
     m.started_ns = s->started_ns;
     m.ended_ns = s->ended_ns;
-    m.root = view(s->root.b, SP_ID_SIZE);
+    m.root = sp_pb_view(s->root.b, SP_ID_SIZE);
     m.entries = s->entries;
     m.files = s->files;
     m.bytes = s->bytes;
@@ -140,21 +44,22 @@ sp_set_encode(const struct sp_set *s, struct sp_buf *ret, struct sp_err *e)
     m.files_level = (uint32_t)s->files_level;
     m.files_away = s->files_away;
     m.program = program;
-    return pack(&m.base, SP_RECORD_MAX_CLEAR, ret, e);
+    return sp_pb_pack(&m.base, SP_RECORD_MAX_CLEAR, ret, e);
 }
 
 static const char *
 set_fill(const Sp__Format__SetClear *m, struct sp_set *s)
 {
-    if (!take(&m->set_id, s->set_id, sizeof s->set_id) ||
-        !take(&m->host, s->host, sizeof s->host) || !take(&m->group, s->group, sizeof s->group) ||
-        !take(&m->root, s->root.b, SP_ID_SIZE))
+    if (!sp_pb_take(&m->set_id, s->set_id, sizeof s->set_id) ||
+        !sp_pb_take(&m->host, s->host, sizeof s->host) ||
+        !sp_pb_take(&m->group, s->group, sizeof s->group) ||
+        !sp_pb_take(&m->root, s->root.b, SP_ID_SIZE))
         return "an id of the wrong length";
     s->has_previous = m->previous.len > 0;
-    if (s->has_previous && !take(&m->previous, s->previous, sizeof s->previous))
+    if (s->has_previous && !sp_pb_take(&m->previous, s->previous, sizeof s->previous))
         return "a hash of the wrong length";
-    if (!take_text(m->job, s->job, sizeof s->job) ||
-        !take_text(m->program, s->program, sizeof s->program))
+    if (!sp_pb_take_text(m->job, s->job, sizeof s->job) ||
+        !sp_pb_take_text(m->program, s->program, sizeof s->program))
         return "a name that is too long or no UTF-8";
     if (m->state > SP_SET_INCOMPLETE || m->applications > SP_LEVEL_APPLICATION ||
         m->files_level > SP_LEVEL_APPLICATION)
@@ -175,17 +80,6 @@ set_fill(const Sp__Format__SetClear *m, struct sp_set *s)
     return sp_set_problem(s);
 }
 
-static enum sp_code
-check_version(uint32_t version, struct sp_err *e)
-{
-    if (version == VERSION)
-        return SP_OK;
-    if (version == 0)
-        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "a record without a version");
-    return sp_fail(e, SP_UNSUPPORTED, SP_DOM_STORE,
-        "the record is of version %u; this program knows version %d", version, VERSION);
-}
-
 enum sp_code
 sp_set_decode(const void *p, size_t n, struct sp_set *ret, struct sp_err *e)
 {
@@ -194,9 +88,9 @@ sp_set_decode(const void *p, size_t n, struct sp_set *ret, struct sp_err *e)
     const char *problem;
     enum sp_code rc;
 
-    if ((rc = unpack(&sp__format__set_clear__descriptor, p, n, &m, e)) != SP_OK)
+    if ((rc = sp_pb_unpack(&sp__format__set_clear__descriptor, p, n, &m, e)) != SP_OK)
         return rc;
-    if ((rc = check_version(((const Sp__Format__SetClear *)m)->version, e)) != SP_OK)
+    if ((rc = sp_pb_check_version(((const Sp__Format__SetClear *)m)->version, e)) != SP_OK)
         goto out;
     if ((problem = set_fill((const Sp__Format__SetClear *)m, &s)) != NULL) {
         rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the set record has %s", problem);
@@ -204,7 +98,7 @@ sp_set_decode(const void *p, size_t n, struct sp_set *ret, struct sp_err *e)
     }
     *ret = s;
 out:
-    release(m);
+    sp_pb_release(m);
     return rc;
 }
 
@@ -226,19 +120,20 @@ sp_record_host(
         memcpy(ret_host, s.host, sizeof s.host);
         return SP_OK;
     }
-    rc = unpack(type == SP_RECORD_COMPLETION ? &sp__format__completion__descriptor
-                                             : &sp__format__removal__descriptor,
+    rc = sp_pb_unpack(type == SP_RECORD_COMPLETION ? &sp__format__completion__descriptor
+                                                   : &sp__format__removal__descriptor,
         clear, n, &m, e);
     if (rc != SP_OK)
         return rc;
     host = type == SP_RECORD_COMPLETION ? &((const Sp__Format__Completion *)m)->host
                                         : &((const Sp__Format__Removal *)m)->host;
-    rc = check_version(type == SP_RECORD_COMPLETION ? ((const Sp__Format__Completion *)m)->version
-                                                    : ((const Sp__Format__Removal *)m)->version,
+    rc = sp_pb_check_version(type == SP_RECORD_COMPLETION
+                                 ? ((const Sp__Format__Completion *)m)->version
+                                 : ((const Sp__Format__Removal *)m)->version,
         e);
-    if (rc == SP_OK && !take(host, ret_host, 16))
+    if (rc == SP_OK && !sp_pb_take(host, ret_host, 16))
         rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the record names no host");
-    release(m);
+    sp_pb_release(m);
     return rc;
 }
 
@@ -268,6 +163,16 @@ put_volumes(struct sp_loan *l, const struct sp_set_sealed *s, Sp__Format__SetSea
     m->n_volumes = s->nvolumes;
 }
 
+/* The verdict goes before the faults: these are counted, whatever is left out of them. */
+static void
+put_verdict(struct sp_loan *l, const struct sp_set_sealed *s, Sp__Format__SetSealed *m)
+{
+    size_t size = protobuf_c_message_get_packed_size(&m->base);
+    size_t room = size < SP_RECORD_MAX_SEALED ? SP_RECORD_MAX_SEALED - size : 0;
+
+    m->verdict = sp_verdict_message(l, &s->verdict, room);
+}
+
 /* As many faults as there is room for beside the rest of the message. */
 static void
 put_faults(struct sp_loan *l, const struct sp_set_sealed *s, Sp__Format__SetSealed *m)
@@ -284,7 +189,7 @@ put_faults(struct sp_loan *l, const struct sp_set_sealed *s, Sp__Format__SetSeal
         const struct sp_fault *from = &s->faults[i];
 
         sp__format__fault__init(&f[i]);
-        f[i].key = view(from->key, from->key_len);
+        f[i].key = sp_pb_view(from->key, from->key_len);
         f[i].kind = (uint32_t)from->kind;
         if ((f[i].text = sp_loan_text(l, from->text)) == NULL)
             return;
@@ -305,7 +210,7 @@ put_lists(struct sp_loan *l, const struct sp_set_sealed *s, Sp__Format__SetSeale
     if (roots == NULL || excludes == NULL)
         return;
     for (size_t i = 0; i < s->nroots; i++)
-        roots[i] = view(s->roots[i].p, s->roots[i].n);
+        roots[i] = sp_pb_view(s->roots[i].p, s->roots[i].n);
     for (size_t i = 0; i < s->nexcludes; i++)
         excludes[i] = sp_loan_text(l, s->excludes[i]);
     m->roots = roots;
@@ -325,44 +230,25 @@ sp_set_sealed_encode(
 
     if (problem != NULL)
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "a set record with %s", problem);
-    m.set_id = view(set_id, 16);
+    m.set_id = sp_pb_view(set_id, 16);
     m.host_name = sp_loan_text(&l, s->host_name);
     m.platform = sp_loan_text(&l, s->platform);
     m.faults_total = s->faults_total > s->nfaults ? s->faults_total : s->nfaults;
-    m.last_key = view(s->last_key, s->last_key_len);
+    m.last_key = sp_pb_view(s->last_key, s->last_key_len);
     m.files_changed = s->files_changed;
     m.files_new = s->files_new;
     put_lists(&l, s, &m);
     put_volumes(&l, s, &m);
+    if (!l.no_memory && s->has_verdict)
+        put_verdict(&l, s, &m);
     if (!l.no_memory)
         put_faults(&l, s, &m);
-    rc = l.no_memory ? sp_fail_nomem(e) : pack(&m.base, SP_RECORD_MAX_SEALED, ret, e);
+    rc = l.no_memory ? sp_fail_nomem(e) : sp_pb_pack(&m.base, SP_RECORD_MAX_SEALED, ret, e);
     sp_loan_free(&l);
     return rc;
 }
 
 /* --- the sealed part: from a message ---------------------------------------------------------- */
-
-static bool
-keep_text(const char *from, char **to, const char **problem)
-{
-    if (!sp_utf8_valid(from, strlen(from))) {
-        *problem = "text that is no UTF-8";
-        return true;
-    }
-    return (*to = strdup(from)) != NULL;
-}
-
-static bool
-keep_bytes(const ProtobufCBinaryData *from, uint8_t **to, size_t *to_n)
-{
-    if ((*to = malloc(from->len + 1)) == NULL)
-        return false;
-    if (from->len > 0)
-        memcpy(*to, from->data, from->len);
-    *to_n = from->len;
-    return true;
-}
 
 /* false: no memory. */
 static bool
@@ -374,10 +260,10 @@ keep_volumes(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char
         const Sp__Format__Volume *from = m->volumes[i];
         struct sp_volume *v = &s->volumes[s->nvolumes++];
 
-        if (!keep_text(from->path, &v->path, problem) ||
-            !keep_text(from->file_system, &v->file_system, problem) ||
-            !keep_text(from->source, &v->source, problem) ||
-            !keep_text(from->reason, &v->reason, problem))
+        if (!sp_pb_keep_text(from->path, &v->path, problem) ||
+            !sp_pb_keep_text(from->file_system, &v->file_system, problem) ||
+            !sp_pb_keep_text(from->source, &v->source, problem) ||
+            !sp_pb_keep_text(from->reason, &v->reason, problem))
             return false;
         if (from->consistency > SP_LEVEL_APPLICATION)
             *problem = "an unknown consistency";
@@ -397,8 +283,8 @@ keep_faults(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char 
         const Sp__Format__Fault *from = m->faults[i];
         struct sp_fault *f = &s->faults[s->nfaults++];
 
-        if (!keep_bytes(&from->key, &f->key, &f->key_len) ||
-            !keep_text(from->text, &f->text, problem))
+        if (!sp_pb_keep_bytes(&from->key, &f->key, &f->key_len) ||
+            !sp_pb_keep_text(from->text, &f->text, problem))
             return false;
         f->kind = from->kind > SP_FAULT_FOLDER ? 0 : (enum sp_fault_kind)from->kind;
     }
@@ -414,11 +300,11 @@ keep_lists(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char *
     for (size_t i = 0; i < m->n_roots; i++) {
         struct sp_bytes *root = &s->roots[s->nroots++];
 
-        if (!keep_bytes(&m->roots[i], &root->p, &root->n))
+        if (!sp_pb_keep_bytes(&m->roots[i], &root->p, &root->n))
             return false;
     }
     for (size_t i = 0; i < m->n_excludes; i++) {
-        if (!keep_text(m->excludes[i], &s->excludes[s->nexcludes++], problem))
+        if (!sp_pb_keep_text(m->excludes[i], &s->excludes[s->nexcludes++], problem))
             return false;
     }
     return true;
@@ -427,7 +313,7 @@ keep_lists(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char *
 static bool
 sealed_fill(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char **problem)
 {
-    if (!take(&m->set_id, s->set_id, sizeof s->set_id)) {
+    if (!sp_pb_take(&m->set_id, s->set_id, sizeof s->set_id)) {
         *problem = "an id of the wrong length";
         return true;
     }
@@ -439,10 +325,13 @@ sealed_fill(const Sp__Format__SetSealed *m, struct sp_set_sealed *s, const char 
     s->faults_total = m->faults_total;
     s->files_changed = m->files_changed;
     s->files_new = m->files_new;
-    if (!keep_text(m->host_name, &s->host_name, problem) ||
-        !keep_text(m->platform, &s->platform, problem) ||
-        !keep_bytes(&m->last_key, &s->last_key, &s->last_key_len) || !keep_lists(m, s, problem) ||
-        !keep_volumes(m, s, problem) || !keep_faults(m, s, problem))
+    if (!sp_pb_keep_text(m->host_name, &s->host_name, problem) ||
+        !sp_pb_keep_text(m->platform, &s->platform, problem) ||
+        !sp_pb_keep_bytes(&m->last_key, &s->last_key, &s->last_key_len) ||
+        !keep_lists(m, s, problem) || !keep_volumes(m, s, problem) || !keep_faults(m, s, problem))
+        return false;
+    s->has_verdict = m->verdict != NULL;
+    if (m->verdict != NULL && !sp_verdict_take(m->verdict, &s->verdict, problem))
         return false;
     if (*problem == NULL)
         *problem = sp_set_sealed_problem(s);
@@ -457,7 +346,7 @@ sp_set_sealed_decode(const void *p, size_t n, struct sp_set_sealed *ret, struct 
     const char *problem = NULL;
     enum sp_code rc;
 
-    if ((rc = unpack(&sp__format__set_sealed__descriptor, p, n, &m, e)) != SP_OK)
+    if ((rc = sp_pb_unpack(&sp__format__set_sealed__descriptor, p, n, &m, e)) != SP_OK)
         return rc;
     if (!sealed_fill((const Sp__Format__SetSealed *)m, &s, &problem))
         rc = sp_fail_nomem(e);
@@ -468,6 +357,6 @@ sp_set_sealed_decode(const void *p, size_t n, struct sp_set_sealed *ret, struct 
         s = (struct sp_set_sealed){.nroots = 0};
     }
     sp_set_sealed_clear(&s);
-    release(m);
+    sp_pb_release(m);
     return rc;
 }

@@ -31,6 +31,7 @@ sp_set_sealed_clear(struct sp_set_sealed *s)
     free(s->host_name);
     free(s->platform);
     free(s->last_key);
+    sp_verdict_clear(&s->verdict);
     *s = (struct sp_set_sealed){.nroots = 0};
 }
 
@@ -70,7 +71,7 @@ sp_set_sealed_problem(const struct sp_set_sealed *s)
     }
     if (s->last_key_len > SP_KEY_MAX || !sp_key_valid(s->last_key, s->last_key_len))
         return "an impossible last key";
-    return NULL;
+    return s->has_verdict ? sp_verdict_problem(&s->verdict) : NULL;
 }
 
 /* --- memory of a message while it is packed --------------------------------------------------- */

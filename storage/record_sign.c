@@ -13,17 +13,13 @@
 
 enum { F_CLEAR = 1, F_SEALED = 2, F_SIGNATURE = 3 };
 
-struct parts {
-    struct sp_cur clear, sealed, signature;
-};
-
 /* --- the envelope ----------------------------------------------------------------------------- */
 
-static enum sp_code
-split(const void *p, size_t n, struct parts *ret, struct sp_err *e)
+enum sp_code
+sp_record_split(const void *p, size_t n, struct sp_record_parts *ret, struct sp_err *e)
 {
     struct sp_cur c = sp_cur_of(p, n);
-    struct parts parts = {sp_cur_of("", 0), sp_cur_of("", 0), sp_cur_of("", 0)};
+    struct sp_record_parts parts = {sp_cur_of("", 0), sp_cur_of("", 0), sp_cur_of("", 0)};
     struct sp_wire_field f;
     uint32_t last = 0;
 
@@ -61,8 +57,8 @@ put_signed(struct sp_buf *b, enum sp_record_type type, const struct sp_cur *clea
     sp_buf_put(b, sealed->p, sealed->left);
 }
 
-static enum sp_code
-put_record(enum sp_record_type type, const struct sp_buf *clear, const struct sp_buf *sealed,
+enum sp_code
+sp_record_put(enum sp_record_type type, const struct sp_buf *clear, const struct sp_buf *sealed,
     const uint8_t secret[32], struct sp_buf *ret, struct sp_err *e)
 {
     struct sp_cur c = sp_cur_of(clear->data, clear->len), s = sp_cur_of(sealed->data, sealed->len);
@@ -92,11 +88,11 @@ sp_record_check_signature(
     enum sp_record_type type, const void *p, size_t n, const struct sp_host *host, struct sp_err *e)
 {
     struct sp_buf message = SP_BUF_INIT;
-    struct parts parts;
+    struct sp_record_parts parts;
     uint8_t id[16];
     enum sp_code rc;
 
-    if ((rc = split(p, n, &parts, e)) != SP_OK ||
+    if ((rc = sp_record_split(p, n, &parts, e)) != SP_OK ||
         (rc = sp_record_host(type, parts.clear.p, parts.clear.left, id, e)) != SP_OK)
         return rc;
     if (memcmp(id, host->id, sizeof id) != 0)
@@ -123,21 +119,19 @@ sp_record_hash(const void *p, size_t n, uint8_t ret[32], struct sp_err *e)
 
 /* --- sealing ---------------------------------------------------------------------------------- */
 
-static enum sp_code
-seal(const struct sp_buf *plain, struct sp_sealer *sealer, struct sp_compressor *c,
-    struct sp_opener *verify, struct sp_hasher *hasher, struct sp_buf *ret, struct sp_err *e)
+enum sp_code
+sp_record_seal(enum sp_block_kind kind, enum sp_chunk_kind chunk, const void *p, size_t n,
+    struct sp_sealer *sealer, struct sp_compressor *c, struct sp_opener *verify,
+    struct sp_hasher *hasher, struct sp_id *ret_id, struct sp_buf *ret, struct sp_err *e)
 {
     struct sp_block_builder *b = NULL;
-    struct sp_id id;
     enum sp_code rc;
 
-    rc = sp_hasher_id(hasher, SP_CHUNK_RECORD, NULL, 0, plain->data, plain->len, &id, e);
-    if (rc != SP_OK)
+    if ((rc = sp_hasher_id(hasher, chunk, NULL, 0, p, n, ret_id, e)) != SP_OK)
         return rc;
-    if ((rc = sp_block_builder_new(SP_BLOCK_RECORD, &b, e)) != SP_OK)
+    if ((rc = sp_block_builder_new(kind, &b, e)) != SP_OK)
         return rc;
-    rc = sp_block_builder_add(b, SP_CHUNK_RECORD, &id, NULL, 0, plain->data, plain->len, e);
-    if (rc == SP_OK)
+    if ((rc = sp_block_builder_add(b, chunk, ret_id, NULL, 0, p, n, e)) == SP_OK)
         rc = sp_block_seal(sealer, c, verify, b, ret, e);
     sp_block_builder_free(b);
     return rc;
@@ -150,6 +144,7 @@ sp_set_record_encode(enum sp_record_type type, const struct sp_set *clear,
     struct sp_buf *ret, struct sp_err *e)
 {
     struct sp_buf open = SP_BUF_INIT, plain = SP_BUF_INIT, block = SP_BUF_INIT;
+    struct sp_id id;
     enum sp_code rc;
 
     if ((type != SP_RECORD_SET && type != SP_RECORD_CHECKPOINT) ||
@@ -157,9 +152,10 @@ sp_set_record_encode(enum sp_record_type type, const struct sp_set *clear,
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "a set whose state is not that of its record");
     if ((rc = sp_set_encode(clear, &open, e)) != SP_OK ||
         (rc = sp_set_sealed_encode(sealed, clear->set_id, &plain, e)) != SP_OK ||
-        (rc = seal(&plain, sealer, c, verify, hasher, &block, e)) != SP_OK)
+        (rc = sp_record_seal(SP_BLOCK_RECORD, SP_CHUNK_RECORD, plain.data, plain.len, sealer, c,
+             verify, hasher, &id, &block, e)) != SP_OK)
         goto out;
-    rc = put_record(type, &open, &block, signing_secret, ret, e);
+    rc = sp_record_put(type, &open, &block, signing_secret, ret, e);
 out:
     sp_buf_free(&open);
     sp_buf_free(&plain);
@@ -170,37 +166,49 @@ out:
 enum sp_code
 sp_set_record_decode(const void *p, size_t n, struct sp_set *ret, struct sp_err *e)
 {
-    struct parts parts;
+    struct sp_record_parts parts;
     enum sp_code rc;
 
-    if ((rc = split(p, n, &parts, e)) != SP_OK)
+    if ((rc = sp_record_split(p, n, &parts, e)) != SP_OK)
         return rc;
     return sp_set_decode(parts.clear.p, parts.clear.left, ret, e);
 }
 
-static enum sp_code
-open_block(const struct parts *parts, const struct sp_set *set, struct sp_opener *o,
-    struct sp_opened **ret, struct sp_chunk *ret_chunk, struct sp_err *e)
+enum sp_code
+sp_record_open_block(const void *p, size_t n, enum sp_block_kind kind,
+    enum sp_chunk_kind chunk_kind, struct sp_opener *o, struct sp_opened **ret,
+    struct sp_chunk *ret_chunk, struct sp_err *e)
 {
     struct sp_block_header h;
     struct sp_opened *opened = NULL;
     struct sp_chunk chunk = {0};
     enum sp_code rc;
 
-    if ((rc = sp_block_header_parse(parts->sealed.p, parts->sealed.left, &h, e)) != SP_OK)
+    if ((rc = sp_block_header_parse(p, n, &h, e)) != SP_OK)
         return rc;
-    if (h.kind != SP_BLOCK_RECORD || h.nids != 1 || memcmp(h.group, set->group, SP_GROUP_SIZE) != 0)
-        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the sealed part is not that of a set");
-    if ((rc = sp_block_open(o, parts->sealed.p, parts->sealed.left, &opened, e)) != SP_OK)
+    if (h.kind != kind || h.nids != 1)
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the sealed part is not that of a record");
+    if ((rc = sp_block_open(o, p, n, &opened, e)) != SP_OK)
         return rc;
     sp_opened_get(opened, 0, &chunk);
-    if (chunk.kind != SP_CHUNK_RECORD) {
+    if (chunk.kind != chunk_kind) {
         sp_opened_free(opened);
-        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the sealed part is not that of a set");
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the sealed part is not that of a record");
     }
     *ret = opened;
     *ret_chunk = chunk;
     return SP_OK;
+}
+
+static enum sp_code
+check_group(const struct sp_cur *sealed, const struct sp_set *set, struct sp_err *e)
+{
+    struct sp_block_header h;
+    enum sp_code rc = sp_block_header_parse(sealed->p, sealed->left, &h, e);
+
+    if (rc == SP_OK && memcmp(h.group, set->group, SP_GROUP_SIZE) != 0)
+        rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the sealed part is of another key group");
+    return rc;
 }
 
 enum sp_code
@@ -210,13 +218,15 @@ sp_set_record_open(
     struct sp_set_sealed sealed;
     struct sp_opened *opened = NULL;
     struct sp_chunk chunk = {0};
-    struct parts parts;
+    struct sp_record_parts parts;
     struct sp_set set;
     enum sp_code rc;
 
-    if ((rc = split(p, n, &parts, e)) != SP_OK ||
+    if ((rc = sp_record_split(p, n, &parts, e)) != SP_OK ||
         (rc = sp_set_decode(parts.clear.p, parts.clear.left, &set, e)) != SP_OK ||
-        (rc = open_block(&parts, &set, o, &opened, &chunk, e)) != SP_OK)
+        (rc = check_group(&parts.sealed, &set, e)) != SP_OK ||
+        (rc = sp_record_open_block(parts.sealed.p, parts.sealed.left, SP_BLOCK_RECORD,
+             SP_CHUNK_RECORD, o, &opened, &chunk, e)) != SP_OK)
         return rc;
     if ((rc = sp_set_sealed_decode(chunk.data, chunk.len, &sealed, e)) != SP_OK)
         goto out;
