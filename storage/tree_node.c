@@ -22,6 +22,14 @@ start(struct sp_node_coder *k)
     sp_refs_reset(&k->refs);
 }
 
+/* For the next part of the same node: that there was no memory for one before it is not forgotten, or a
+ * node without that part would be made. */
+static void
+next(struct sp_buf *b)
+{
+    b->len = 0;
+}
+
 static enum sp_code
 finish(struct sp_node_coder *k, struct sp_err *e)
 {
@@ -38,7 +46,7 @@ finish(struct sp_node_coder *k, struct sp_err *e)
 static void
 put_segment(struct sp_node_coder *k, struct sp_buf *to, uint32_t field, const struct sp_segment *s)
 {
-    sp_buf_reset(&k->part);
+    next(&k->part);
     sp_wire_put_uint(&k->part, 1, s->length);
     sp_wire_put_uint(&k->part, 2, s->hole ? 0 : sp_refs_ordinal(&k->refs, &s->id));
     sp_wire_put_item(to, field, k->part.data, k->part.len);
@@ -47,7 +55,7 @@ put_segment(struct sp_node_coder *k, struct sp_buf *to, uint32_t field, const st
 static void
 put_attribute(struct sp_node_coder *k, const struct sp_attribute *a)
 {
-    sp_buf_reset(&k->part);
+    next(&k->part);
     sp_wire_put_bytes(&k->part, 1, a->name, strlen(a->name));
     sp_wire_put_bytes(&k->part, 2, a->value, a->len);
     if (a->external)
@@ -60,7 +68,7 @@ put_entry(struct sp_node_coder *k, const struct sp_entry *en, size_t shared)
 {
     struct sp_buf *b = &k->item;
 
-    sp_buf_reset(b);
+    next(b);
     sp_wire_put_uint(b, 1, shared);
     sp_wire_put_bytes(b, 2, en->key + shared, en->key_len - shared);
     sp_wire_put_uint(b, 3, (uint64_t)en->type);
@@ -153,7 +161,7 @@ sp_tree_encode_children(struct sp_node_coder *k, unsigned level,
     for (size_t i = 0; i < n; i++) {
         const struct sp_tree_child *c = &children[i];
 
-        sp_buf_reset(&k->item);
+        next(&k->item);
         sp_wire_put_bytes(&k->item, 1, c->first, c->first_len);
         sp_wire_put_uint(&k->item, 2, sp_refs_ordinal(&k->refs, &c->id));
         sp_wire_put_uint(&k->item, 3, c->entries);
