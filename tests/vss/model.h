@@ -9,7 +9,8 @@
  * have, each row with Microsoft's page. A call out of order answers VSS_E_BAD_STATE and counts in `illegal`, which fails
  * every test. Sessions, asyncs and shadows that are not given back count, too.
  *
- * A script (model_script.c) says what there is, a line each; words with blanks in "quotes"; # begins a comment:
+ * A script (model_script.c) says what there is, a line each; words with blanks in "quotes"; # begins a comment; paths
+ * with / or the platform's separator (scripts/ has machines to put together, with @NAME@ for folders):
  *
  *   volume NAME MOUNT [unsupported] [remote] [fs=NTFS] [covers=PATH]  NAME: "\\?\Volume{1}\"; more lines with one NAME: more
  *                                       mount points of it; covers: only that folder of it is copied into a shadow

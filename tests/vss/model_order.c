@@ -44,7 +44,6 @@ static const struct model_row rows[] = {
 
     FORBIDS(B(set_context), CONTEXT, "once for each object", API("setcontext")),
     FORBIDS(B(set_context), META_BEGUN, "before most other calls", API("setcontext")),
-    FORBIDS(B(set_context), SET, "before the shadow set is begun", API("setcontext")),
     FORBIDS(B(set_backup_state), PREPARE_BEGUN, "before PrepareForBackup", API("setbackupstate")),
 
     FORBIDS(B(gather_metadata), META_BEGUN, "once for each object", API("gatherwritermetadata")),

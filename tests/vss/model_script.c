@@ -82,6 +82,26 @@ text_of(struct line *l, const char *key)
     return v ? model_copy(v) : NULL;
 }
 
+/* Paths are written with / in scripts for any platform. */
+static char *
+native(struct line *l, const char *word)
+{
+    char *path = model_copy(word);
+
+    for (char *c = path; *c; c++)
+        if (*c == '/')
+            *c = l->m->host.separator;
+    return path;
+}
+
+static char *
+path_of(struct line *l, const char *key)
+{
+    const char *v = value(l, key);
+
+    return v ? native(l, v) : NULL;
+}
+
 static unsigned
 stage(struct line *l, const char *word)
 {
@@ -169,10 +189,10 @@ files(struct line *l, struct model_files **v, size_t *n, unsigned kind)
 {
     struct model_files f = {0};
 
-    f.path = model_copy(next(l));
+    f.path = native(l, next(l));
     f.spec = model_copy(next(l));
     f.recursive = flag(l, "recursive");
-    f.alternate = text_of(l, "alternate");
+    f.alternate = path_of(l, "alternate");
     if (!f.alternate)
         f.alternate = model_copy("");
     f.kind = kind;
@@ -195,11 +215,11 @@ read_volume(struct line *l)
     m->volumes = model_more(m->volumes, &m->nvolumes, sizeof *m->volumes);
     v = &m->volumes[m->nvolumes - 1];
     v->name = model_copy(next(l));
-    v->mount = model_copy(next(l));
+    v->mount = native(l, next(l));
     v->file_system = text_of(l, "fs");
     if (!v->file_system)
         v->file_system = model_copy("NTFS");
-    v->covers = text_of(l, "covers");
+    v->covers = path_of(l, "covers");
     v->unsupported = flag(l, "unsupported");
     v->remote = flag(l, "remote");
 }
@@ -356,13 +376,6 @@ read_guest(struct line *l)
 }
 
 static void
-set(struct line *l, char **to)
-{
-    free(*to);
-    *to = model_copy(next(l));
-}
-
-static void
 read_words(struct line *l)
 {
     static const char *const kinds[] = {"file", "database", "log"};
@@ -379,12 +392,16 @@ read_words(struct line *l)
         }
     if (strcmp(word, "volume") == 0)
         read_volume(l);
+    else if ((strcmp(word, "shadows") == 0 && m->shadows) ||
+             (strcmp(word, "device") == 0 && m->device) ||
+             (strcmp(word, "no-start") == 0 && m->no_start))
+        l->wrong = "it is said twice";
     else if (strcmp(word, "shadows") == 0)
-        set(l, &m->shadows);
+        m->shadows = native(l, next(l));
     else if (strcmp(word, "device") == 0)
-        set(l, &m->device);
+        m->device = model_copy(next(l));
     else if (strcmp(word, "no-start") == 0) {
-        set(l, &m->no_start);
+        m->no_start = model_copy(next(l));
         m->denied = flag(l, "denied");
     } else if (strcmp(word, "writer") == 0)
         read_writer(l);
