@@ -198,6 +198,12 @@ sp_cli_print_json(struct sp_buf *b)
     sp_buf_reset(b);
 }
 
+bool
+sp_cli_is_path(const char *word)
+{
+    return strpbrk(word, "/\\:") != NULL || strcmp(word, ".") == 0 || strcmp(word, "..") == 0;
+}
+
 enum sp_code
 sp_cli_config(struct sp_cli *c, struct sp_err *e)
 {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/os.h"
 #include "base/text.h"
+#include "client/completed.h"
 #include "client/config.h"
 #include "client/profile.h"
 #include "storage/store.h"
@@ -108,6 +109,8 @@ struct sp_opened_store {
 enum sp_code sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
     struct sp_opened_store *ret, struct sp_err *e);
 void sp_cli_close(struct sp_opened_store *o);
+/* Whether a word names a path, and not a job: anything with a separator or a drive, "." and "..". */
+bool sp_cli_is_path(const char *word);
 bool sp_address_is_server(const char *address);
 /* What the user typed as an address: a server's as it is, a folder's made absolute. *ret malloc'd. */
 enum sp_code sp_cli_address(const char *given, char **ret, struct sp_err *e);
@@ -127,6 +130,12 @@ struct sp_found_set {
     int64_t published_ns;
     uint8_t *record;
     size_t record_len;
+    uint8_t *completion; /* NULL: none */
+    size_t completion_len;
+    enum sp_completed completed;
+    struct sp_completion_sealed final; /* of one that counts */
+    enum sp_level applications;        /* final where `completed` is WELL, else as the record has it */
+    bool unconfirmed;                  /* sp_completed_lacks */
     bool has_sealed; /* keys opened it */
     bool same_group; /* as the keys */
     bool signed_ok;  /* the host's record is there and its key signed this */
@@ -136,6 +145,8 @@ enum sp_code sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const 
     struct sp_found_set *ret, struct sp_err *e);
 /* SP_AUTH when the key that is here does not open the set. */
 enum sp_code sp_found_set_need_key(const struct sp_found_set *f, struct sp_err *e);
+/* The completion's, else the record's; NULL: it has none, or it is sealed. */
+const struct sp_verdict *sp_found_set_verdict(const struct sp_found_set *f);
 void sp_found_set_clear(struct sp_found_set *f);
 
 /* --- progress ---------------------------------------------------------------------------------------- */

@@ -74,12 +74,6 @@ apply(const struct asked *a, struct sp_job *j, struct sp_err *e)
     return rc;
 }
 
-static bool
-is_path(const char *s)
-{
-    return strpbrk(s, "/\\:") != NULL || strcmp(s, ".") == 0 || strcmp(s, "..") == 0;
-}
-
 /* The worst of several: interrupted, then the higher failure, then "partly". */
 static enum sp_exit
 worse(enum sp_exit a, enum sp_exit b)
@@ -137,11 +131,11 @@ run_asked(struct sp_cli *c, const struct asked *a, struct sp_json *json)
     if (first == c->argc)
         return sp_cli_usage(c, "say what: a JOB of the configuration, or a PATH");
     for (i = first; i < c->argc; i++) {
-        if (is_path(c->argv[i]) != is_path(c->argv[first]))
+        if (sp_cli_is_path(c->argv[i]) != sp_cli_is_path(c->argv[first]))
             return sp_cli_usage(c, "jobs and paths cannot be mixed: '%s' and '%s'", c->argv[first],
                 c->argv[i]);
     }
-    if (is_path(c->argv[first]))
+    if (sp_cli_is_path(c->argv[first]))
         return run_one(
             c, &c->config->defaults, a, c->argv + first, (size_t)(c->argc - first), json);
     for (i = first; i < c->argc; i++) { /* all names first, so that a mistyped one stops nothing half-way */

@@ -20,7 +20,7 @@ static const char usage[] =
     "      --checkpoints   also where a run that goes on, or died, has got to\n";
 
 struct totals {
-    uint64_t sets, checkpoints, bytes, stored, unsigned_sets;
+    uint64_t sets, checkpoints, bytes, stored, unsigned_sets, distrusted;
 };
 
 static const char *
@@ -40,6 +40,7 @@ count(struct totals *t, const struct sp_listed *l)
     t->bytes += l->set.bytes;
     t->stored += l->set.bytes_stored;
     t->unsigned_sets += l->sign == SP_SIGNED_NOT;
+    t->distrusted += l->completed == SP_COMPLETED_DISTRUST;
 }
 
 static void
@@ -52,6 +53,8 @@ json_sets(struct sp_report *r, const struct sp_sets *s)
     for (i = 0; i < s->n; i++) {
         sp_json_object(r->j);
         sp_present_json_set(r->j, &s->v[i].set, s->v[i].published_ns);
+        sp_present_json_applications(
+            r->j, s->v[i].applications, s->v[i].unconfirmed, s->v[i].completed);
         sp_json_kstr(r->j, "host", s->v[i].host_name);
         sp_json_kstr(r->j, "signed", sign_word(s->v[i].sign));
         sp_json_object_end(r->j);
@@ -86,7 +89,8 @@ text_sets(struct sp_cli *c, const struct sp_sets *s, struct sp_err *e)
         sp_table_cell(&t, "%s", sp_buf_str(&job));
         sp_table_cell(&t, "%s", l->host_name[0] != '\0' ? sp_buf_str(&host) : "?");
         sp_table_cell(&t, "%s", sp_present_state(l->set.state));
-        sp_table_cell(&t, "%s", sp_present_levels(l->set.files_level, l->set.applications).s);
+        sp_table_cell(&t, "%s",
+            sp_present_levels(l->set.files_level, l->applications, l->unconfirmed).s);
         sp_table_cell(&t, "%s", sp_text_count(l->set.files).s);
         sp_table_cell(&t, "%s", sp_text_bytes(l->set.bytes).s);
         sp_table_cell(&t, "%s", sp_text_bytes(l->set.bytes_new).s);
@@ -156,6 +160,11 @@ list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp
             "%s signed by the host it names: forged, damaged, or the host's record is missing; "
             "'stillpoint check' tells more, restore refuses it",
             sp_present_count(t.unsigned_sets, "set is not", "sets are not").s);
+    if (t.distrusted > 0)
+        sp_cli_warn(r->c,
+            "%s not believed: not signed by the host of its set, damaged, or of another record; "
+            "'stillpoint check' tells more",
+            sp_present_count(t.distrusted, "completion is", "completions are").s);
     if (sets.unreadable > 0)
         sp_cli_warn(r->c, "%s be understood; 'stillpoint check' tells more",
             sp_present_count(sets.unreadable, "record cannot", "records cannot").s);

@@ -10,14 +10,23 @@
 #include "client/report.h"
 #include "client/select.h"
 #include "client/set_reader.h"
+#include "client/show_verdict.h"
 
 static const char usage[] =
-    "usage: stillpoint show SET [-R] [PATH]\n\n"
+    "usage: stillpoint show SET [-R] [PATH]\n"
+    "       stillpoint show SET --consistency [--verbose]\n\n"
     "Shows all that a backup set says of itself; with PATH what is in that folder of it.\n"
     "SET is an id (or its beginning), 'latest', JOB, or JOB~1 for the one before the last.\n\n"
-    "  -R, --recursive   with all that is below\n";
+    "  -R, --recursive   with all that is below\n"
+    "      --consistency how consistent each application, virtual machine and volume is, why, "
+    "and\n"
+    "                    what to do about it; with --verbose all the evidence: what each VSS "
+    "writer\n"
+    "                    answered and when, the shadow sets, what the system's logs say\n";
 
 /* --- the record ------------------------------------------------------------------------------- */
+
+#define FIELD_WIDTH 14
 
 static void field(const char *name, const char *fmt, ...) SP_PRINTF(2, 3);
 
@@ -26,7 +35,7 @@ field(const char *name, const char *fmt, ...)
 {
     va_list ap;
 
-    (void)printf("%-14s", name);
+    (void)printf("%-*s", FIELD_WIDTH, name);
     va_start(ap, fmt);
     (void)vprintf(fmt, ap);
     va_end(ap);
@@ -82,8 +91,13 @@ text_clear_part(const struct sp_found_set *f)
             sp_present_count(s->files_away, "file", "files").s);
     field("transfer", "read %s, new %s, stored %s", sp_text_bytes(s->bytes_read).s,
         sp_text_bytes(s->bytes_new).s, sp_text_bytes(s->bytes_stored).s);
-    field("consistency", "files: %s; applications: %s", sp_level_word(s->files_level),
-        sp_level_word(s->applications));
+    field("consistency", "files: %s; applications: %s%s", sp_level_word(s->files_level),
+        sp_level_word(f->applications),
+        f->unconfirmed ? ", unconfirmed ('stillpoint show SET --consistency' tells more)" : "");
+    if (f->completed == SP_COMPLETED_DISTRUST)
+        field("completion", "NOT BELIEVED: not signed by the host, damaged, or of another record");
+    else if (f->completed == SP_COMPLETED_UNKNOWN)
+        field("completion", "not believed: who signed it cannot be told");
     shown_field("made by", s->program);
 }
 
@@ -135,30 +149,6 @@ text_sealed_part(const struct sp_set_sealed *s)
 }
 
 static void
-json_volumes(struct sp_json *j, const struct sp_set_sealed *s)
-{
-    size_t i;
-
-    sp_json_key(j, "volumes");
-    sp_json_array(j);
-    for (i = 0; i < s->nvolumes; i++) {
-        sp_json_object(j);
-        sp_json_kstr(j, "path", s->volumes[i].path);
-        sp_json_kstr(j, "file_system", s->volumes[i].file_system);
-        sp_json_kstr(j, "source", s->volumes[i].source);
-        sp_json_kstr(j, "consistency", sp_level_word(s->volumes[i].consistency));
-        sp_json_kstr(j, "reason", s->volumes[i].reason);
-        sp_json_key(j, "instant");
-        if (s->volumes[i].instant_ns != 0)
-            sp_json_time(j, s->volumes[i].instant_ns);
-        else
-            sp_json_null(j);
-        sp_json_object_end(j);
-    }
-    sp_json_array_end(j);
-}
-
-static void
 json_faults(struct sp_report *r, const struct sp_set_sealed *s)
 {
     size_t i;
@@ -177,6 +167,21 @@ json_faults(struct sp_report *r, const struct sp_set_sealed *s)
     sp_json_array_end(r->j);
 }
 
+/* Of the completion: what a restore of an application may need beside its files. */
+static void
+json_documents(struct sp_json *j, const struct sp_found_set *f)
+{
+    sp_json_key(j, "documents");
+    sp_json_array(j);
+    for (size_t i = 0; i < f->final.ndocuments; i++) {
+        sp_json_object(j);
+        sp_json_kstr(j, "name", f->final.documents[i].name);
+        sp_json_ku64(j, "bytes", f->final.documents[i].n);
+        sp_json_object_end(j);
+    }
+    sp_json_array_end(j);
+}
+
 static void
 json_record(struct sp_report *r, const struct sp_found_set *f)
 {
@@ -184,6 +189,7 @@ json_record(struct sp_report *r, const struct sp_found_set *f)
     size_t i;
 
     sp_present_json_set(r->j, &f->set, f->published_ns);
+    sp_present_json_applications(r->j, f->applications, f->unconfirmed, f->completed);
     sp_json_kbool(r->j, "signed", f->signed_ok);
     sp_json_kstr(r->j, "root", sp_hex32(f->set.root.b).s);
     sp_json_key(r->j, "previous");
@@ -212,7 +218,9 @@ json_record(struct sp_report *r, const struct sp_found_set *f)
     for (i = 0; i < s->nexcludes; i++)
         sp_json_str(r->j, s->excludes[i]);
     sp_json_array_end(r->j);
-    json_volumes(r->j, s);
+    sp_show_json_volumes(r->j, s->volumes, s->nvolumes);
+    sp_show_json_verdict(r->j, sp_found_set_verdict(f));
+    json_documents(r->j, f);
     json_faults(r, s);
 }
 
@@ -223,12 +231,71 @@ show_record(struct sp_report *r, const struct sp_found_set *f)
         json_record(r, f);
     else
         text_clear_part(f);
-    if (r->j == NULL && f->has_sealed)
+    if (r->j == NULL && f->has_sealed) {
         text_sealed_part(&f->sealed);
+        if (sp_found_set_verdict(f) != NULL)
+            sp_show_units(sp_found_set_verdict(f), "applications", FIELD_WIDTH);
+    }
     if (!f->has_sealed)
         sp_cli_warn(r->c,
             "the sealed part of the record (paths, volumes, faults) does not open with "
             "the key that is here");
+}
+
+/* --- how consistent it is ---------------------------------------------------------------------- */
+
+static void
+text_consistency(struct sp_cli *c, const struct sp_found_set *f)
+{
+    struct sp_show_subject s = {.verdict = sp_found_set_verdict(f),
+        .volumes = f->sealed.volumes,
+        .nvolumes = f->sealed.nvolumes};
+    char published[32];
+    size_t i;
+
+    sp_time_local(f->published_ns, published);
+    field("set", "%s", sp_hex16(f->set.set_id).s);
+    shown_field("job", f->set.job);
+    shown_field("host", f->sealed.host_name);
+    field("published", "%s", published);
+    field("files", "%s", sp_level_word(f->set.files_level));
+    field("applications", "%s%s", sp_level_word(f->applications),
+        f->unconfirmed ? ", unconfirmed" : "");
+    (void)putchar('\n');
+    sp_show_consistency(&s, c->verbose);
+    if (c->verbose && f->final.ndocuments > 0)
+        (void)puts("Documents of VSS, kept with the set");
+    for (i = 0; c->verbose && i < f->final.ndocuments; i++) {
+        (void)fputs("  ", stdout);
+        sp_present_print_text(f->final.documents[i].name);
+        (void)printf(", %s\n", sp_text_bytes(f->final.documents[i].n).s);
+    }
+}
+
+static enum sp_code
+show_consistency(struct sp_report *r, const struct sp_found_set *f, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if ((rc = sp_found_set_need_key(f, e)) != SP_OK)
+        return rc;
+    if (r->j != NULL) {
+        sp_present_json_set(r->j, &f->set, f->published_ns);
+        sp_present_json_applications(r->j, f->applications, f->unconfirmed, f->completed);
+        sp_json_kbool(r->j, "signed", f->signed_ok);
+        sp_json_kstr(r->j, "host", f->sealed.host_name);
+        sp_show_json_volumes(r->j, f->sealed.volumes, f->sealed.nvolumes);
+        sp_show_json_verdict(r->j, sp_found_set_verdict(f));
+        json_documents(r->j, f);
+    } else {
+        text_consistency(r->c, f);
+    }
+    if (f->completed == SP_COMPLETED_DISTRUST)
+        sp_cli_warn(r->c,
+            "what says that the applications were told of this set is not believed: it is not "
+            "signed by the set's host, damaged, or of another record; 'stillpoint check' tells "
+            "more");
+    return SP_OK;
 }
 
 /* --- a folder of it --------------------------------------------------------------------------- */
@@ -328,8 +395,13 @@ show_path(struct sp_report *r, struct sp_opened_store *o, const struct sp_found_
     return rc;
 }
 
+struct asked {
+    const char *spec, *path; /* path NULL: the set itself */
+    bool recursive, consistency;
+};
+
 static enum sp_code
-show(struct sp_report *r, const char *spec, const char *path, bool recursive, struct sp_err *e)
+show(struct sp_report *r, const struct asked *a, struct sp_err *e)
 {
     struct sp_opened_store o;
     struct sp_found_set f;
@@ -337,12 +409,14 @@ show(struct sp_report *r, const char *spec, const char *path, bool recursive, st
 
     if ((rc = sp_cli_open(r->c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
         return rc;
-    if ((rc = sp_cli_find_set(r->c, &o, spec, &f, e)) == SP_OK) {
-        if (path != NULL && (rc = sp_found_set_need_key(&f, e)) == SP_OK)
-            rc = show_path(r, &o, &f, path, recursive, e);
-        else if (path == NULL)
+    if ((rc = sp_cli_find_set(r->c, &o, a->spec, &f, e)) == SP_OK) {
+        if (a->path != NULL && (rc = sp_found_set_need_key(&f, e)) == SP_OK)
+            rc = show_path(r, &o, &f, a->path, a->recursive, e);
+        else if (a->consistency)
+            rc = show_consistency(r, &f, e);
+        else if (a->path == NULL)
             show_record(r, &f);
-        if (path != NULL && !f.signed_ok)
+        if ((a->path != NULL || a->consistency) && !f.signed_ok)
             sp_cli_warn(r->c, "%s",
                 f.unread.code != SP_OK ? f.unread.text
                                        : "this set is not signed by its host: forged or damaged");
@@ -355,29 +429,33 @@ show(struct sp_report *r, const char *spec, const char *path, bool recursive, st
 static enum sp_exit
 run(struct sp_cli *c)
 {
-    static const struct option longs[] = {
-        {"recursive", no_argument, NULL, 'R'}, {NULL, 0, NULL, 0}};
-    bool recursive = false;
+    static const struct option longs[] = {{"recursive", no_argument, NULL, 'R'},
+        {"consistency", no_argument, NULL, 'C'}, {NULL, 0, NULL, 0}};
+    struct asked a = {0};
     struct sp_report r;
     struct sp_err e = {0};
-    enum sp_code rc;
     int opt;
 
     while ((opt = sp_cli_getopt(c, "R", longs)) != -1) {
-        if (opt != 'R')
+        if (opt == 'R')
+            a.recursive = true;
+        else if (opt == 'C')
+            a.consistency = true;
+        else
             return SP_EXIT_USAGE;
-        recursive = true;
     }
     if (optind == c->argc)
         return sp_cli_usage(c, "say which set: its id, 'latest', or a job");
     if (optind + 2 < c->argc)
         return sp_cli_usage(c, "'%s' is too much: one set and one path", c->argv[optind + 2]);
-    if (recursive && optind + 1 == c->argc)
+    if (a.consistency && (a.recursive || optind + 1 < c->argc))
+        return sp_cli_usage(c, "--consistency is of the whole set: it goes with no PATH and no -R");
+    if (a.recursive && optind + 1 == c->argc)
         return sp_cli_usage(c, "-R lists what is below a PATH; which?");
+    a.spec = c->argv[optind];
+    a.path = optind + 1 < c->argc ? c->argv[optind + 1] : NULL;
     sp_report_begin(&r, c);
-    rc =
-        show(&r, c->argv[optind], optind + 1 < c->argc ? c->argv[optind + 1] : NULL, recursive, &e);
-    return sp_report_end(&r, rc, &e, SP_EXIT_DONE);
+    return sp_report_end(&r, show(&r, &a, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_show = {"show", "show one set, or what is in it", usage, run};

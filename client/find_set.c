@@ -15,8 +15,8 @@ struct search {
     unsigned back; /* how many newer ones to pass over */
     bool any_host;
     uint8_t host[16];
-    uint8_t *record;
-    size_t len;
+    uint8_t *record, *completion;
+    size_t len, completion_len;
     int64_t published;
     uint8_t set_id[16]; /* by the record's name */
     unsigned id_matches, job_matches;
@@ -26,14 +26,23 @@ struct search {
 static enum sp_code
 take(struct search *s, const struct sp_set_info *i, struct sp_err *e)
 {
-    uint8_t *copy = malloc(i->record_len + 1);
+    uint8_t *copy = malloc(i->record_len + 1), *completion = NULL;
 
-    if (copy == NULL)
+    if (i->completion != NULL && copy != NULL)
+        completion = malloc(i->completion_len + 1);
+    if (copy == NULL || (i->completion != NULL && completion == NULL)) {
+        free(copy);
         return sp_fail_nomem(e);
+    }
     memcpy(copy, i->record, i->record_len);
+    if (completion != NULL)
+        memcpy(completion, i->completion, i->completion_len);
     free(s->record);
+    free(s->completion);
     s->record = copy;
     s->len = i->record_len;
+    s->completion = completion;
+    s->completion_len = completion != NULL ? i->completion_len : 0;
     s->published = i->published_ns;
     memcpy(s->set_id, i->set_id, sizeof(s->set_id));
     return SP_OK;
@@ -82,11 +91,54 @@ consider(void *arg, const struct sp_set_info *i, struct sp_err *e)
 
 /* A host that is not known, or whose record is damaged, signed nothing; one that could not be asked
  * for says nothing about the set. */
+/* The completion counts when the host signed it, for this record; `host` NULL: nobody can tell. */
+static enum sp_code
+join_completion(
+    struct sp_opened_store *o, struct sp_found_set *f, const struct sp_host *host, struct sp_err *e)
+{
+    struct sp_opener *opener = NULL;
+    struct sp_completion clear = {.applications = SP_LEVEL_NONE};
+    struct sp_err why = {0};
+    uint8_t hash[32];
+    enum sp_code rc;
+
+    if ((rc = sp_record_hash(f->record, f->record_len, hash, e)) != SP_OK)
+        return rc;
+    rc = sp_completed_look(
+        &f->set, hash, host, f->completion, f->completion_len, &f->completed, &clear, e);
+    if (rc == SP_OK && f->completed == SP_COMPLETED_WELL && f->has_sealed) {
+        if ((rc = sp_opener_new(o->keys, &opener, e)) != SP_OK)
+            return rc;
+        rc = sp_completion_open(f->completion, f->completion_len, opener, &f->final, &why);
+        sp_opener_free(opener);
+        if (sp_code_is_ours(rc))
+            *e = why;
+        else if (rc != SP_OK) { /* signed, and yet not to be read: the record's part does open */
+            f->completed = SP_COMPLETED_DISTRUST;
+            rc = SP_OK;
+        }
+    }
+    f->applications = sp_completed_level(&f->set, f->completed, &clear);
+    f->unconfirmed = sp_completed_lacks(&f->set, f->completed);
+    return rc;
+}
+
+const struct sp_verdict *
+sp_found_set_verdict(const struct sp_found_set *f)
+{
+    if (!f->has_sealed)
+        return NULL;
+    if (f->completed == SP_COMPLETED_WELL)
+        return &f->final.verdict;
+    return f->sealed.has_verdict ? &f->sealed.verdict : NULL;
+}
+
 static enum sp_code
 check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err *e)
 {
     struct sp_err why = {0};
     struct sp_host host;
+    bool known;
     uint8_t *p = NULL;
     size_t n = 0;
     enum sp_code rc = sp_store_host(o->store, f->set.host, &p, &n, &why);
@@ -95,7 +147,7 @@ check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err
         f->unread = why;
         sp_err_context(
             &f->unread, "set %.8s: who signed it cannot be told", sp_hex8(f->set.set_id).s);
-        return SP_OK;
+        return join_completion(o, f, NULL, e);
     }
     if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
         *e = why;
@@ -103,6 +155,7 @@ check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err
     }
     if (rc == SP_OK)
         rc = sp_host_decode(p, n, o->keys, &host, &why);
+    known = rc == SP_OK;
     if (rc == SP_OK)
         rc = sp_record_check_signature(SP_RECORD_SET, f->record, f->record_len, &host, &why);
     free(p);
@@ -111,7 +164,7 @@ check_signature(struct sp_opened_store *o, struct sp_found_set *f, struct sp_err
         return rc;
     }
     f->signed_ok = rc == SP_OK;
-    return SP_OK;
+    return join_completion(o, f, known ? &host : NULL, e);
 }
 
 static enum sp_code
@@ -213,6 +266,7 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
             o->address);
     if (rc != SP_OK) {
         free(s.record);
+        free(s.completion);
         return rc;
     }
     if (s.id_matches == 0 && s.unreadable > 0)
@@ -222,6 +276,8 @@ sp_cli_find_set(struct sp_cli *c, struct sp_opened_store *o, const char *spec,
             s.unreadable, o->address, spec);
     ret->record = s.record;
     ret->record_len = s.len;
+    ret->completion = s.completion;
+    ret->completion_len = s.completion_len;
     ret->published_ns = s.published;
     rc = open_record(o, ret, e);
     if (rc == SP_OK && memcmp(ret->set.set_id, s.set_id, 16) != 0)
@@ -254,6 +310,8 @@ void
 sp_found_set_clear(struct sp_found_set *f)
 {
     sp_set_sealed_clear(&f->sealed);
+    sp_completion_sealed_clear(&f->final);
     free(f->record);
+    free(f->completion);
     memset(f, 0, sizeof(*f));
 }

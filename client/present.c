@@ -83,13 +83,14 @@ sp_present_count(uint64_t n, const char *one, const char *many)
 }
 
 struct sp_text
-sp_present_levels(enum sp_level files, enum sp_level applications)
+sp_present_levels(enum sp_level files, enum sp_level applications, bool unconfirmed)
 {
     struct sp_text t;
 
-    (void)snprintf(t.s, sizeof(t.s), "%s%s%s", sp_level_word(files),
+    (void)snprintf(t.s, sizeof(t.s), "%s%s%s%s", sp_level_word(files),
         applications != SP_LEVEL_NONE ? "/" : "",
-        applications != SP_LEVEL_NONE ? sp_level_word(applications) : "");
+        applications != SP_LEVEL_NONE ? sp_level_word(applications) : "",
+        unconfirmed ? ", unconfirmed" : "");
     return t;
 }
 
@@ -183,7 +184,6 @@ sp_present_json_set(struct sp_json *j, const struct sp_set *s, int64_t published
     sp_json_key(j, "ended");
     sp_json_time(j, s->ended_ns);
     sp_json_kstr(j, "files_consistency", sp_level_word(s->files_level));
-    sp_json_kstr(j, "applications_consistency", sp_level_word(s->applications));
     sp_json_ku64(j, "entries", s->entries);
     sp_json_ku64(j, "files", s->files);
     sp_json_ku64(j, "files_away", s->files_away);
@@ -192,6 +192,15 @@ sp_present_json_set(struct sp_json *j, const struct sp_set *s, int64_t published
     sp_json_ku64(j, "bytes_new", s->bytes_new);
     sp_json_ku64(j, "bytes_stored", s->bytes_stored);
     sp_json_kstr(j, "program", s->program);
+}
+
+void
+sp_present_json_applications(
+    struct sp_json *j, enum sp_level level, bool unconfirmed, enum sp_completed completed)
+{
+    sp_json_kstr(j, "applications_consistency", sp_level_word(level));
+    sp_json_kbool(j, "applications_unconfirmed", unconfirmed);
+    sp_json_kstr(j, "completion", sp_completed_word(completed));
 }
 
 void

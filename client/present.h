@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "client/completed.h"
 #include "storage/entry.h"
 #include "storage/record.h"
 
@@ -21,14 +22,19 @@ struct sp_text sp_present_age(int64_t since_ns, int64_t now_ns);
 struct sp_text sp_present_id(const uint8_t id[16]);
 /* "1 file", "12 files". */
 struct sp_hex sp_present_count(uint64_t n, const char *one, const char *many);
-/* Of the files, and of the applications when some took part: "crash", "crash/application". */
-struct sp_text sp_present_levels(enum sp_level files, enum sp_level applications);
+/* Of the files, and of the applications when some took part: "crash", "crash/application",
+ * "crash/application, unconfirmed". */
+struct sp_text sp_present_levels(
+    enum sp_level files, enum sp_level applications, bool unconfirmed);
 const char *sp_present_state(enum sp_set_state s);            /* "complete" */
 const char *sp_present_fault(enum sp_fault_kind k);           /* "unreadable" */
 const char *sp_present_type(enum sp_entry_type t);            /* "file", "folder", "link" */
 void sp_present_mode(const struct sp_entry *en, char to[11]); /* "drwxr-xr-x" */
-/* The clear part of a record, as members of the object that is open. */
+/* The clear part of a record, as members of the object that is open. The applications' level is
+ * told by sp_present_json_applications: a completion may have the last word. */
 void sp_present_json_set(struct sp_json *j, const struct sp_set *s, int64_t published_ns);
+void sp_present_json_applications(
+    struct sp_json *j, enum sp_level level, bool unconfirmed, enum sp_completed completed);
 /* One entry as an object. */
 void sp_present_json_entry(struct sp_json *j, const struct sp_entry *en);
 /* One entry as a line, like ls -l; `name` NULL: its whole path. */

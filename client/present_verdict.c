@@ -48,8 +48,8 @@ instant(struct sp_json *j, const char *key, int64_t ns)
         sp_json_null(j);
 }
 
-static void
-hresult(struct sp_json *j, const char *key, uint32_t code)
+void
+sp_present_json_hresult(struct sp_json *j, const char *key, uint32_t code)
 {
     const struct sp_vss_hresult *h = sp_vss_hresult_find(code);
     char number[16];
@@ -92,8 +92,8 @@ stage(struct sp_json *j, const char *key, const struct sp_verdict_status *s)
         sp_json_ku64(j, "state", s->state);
         sp_json_kstr(j, "state_text", sp_vss_state_word(s->state));
     }
-    hresult(j, "hresult", s->hresult);
-    hresult(j, "application_hresult", s->app_hresult);
+    sp_present_json_hresult(j, "hresult", s->hresult);
+    sp_present_json_hresult(j, "application_hresult", s->app_hresult);
     text(j, "application_text", s->app_text);
     sp_json_object_end(j);
 }
@@ -109,7 +109,7 @@ writer(struct sp_json *j, const struct sp_verdict_writer *w)
     sp_json_kbool(j, "concerned", w->concerned);
     sp_json_kstr(j, "level", sp_level_word(w->level));
     sp_json_kstr(j, "why", sp_why_word(w->why));
-    hresult(j, "hresult", w->hresult);
+    sp_present_json_hresult(j, "hresult", w->hresult);
     text(j, "rule", w->rule);
     sp_json_key(j, "stages");
     sp_json_object(j);
@@ -134,7 +134,7 @@ component(struct sp_json *j, const struct sp_verdict *v, size_t index)
     sp_json_kstr(j, "why", sp_why_word(c->why));
     sp_vss_explain_component(v, index, &said);
     sentence(j, &said);
-    hresult(j, "hresult", c->hresult);
+    sp_present_json_hresult(j, "hresult", c->hresult);
     text(j, "detail", c->detail);
     at(j, "writer", c->writer);
     sp_json_key(j, "type");
@@ -157,8 +157,8 @@ component(struct sp_json *j, const struct sp_verdict *v, size_t index)
     at(j, "shadow", c->shadow);
     instant(j, "instant", c->shadow < v->nshadows ? v->shadows[c->shadow].instant_ns : 0);
     sp_json_kbool(j, "failure_known", c->failure_known);
-    hresult(j, "failure", c->failure);
-    hresult(j, "application_failure", c->app_failure);
+    sp_present_json_hresult(j, "failure", c->failure);
+    sp_present_json_hresult(j, "application_failure", c->app_failure);
     text(j, "failure_text", c->failure_text);
     sp_json_kbool(j, "stamped", c->stamped);
     sp_json_ku64(j, "files_live", c->files_live);
@@ -181,10 +181,10 @@ shadow(struct sp_json *j, const struct sp_verdict_shadow *s)
     instant(j, "instant", s->instant_ns);
     sp_json_ku64(j, "took_ms", s->took_ns / 1000000u);
     sp_json_ku64(j, "attempts", s->attempts);
-    hresult(j, "retried_for", s->retried_for);
+    sp_present_json_hresult(j, "retried_for", s->retried_for);
     sp_json_kstr(j, "backup_type", type);
     sp_json_kbool(j, "completed", s->completed);
-    hresult(j, "complete_hresult", s->complete_hresult);
+    sp_present_json_hresult(j, "complete_hresult", s->complete_hresult);
     sp_json_object_end(j);
 }
 

@@ -18,6 +18,8 @@
 
 /* One object; the caller has written its key. */
 void sp_present_json_verdict(struct sp_json *j, const struct sp_verdict *v);
+/* A member: an HRESULT as above. */
+void sp_present_json_hresult(struct sp_json *j, const char *key, uint32_t code);
 /* "copy", "full", "incremental", "differential", "log": of VSS_BACKUP_TYPE; "type 7". */
 void sp_present_backup_type(uint32_t type, char to[24]);
 

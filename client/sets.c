@@ -94,6 +94,7 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
     struct sp_listed *more, *to;
     struct known_host *h;
     struct sp_set set;
+    struct sp_completion completion;
     struct sp_err why = {0};
     enum sp_code rc;
 
@@ -128,6 +129,12 @@ take(void *arg, const struct sp_set_info *i, struct sp_err *e)
     to->sign = SP_SIGNED_NOT;
     if ((rc = sp_record_hash(i->record, i->record_len, to->hash, e)) != SP_OK)
         return rc;
+    rc = sp_completed_look(&set, to->hash, h->found ? &h->host : NULL, i->completion,
+        i->completion_len, &to->completed, &completion, e);
+    if (rc != SP_OK)
+        return rc;
+    to->applications = sp_completed_level(&set, to->completed, &completion);
+    to->unconfirmed = sp_completed_lacks(&set, to->completed);
     if (!h->found)
         return SP_OK;
     memcpy(to->host_name, h->host.name, sizeof(to->host_name));

@@ -5,6 +5,7 @@
  * number of sets: a few hundred bytes each. */
 
 #include "client/cli.h"
+#include "client/completed.h"
 
 enum sp_signed {
     SP_SIGNED_BY_HOST, /* by the key that its host's record names */
@@ -20,6 +21,9 @@ struct sp_listed {
     uint8_t hash[32]; /* of its record: what a chain's head is */
     enum sp_signed sign;
     char host_name[256]; /* "" when its record is missing */
+    enum sp_completed completed;
+    enum sp_level applications; /* final where `completed` is WELL, else as the record has it */
+    bool unconfirmed;           /* sp_completed_lacks */
 };
 
 struct sp_sets {

@@ -538,9 +538,11 @@ words(void **state)
     assert_string_equal(sp_present_age(7200 * SP_SECOND, 0).s, "in 2 h");
     assert_string_equal(sp_present_count(1, "file", "files").s, "1 file");
     assert_string_equal(sp_present_count(0, "file", "files").s, "0 files");
-    assert_string_equal(sp_present_levels(SP_LEVEL_CRASH, SP_LEVEL_NONE).s, "crash");
+    assert_string_equal(sp_present_levels(SP_LEVEL_CRASH, SP_LEVEL_NONE, false).s, "crash");
     assert_string_equal(
-        sp_present_levels(SP_LEVEL_LIVE, SP_LEVEL_APPLICATION).s, "live/application");
+        sp_present_levels(SP_LEVEL_LIVE, SP_LEVEL_APPLICATION, false).s, "live/application");
+    assert_string_equal(sp_present_levels(SP_LEVEL_CRASH, SP_LEVEL_APPLICATION, true).s,
+        "crash/application, unconfirmed");
 }
 
 static unsigned cancels;
