@@ -125,17 +125,17 @@ sp_vss_explain_set(const struct sp_verdict *v, struct sp_buf *to)
         if (all > 1)
             sp_buf_printf(to, ": all %zu applications took part", all);
     } else {
-        enum sp_level weakest = n[SP_LEVEL_LIVE] > 0 ? SP_LEVEL_LIVE : SP_LEVEL_CRASH;
-
-        sp_buf_put_str(to, weakest == SP_LEVEL_LIVE ? "live" : "crash-consistent");
         if (n[SP_LEVEL_LIVE] > 0) {
-            sp_buf_printf(to, ": %zu of %zu applications read while in use", n[SP_LEVEL_LIVE], all);
+            sp_buf_printf(to, "live: %zu of %zu applications %s read while in use",
+                n[SP_LEVEL_LIVE], all, n[SP_LEVEL_LIVE] == 1 ? "was" : "were");
             put_those(to, v, SP_LEVEL_LIVE, n[SP_LEVEL_LIVE]);
         }
         if (n[SP_LEVEL_CRASH] > 0) {
-            sp_buf_put_str(to, n[SP_LEVEL_LIVE] > 0 ? ", " : ": ");
-            sp_buf_printf(
-                to, "%zu of %zu applications not shown to have taken part", n[SP_LEVEL_CRASH], all);
+            sp_buf_printf(to,
+                n[SP_LEVEL_LIVE] > 0
+                    ? "; %zu of %zu %s only crash-consistent"
+                    : "crash-consistent: %zu of %zu applications %s no more than that",
+                n[SP_LEVEL_CRASH], all, n[SP_LEVEL_CRASH] == 1 ? "is" : "are");
             put_those(to, v, SP_LEVEL_CRASH, n[SP_LEVEL_CRASH]);
         }
         if (n[SP_LEVEL_APPLICATION] > 0 && unconfirmed)

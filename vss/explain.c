@@ -3,134 +3,8 @@
 #include <string.h>
 
 #include "vss/hresult.h"
-#include "vss/judge.h"
+#include "vss/sentences.h"
 #include "vss/words.h"
-
-/* The sentences. In `because`: {writer} the writer with its name, {status} what it reported and
- * when, {code} an HRESULT with its name and meaning, {method}, {detail}, {lean} what it depends on
- * and that one's level, {live} how many files were read live, {rule}. `next` is what to do, after
- * the HRESULT's own advice where `coded`. */
-struct sentence {
-    enum sp_why why;
-    const char *because;
-    const char *next;
-    bool coded; /* the advice of the HRESULT comes first, and is enough when there is one */
-};
-
-#define EXPORT                                                                                     \
-    "have a command before the shadow (before = …) export its data or bring it to rest "         \
-    "(docs/vss.md)."
-
-static const struct sentence sentences[] = {
-    {SP_WHY_UNKNOWN, "for a reason that this version of Stillpoint does not know",
-        "Update Stillpoint to have it explained.", false},
-    {SP_WHY_TOOK_PART, "{writer} prepared it for the shadow and reported no failure", "", false},
-    {SP_WHY_EVIDENCE,
-        "{writer} reported no failure and, though it called itself stable after the shadow, had "
-        "marked"
-        " this component as backed up during this run",
-        "", false},
-    {SP_WHY_RULE,
-        "{writer} reported no failure, and the state that it had after the shadow is known to mean "
-        "that"
-        " it took part ({rule})",
-        "", false},
-    {SP_WHY_STABLE,
-        "{writer} did not show that it took part: it called itself stable (1) after the shadow, as "
-        "one"
-        " that is done does, and one that was never asked",
-        "See with vssadmin list writers whether the writer is there and without a failure, restart "
-        "the"
-        " application's service, and run the job again. Where the writer is always stable after a"
-        " shadow, no more can be shown: " EXPORT,
-        false},
-    {SP_WHY_WRITER_FAILED, "{writer} failed: {status}{code}",
-        "Look into the Application event log at the time of the backup, restart the application's"
-        " service, and run the job again.",
-        true},
-    {SP_WHY_COMPONENT_FAILED, "{writer} reported that this component failed{code}",
-        "Look into the Application event log at the time of the backup, mend what it tells, and run"
-        " the job again.",
-        true},
-    {SP_WHY_PARTIAL_UNKNOWN,
-        "{writer} reported that some of its components failed and did not tell which, so this one "
-        "may"
-        " be among them{code}",
-        "", true},
-    {SP_WHY_SILENT, "{writer} gave no status {status}{code}",
-        "Its service ended, hung or was restarted during the backup: see with vssadmin list writers"
-        " that it is there, look into the Application event log, and run the job again.",
-        true},
-    {SP_WHY_METHOD, "it can only be taken by the method \"{method}\"", "", false},
-    {SP_WHY_COMPLETE_FAILED,
-        "it was prepared for the shadow, but the end of the backup failed: {status}{code}",
-        "The application may not know of this backup: it has truncated no logs, and the base of its"
-        " differential backups has not moved. Run the job again.",
-        true},
-    {SP_WHY_PARTLY_OUTSIDE,
-        "it was not told of the backup, because some of its files are not in the set or on no "
-        "shadow"
-        "{detail}",
-        "Add the missing files to the job, or name the application in it (application = …): all its"
-        " files come with it then.",
-        false},
-    {SP_WHY_NO_WRITER, "no VSS writer speaks for it, so it was not told of the backup{detail}",
-        "To have more, stop it or " EXPORT, false},
-    {SP_WHY_NOT_CHOSEN, "the job leaves it out of VSS's part (application-exclude)",
-        "Take the pattern that names it out of the job to have the application take part.", false},
-    {SP_WHY_DEPENDENCY, "its own writer reported no failure, but it needs {lean}",
-        "Mend that one; see what is said of it.", false},
-    {SP_WHY_UNEXPECTED,
-        "{writer} was in a state that it could not have had after taking part: {status}",
-        "Restart the application's service, update the application, and run the job again.", false},
-    {SP_WHY_UNFINISHED,
-        "it was prepared for the shadow, but what it did at the end of the backup could not be "
-        "learned",
-        "Run the job again; when it comes back, look into the Application event log for source "
-        "VSS.",
-        false},
-    {SP_WHY_NO_SHADOW, "{live}{detail}",
-        "Shadows need NTFS or ReFS on a local, fixed disk with room for them (vssadmin list"
-        " shadowstorage). Else stop the application, or " EXPORT,
-        false},
-    {SP_WHY_NOT_ASKED, "the job does without shadows (shadow = none), or this system has no VSS",
-        "Take that line out of the job; else stop the application, or " EXPORT, false},
-    {SP_WHY_LEFT_OUT, "the job leaves out what is below its demand{detail}",
-        "Mend what is named, and run the job again; or have it kept (if-below = keep).", false},
-};
-
-static const struct sentence *
-sentence_of(enum sp_why why)
-{
-    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++) {
-        if (sentences[i].why == why)
-            return &sentences[i];
-    }
-    return &sentences[0];
-}
-
-/* --- methods ---------------------------------------------------------------------------------- */
-
-/* Of Hyper-V (docs/vss.md has the table): how it is taken, and what the better one needs. */
-static const char online[] =
-    " For \"Online\" the VM must be running, with the guest service of backups (Integration "
-    "Services:"
-    " \"Hyper-V Volume Shadow Copy Requestor\") enabled, running and current, basic disks with NTFS"
-    " and room for shadows in it, and its own checkpoint files on the volume of its disks;"
-    " pass-through and shared disks, and those that the guest reaches by iSCSI, cannot take part. A"
-    " VM that was switched off is whole as it is.";
-
-static const char *
-method_text(const char *method)
-{
-    if (method == NULL)
-        return "";
-    if (strstr(method, "aved") != NULL)
-        return " Hyper-V saved the VM's memory and let it stand still for the shadow, instead of "
-               "asking"
-               " the applications in it.";
-    return " Hyper-V could not ask the applications in the VM.";
-}
 
 /* --- what goes into the gaps ------------------------------------------------------------------ */
 
@@ -313,36 +187,6 @@ put_own_words(struct sp_buf *to, const struct sp_verdict *v, const struct sp_ver
     }
 }
 
-static const char *
-means(const struct sp_verdict_component *c)
-{
-    switch (c->level) {
-    case SP_LEVEL_APPLICATION:
-        return "A restore gives what the application had written out for that instant.";
-    case SP_LEVEL_CRASH:
-        if (c->kind == SP_UNIT_VM)
-            return "A restored VM starts as after a power cut: most systems and databases in it "
-                   "recover"
-                   " by themselves, and it may say that it was not shut down properly.";
-        if (c->kind == SP_UNIT_DATABASE || c->kind == SP_UNIT_MAILBOXES)
-            return "A restore gives it as after a power cut: it is recovered from its logs when it "
-                   "is"
-                   " brought up.";
-        if (c->kind == SP_UNIT_DOCUMENT)
-            return "A restore gives the file as after a power cut, perhaps in the middle of a "
-                   "change:"
-                   " have the program check it.";
-        return "A restore gives its files as after a power cut: most applications recover, some do"
-               " not.";
-    case SP_LEVEL_LIVE:
-        return "Its files were read one after another while in use and may not fit together: do not"
-               " rely on a restore of them.";
-    case SP_LEVEL_NONE:
-        break;
-    }
-    return "A restore of this set does not give it.";
-}
-
 static bool
 failed(enum sp_why why)
 {
@@ -353,16 +197,18 @@ failed(enum sp_why why)
 
 static void
 put_next(struct sp_buf *to, const struct sp_verdict *v, const struct sp_verdict_component *c,
-    const struct sentence *s)
+    const struct sp_vss_sentence *s)
 {
-    const struct sp_vss_hresult *h = s->coded ? sp_vss_hresult_find(c->hresult) : NULL;
+    const struct sp_vss_hresult *h = NULL;
 
+    if (s->coded && sp_vss_failed(c->hresult))
+        h = sp_vss_hresult_find(c->hresult);
     if (h != NULL)
         sp_buf_printf(to, " %s", h->advice);
     if (s->next[0] != '\0' && (h == NULL || c->why == SP_WHY_COMPLETE_FAILED))
         sp_buf_printf(to, " %s", s->next);
     if (c->why == SP_WHY_METHOD)
-        sp_buf_put_str(to, online);
+        sp_buf_put_str(to, sp_vss_method_needs());
     if (c->kind == SP_UNIT_VM && failed(c->why))
         sp_buf_put_str(to,
             " For a VM look also into the host's event log Hyper-V-VMMS and into the logs inside "
@@ -382,7 +228,7 @@ sp_vss_explain_component(const struct sp_verdict *v, size_t component, struct sp
     static const char *const levels[] = {" is not in the set", " was read live",
         " is crash-consistent", " is application-consistent"};
     const struct sp_verdict_component *c = &v->components[component];
-    const struct sentence *s = sentence_of(c->why);
+    const struct sp_vss_sentence *s = sp_vss_sentence(c->why, c->kind);
 
     sp_vss_put_unit(to, c);
     sp_buf_put_str(to, levels[c->level <= SP_LEVEL_APPLICATION ? c->level : SP_LEVEL_LIVE]);
@@ -392,13 +238,13 @@ sp_vss_explain_component(const struct sp_verdict *v, size_t component, struct sp
     fill(to, v, c, s->because);
     sp_buf_put_str(to, ".");
     if (c->why == SP_WHY_METHOD)
-        sp_buf_put_str(to, method_text(c->method));
+        sp_buf_put_str(to, sp_vss_method_is(c->method));
     put_own_words(to, v, c);
     if (c->files_live > 0 && c->why != SP_WHY_NO_SHADOW) {
         sp_buf_put_str(to, " Besides, ");
         put_live(to, c);
         sp_buf_put_str(to, ".");
     }
-    sp_buf_printf(to, " %s", means(c));
+    sp_buf_printf(to, " %s", sp_vss_level_means(c->level, c->kind));
     put_next(to, v, c, s);
 }
