@@ -11,9 +11,6 @@
 #include "client/remote_impl.h"
 #include "storage/record.h"
 
-/* A server that dies of this commit each time is not asked for ever. */
-#define LOST_MAX 16
-
 struct committing {
     struct remote *r;
     enum sp_record_type type;
@@ -117,7 +114,7 @@ commit(struct committing *k, struct sp_commit_result *ret, struct sp_err *e)
                 *e = answer;
             return rc;
         }
-        if (cut && ++lost > LOST_MAX)
+        if (cut && ++lost > SP_REMOTE_LOST_MAX)
             return sp_fail(e, SP_UNREACHABLE, SP_DOM_NET,
                 "the connection was lost %u times before the server answered to the commit", lost);
         if ((rc = is_head(k, &ours, e)) != SP_OK)

@@ -13,6 +13,7 @@
  *   remote_requests.c   requests with one answer
  *   remote_stream.c     requests answered by a stream of items
  *   remote_commit.c     a commit, also when its answer was lost
+ *   remote_complete.c   the completion of a set, likewise
  *   remote_renew.c      the certificate
  *
  * Callers and the loop's thread share this structure under one lock. Callers never touch channel or
@@ -229,7 +230,10 @@ void sp_call_item_spent(struct remote *r, struct item *it);
 /* The store failed: all calls end with the first failure, and the loop ends the connection. */
 void sp_remote_fail(struct remote *r, const struct sp_err *e);
 
-/* remote_requests.c, remote_stream.c, remote_commit.c: the table's. */
+/* A server that dies of a commit or completion each time is not asked for ever. */
+#define SP_REMOTE_LOST_MAX 16
+
+/* remote_requests.c, remote_stream.c, remote_commit.c, remote_complete.c: the table's. */
 enum sp_code
 sp_remote_put_slot(struct sp_store *s, const uint8_t *slot, size_t n, struct sp_err *e);
 enum sp_code sp_remote_host(
@@ -252,6 +256,8 @@ enum sp_code sp_remote_check(struct sp_store *s, const struct sp_check_options *
     void *arg, struct sp_check_totals *ret, struct sp_err *e);
 enum sp_code sp_remote_commit(struct sp_store *s, enum sp_record_type type, const uint8_t *record,
     size_t n, struct sp_commit_result *ret, struct sp_err *e);
+enum sp_code
+sp_remote_complete(struct sp_store *s, const uint8_t *completion, size_t n, struct sp_err *e);
 /* n ids out of a payload, malloc'd; NULL for none. */
 enum sp_code
 sp_remote_ids(const uint8_t *p, size_t bytes, struct sp_id **ret, size_t *ret_n, struct sp_err *e);

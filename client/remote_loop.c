@@ -92,8 +92,11 @@ sp_remote_connect(struct remote *r, struct sp_err *e)
             .hello = {.type = SP_MSG_CLIENT_HELLO},
             .handshake_ms = r->o.connect_ms},
     };
+    struct sp_err never = {0}; /* it is a word, and the first */
 
     strcpy(c.session.hello.client_hello.program, "stillpoint " SP_VERSION);
+    (void)sp_features_add(
+        &c.session.hello.client_hello.features, SP_FEATURE_COMPLETIONS, &never);
     c.session.hello.client_hello.has_group = r->o.has_group;
     memcpy(c.session.hello.client_hello.group, r->o.group, 16);
     r->connection++;

@@ -145,6 +145,9 @@ struct listing {
     uint8_t (*names)[32]; /* of the items that came; sorted: those of earlier sendings */
     size_t n, cap, sorted;
     unsigned sendings;
+    uint8_t *completion; /* of the set that comes next */
+    size_t completion_len;
+    uint8_t completion_of[32];
     enum sp_code (*each)(void *arg, const struct sp_set_info *i, struct sp_err *e);
     enum sp_code (*each_slot)(void *arg, const uint8_t *slot, size_t n, struct sp_err *e);
     void *arg;
@@ -156,8 +159,9 @@ name_cmp(const void *a, const void *b)
     return memcmp(a, b, 32);
 }
 
-static enum sp_code
-name_came(struct call *c, const uint8_t name[32], bool *ret_drop, struct sp_err *e)
+/* It came over an earlier connection. */
+static bool
+name_was_had(struct call *c, const uint8_t name[32])
 {
     struct listing *l = c->arg;
 
@@ -167,7 +171,15 @@ name_came(struct call *c, const uint8_t name[32], bool *ret_drop, struct sp_err 
         l->sorted = l->n;
         l->sendings = c->sendings;
     }
-    if (l->sorted > 0 && bsearch(name, l->names, l->sorted, sizeof(*l->names), name_cmp) != NULL) {
+    return l->sorted > 0 && bsearch(name, l->names, l->sorted, sizeof(*l->names), name_cmp) != NULL;
+}
+
+static enum sp_code
+name_came(struct call *c, const uint8_t name[32], bool *ret_drop, struct sp_err *e)
+{
+    struct listing *l = c->arg;
+
+    if (name_was_had(c, name)) {
         *ret_drop = true;
         return SP_OK;
     }
@@ -184,14 +196,36 @@ name_came(struct call *c, const uint8_t name[32], bool *ret_drop, struct sp_err 
     return SP_OK;
 }
 
+static void
+name_of(const struct sp_frame *f, uint8_t name[32])
+{
+    memcpy(name, f->msg.list_item.host, 16);
+    memcpy(name + 16, f->msg.list_item.set_id, 16);
+}
+
 static enum sp_code
 set_came(struct call *c, const struct sp_frame *f, bool *ret_drop, struct sp_err *e)
 {
     uint8_t name[32];
 
-    memcpy(name, f->msg.list_item.host, 16);
-    memcpy(name + 16, f->msg.list_item.set_id, 16);
-    return name_came(c, name, ret_drop, e);
+    name_of(f, name);
+    if (f->msg.list_item.type != SP_RECORD_COMPLETION)
+        return name_came(c, name, ret_drop, e);
+    *ret_drop = name_was_had(c, name); /* with its set, it comes again */
+    return SP_OK;
+}
+
+/* Kept as a copy: what is held back of an item is held back of its credit. */
+static enum sp_code
+keep_completion(struct listing *l, const struct sp_frame *f, struct sp_err *e)
+{
+    free(l->completion);
+    if ((l->completion = malloc(f->payload_len)) == NULL)
+        return sp_fail_nomem(e);
+    memcpy(l->completion, f->payload, f->payload_len);
+    l->completion_len = f->payload_len;
+    name_of(f, l->completion_of);
+    return SP_OK;
 }
 
 static enum sp_code
@@ -205,9 +239,24 @@ give_set(void *arg, const struct sp_frame *f, struct sp_err *e)
         .record_len = f->payload_len,
     };
 
+    uint8_t name[32];
+    enum sp_code rc;
+
+    if (f->msg.list_item.type == SP_RECORD_COMPLETION)
+        return keep_completion(l, f, e);
     memcpy(info.host, f->msg.list_item.host, 16);
     memcpy(info.set_id, f->msg.list_item.set_id, 16);
-    return l->each(l->arg, &info, e);
+    name_of(f, name);
+    /* One of another set was before a cut, and its own set comes later, with it. */
+    if (l->completion != NULL && info.type == SP_RECORD_SET &&
+        memcmp(l->completion_of, name, sizeof(name)) == 0) {
+        info.completion = l->completion;
+        info.completion_len = l->completion_len;
+    }
+    rc = l->each(l->arg, &info, e);
+    free(l->completion);
+    l->completion = NULL;
+    return rc;
 }
 
 enum sp_code
@@ -227,6 +276,7 @@ sp_remote_list(struct sp_store *s, bool all_hosts, bool checkpoints,
     c.arg = &l;
     rc = stream(r, &c, give_set, &l, e);
     sp_call_end(r, &c);
+    free(l.completion);
     free(l.names);
     return rc;
 }

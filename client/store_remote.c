@@ -152,6 +152,7 @@ static const struct sp_store_ops ops = {
     .put = sp_remote_put,
     .flush = sp_remote_flush,
     .commit = sp_remote_commit,
+    .complete = sp_remote_complete,
     .get = sp_remote_get,
     .list = sp_remote_list,
     .missing = sp_remote_missing,

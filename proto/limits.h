@@ -9,6 +9,9 @@
 #define SP_PROTO_MAJOR 1
 #define SP_PROTO_MINOR 0
 
+/* Features: words in both hellos (docs/protocol.md §9). */
+#define SP_FEATURE_COMPLETIONS "completions"
+
 /* Frames. */
 #define SP_FRAME_PREFIX 8                        /* bytes before the header */
 #define SP_FRAME_HEADER_MAX (UINT32_C(64) << 10) /* bytes */

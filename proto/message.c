@@ -36,6 +36,7 @@
     X(RENEW, renew, Empty, empty)                                                                  \
     X(ENROLL, enroll, Enroll, enroll)                                                              \
     X(ENROLL_END, enroll_end, EnrollEnd, enroll_end)                                               \
+    X(COMPLETE, complete, Empty, empty)                                                            \
     X(ERROR, error, Failure, failure)                                                              \
     X(DONE, done, Empty, empty)                                                                    \
     X(FLUSHED, flushed, Ack, ack)                                                                  \

@@ -49,6 +49,7 @@ enum sp_msg_type {
     SP_MSG_RENEW,      /* payload: CSR, PEM → RENEW_REPLY */
     SP_MSG_ENROLL,     /* payload: CSR, PEM → ENROLL_REPLY. Only when enrolling, once */
     SP_MSG_ENROLL_END, /* payload: host record ‖ key slots → DONE. Only after ENROLL, once */
+    SP_MSG_COMPLETE,   /* payload: a completion → DONE. Only with SP_FEATURE_COMPLETIONS */
     /* Replies: the last frame of their tag. */
     SP_MSG_ERROR, /* to any request; with tag 0: the uploads of this session failed for good */
     SP_MSG_DONE,
@@ -64,7 +65,9 @@ enum sp_msg_type {
                             host record */
     /* Items of streamed replies: never the last of their tag; cost reply credit. */
     SP_MSG_BLOCK,     /* payload: u32le index × wanted, then a sealed block */
-    SP_MSG_LIST_ITEM, /* payload: a set record or checkpoint */
+    /* payload: a set record or checkpoint; with SP_FEATURE_COMPLETIONS also a completion, directly before
+     * its set */
+    SP_MSG_LIST_ITEM,
     SP_MSG_SLOT,      /* payload: a key slot */
     SP_MSG_FINDING,   /* payload: ids lost by it */
     SP_MSG_TYPES      /* how many */
@@ -148,8 +151,8 @@ struct sp_msg {
             bool all_hosts, checkpoints;
         } list;
         struct {
-            uint32_t type;
-            int64_t published_ns;
+            uint32_t type;        /* 1 set, 2 checkpoint, 3 completion */
+            int64_t published_ns; /* of a completion: its set's */
             uint8_t host[16], set_id[16];
         } list_item;
         struct {

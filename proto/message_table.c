@@ -48,6 +48,7 @@ static const struct sp_msg_info table[SP_MSG_TYPES] = {
     [SP_MSG_ENROLL] = ROW("Enroll", REQUEST, CLIENT, ENROLLING, 1, SP_CSR_MAX, 1),
     [SP_MSG_ENROLL_END] = ROW("EnrollEnd", REQUEST, CLIENT, ENROLLING, 1,
         SP_HOST_RECORD_MAX + SP_ENROLL_SLOTS_MAX * SP_SLOT_MAX, 1),
+    [SP_MSG_COMPLETE] = ROW("Complete", REQUEST, CLIENT, NORMAL, 1, SP_RECORD_MAX, 1),
 
     [SP_MSG_ERROR] = ROW("Error", REPLY, SERVER, ANY, 0, 0, 1),
     [SP_MSG_DONE] = ROW("Done", REPLY, SERVER, ANY, 0, 0, 1),
@@ -95,6 +96,7 @@ static const struct {
     {SP_MSG_RENEW, SP_MSG_RENEW_REPLY, SP_MSG_NONE},
     {SP_MSG_ENROLL, SP_MSG_ENROLL_REPLY, SP_MSG_NONE},
     {SP_MSG_ENROLL_END, SP_MSG_DONE, SP_MSG_NONE},
+    {SP_MSG_COMPLETE, SP_MSG_DONE, SP_MSG_NONE},
 };
 
 const struct sp_msg_info *
@@ -158,7 +160,7 @@ fields_valid(const struct sp_msg *m)
     case SP_MSG_BLOCK:
         return m->block.wanted >= 1 && m->block.wanted <= SP_IDS_MAX;
     case SP_MSG_LIST_ITEM:
-        return record_type_valid(m->list_item.type);
+        return record_type_valid(m->list_item.type) || m->list_item.type == 3;
     case SP_MSG_CHECK:
         return m->check.depth <= 1 && m->check.part <= m->check.parts &&
                (m->check.part == 0) == (m->check.parts == 0);

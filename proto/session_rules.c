@@ -28,6 +28,8 @@ admit_request(struct sp_session *s, const struct sp_msg *m, size_t n, struct sp_
     if (s->nrequests >= SP_REQUESTS_MAX)
         return sp_fail(
             e, SP_PROTOCOL, SP_DOM_NET, "more than %d requests in flight", SP_REQUESTS_MAX);
+    if (m->type == SP_MSG_COMPLETE && !sp_session_feature(s, SP_FEATURE_COMPLETIONS))
+        return mistake(e, "a Complete without the feature");
     if (s->nrequests > 0 && s->request_bytes + n > SP_REQUEST_BYTES_MAX)
         return sp_fail(e, SP_PROTOCOL, SP_DOM_NET, "requests in flight with more than %u bytes",
             (unsigned)SP_REQUEST_BYTES_MAX);
@@ -75,6 +77,9 @@ admit_answer(struct sp_session *s, const struct sp_msg *m, size_t n, struct sp_e
     if (m->type == SP_MSG_HAVE_REPLY && n != r->bytes / 32)
         return sp_fail(
             e, SP_PROTOCOL, SP_DOM_NET, "%zu answers to %u ids", n, (unsigned)(r->bytes / 32));
+    if (m->type == SP_MSG_LIST_ITEM && m->list_item.type == 3 &&
+        !sp_session_feature(s, SP_FEATURE_COMPLETIONS))
+        return mistake(e, "a completion without the feature");
     if (m->type == SP_MSG_BLOCK && m->block.wanted > r->bytes / 32 - r->answered)
         return mistake(e, "a Block that holds more than was asked for");
     if (info->kind == SP_KIND_ITEM && r->answered >= SP_ITEMS_MAX)

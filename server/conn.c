@@ -91,6 +91,7 @@ static void
 fill_hello(const struct sp_conn *c, struct sp_session_options *o)
 {
     struct sp_msg *m = &o->hello;
+    struct sp_err never = {0}; /* it is a word, and the first */
 
     memset(o, 0, sizeof(*o));
     m->type = SP_MSG_SERVER_HELLO;
@@ -105,6 +106,7 @@ fill_hello(const struct sp_conn *c, struct sp_session_options *o)
     memcpy(m->server_hello.group, c->group, sizeof(c->group));
     m->server_hello.writable = true;
     m->server_hello.put_credit = c->server->put_credit;
+    (void)sp_features_add(&m->server_hello.features, SP_FEATURE_COMPLETIONS, &never);
     o->hello_payload = c->server->conf;
     o->hello_payload_len = c->server->conf_len;
 }
@@ -167,6 +169,7 @@ on_ready(struct sp_conn *c, const struct sp_msg *hello)
     memcpy(c->program, hello->client_hello.program, sizeof(c->program));
     if (c->service != SP_SERVICE_NORMAL)
         return;
+    c->completions = sp_features_have(&hello->client_hello.features, SP_FEATURE_COMPLETIONS);
     if (hello->client_hello.has_group &&
         memcmp(hello->client_hello.group, c->group, sizeof(c->group)) != 0) {
         (void)sp_fail(&e, SP_REFUSED, SP_DOM_STORE,

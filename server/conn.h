@@ -6,7 +6,7 @@
  * Requests become jobs in two lanes, each with one job under way at a time, so that what one lane
  * does never stops the other:
  *
- *   LANE_WRITE  puts, have, flush, commit, in the order in which they came; on worker threads
+ *   LANE_WRITE  puts, have, flush, commit, complete, in the order in which they came; on worker threads
  *   LANE_READ   all else, in order; what streams replies (get, list, slots, check) waits for the
  *               client's credit and has a thread of its own, the rest is on worker threads
  *
@@ -93,6 +93,7 @@ struct sp_conn {
     char host_name[SP_STATE_NAME];
     bool begun;     /* a session that counts */
     bool ready;     /* both hellos were said */
+    bool completions; /* the client knows them, too; set before the first job */
     bool ending;    /* no new jobs; goodbye when LANE_WRITE is through */
     bool ended;     /* OWN_END was queued */
     bool advancing; /* inside sp_conn_advance */
@@ -154,6 +155,7 @@ enum sp_code sp_conn_run_put(struct sp_conn *c, struct conn_job *j, struct sp_er
 enum sp_code sp_conn_run_have(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
 enum sp_code sp_conn_run_flush(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
 enum sp_code sp_conn_run_commit(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
+enum sp_code sp_conn_run_complete(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
 enum sp_code sp_conn_run_begin(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
 enum sp_code sp_conn_run_end(struct sp_conn *c, struct conn_job *j, struct sp_err *e);
 enum sp_code sp_conn_run_read(struct sp_conn *c, struct conn_job *j, struct sp_err *e);

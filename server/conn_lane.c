@@ -32,6 +32,7 @@ lane_of(const struct conn_job *j)
     case SP_MSG_HAVE:
     case SP_MSG_FLUSH:
     case SP_MSG_COMMIT:
+    case SP_MSG_COMPLETE:
         return LANE_WRITE;
     default:
         return LANE_READ;
@@ -148,6 +149,8 @@ run_job(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
         return sp_conn_run_flush(c, j, e);
     case SP_MSG_COMMIT:
         return sp_conn_run_commit(c, j, e);
+    case SP_MSG_COMPLETE:
+        return sp_conn_run_complete(c, j, e);
     case SP_MSG_HEAD:
     case SP_MSG_MISSING:
     case SP_MSG_HOST:

@@ -188,6 +188,24 @@ sp_conn_run_commit(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
     return SP_OK;
 }
 
+/* A set that VSS took part in is completed right after its commit. */
+enum sp_code
+sp_conn_run_complete(struct sp_conn *c, struct conn_job *j, struct sp_err *e)
+{
+    struct sp_completion completion;
+    enum sp_code rc;
+
+    if ((rc = sp_state_host_active(c->server->state, c->host, e)) != SP_OK ||
+        (rc = ensure_upload(c, e)) != SP_OK ||
+        (rc = sp_upload_complete(c->upload, j->payload, j->n, e)) != SP_OK)
+        return rc;
+    j->reply.type = SP_MSG_DONE;
+    if (sp_completion_decode(j->payload, j->n, &completion, e) == SP_OK)
+        (void)snprintf(j->note, sizeof(j->note), "set %s completed, applications: %s",
+            sp_hex8(completion.set_id).s, sp_level_word(completion.applications));
+    return SP_OK;
+}
+
 /* --- beginning and end
  * ------------------------------------------------------------------------------ */
 

@@ -183,10 +183,17 @@ send_set(void *arg, const struct sp_set_info *i, struct sp_err *e)
     struct streaming *s = arg;
     struct sp_msg m = {.type = SP_MSG_LIST_ITEM, .tag = s->tag};
 
-    m.list_item.type = (uint32_t)i->type;
+    enum sp_code rc;
+
     m.list_item.published_ns = i->published_ns;
     memcpy(m.list_item.host, i->host, sizeof(m.list_item.host));
     memcpy(m.list_item.set_id, i->set_id, sizeof(m.list_item.set_id));
+    if (i->completion != NULL && s->c->completions) {
+        m.list_item.type = SP_RECORD_COMPLETION;
+        if ((rc = send_copy(s, &m, i->completion, i->completion_len, e)) != SP_OK)
+            return rc;
+    }
+    m.list_item.type = (uint32_t)i->type;
     return send_copy(s, &m, i->record, i->record_len, e);
 }
 

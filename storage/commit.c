@@ -7,14 +7,33 @@
 #include "base/text.h"
 #include "storage/upload_impl.h"
 
+enum sp_code
+sp_upload_host(struct sp_upload *u, struct sp_host *ret, struct sp_err *e)
+{
+    uint8_t *p = NULL;
+    size_t n;
+    enum sp_code rc = sp_repository_host(u->r, u->origin.uploader, &p, &n, e);
+
+    if (rc == SP_ABSENT)
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "this host is not known to the repository");
+    if (rc != SP_OK)
+        return rc;
+    rc = sp_host_decode(p, n, NULL, ret, e);
+    free(p);
+    if (rc != SP_OK)
+        return rc;
+    if (memcmp(ret->group, u->origin.group, 16) != 0)
+        return sp_fail(
+            e, SP_REFUSED, SP_DOM_STORE, "the repository knows this host in another key group");
+    return SP_OK;
+}
+
 /* Everything about the record that can be said without looking at other objects. */
 static enum sp_code
 check_record(struct sp_upload *u, enum sp_record_type type, const uint8_t *record, size_t n,
     struct sp_set *ret, struct sp_err *e)
 {
     struct sp_host host;
-    uint8_t *p = NULL;
-    size_t host_n;
     bool checkpoint = type == SP_RECORD_CHECKPOINT;
     enum sp_code rc;
 
@@ -30,18 +49,8 @@ check_record(struct sp_upload *u, enum sp_record_type type, const uint8_t *recor
     if (memcmp(ret->host, u->origin.uploader, 16) != 0 ||
         memcmp(ret->group, u->origin.group, 16) != 0)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "the record is of another host or key group");
-    rc = sp_repository_host(u->r, u->origin.uploader, &p, &host_n, e);
-    if (rc == SP_ABSENT)
-        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "this host is not known to the repository");
-    if (rc != SP_OK)
+    if ((rc = sp_upload_host(u, &host, e)) != SP_OK)
         return rc;
-    rc = sp_host_decode(p, host_n, NULL, &host, e);
-    free(p);
-    if (rc != SP_OK)
-        return rc;
-    if (memcmp(host.group, u->origin.group, 16) != 0)
-        return sp_fail(
-            e, SP_REFUSED, SP_DOM_STORE, "the repository knows this host in another key group");
     return sp_record_check_signature(type, record, n, &host, e);
 }
 
@@ -58,10 +67,8 @@ check_chain(const struct sp_set *set, const struct sp_chain *head, struct sp_err
                       (unsigned long long)head->sequence, (unsigned long long)(set->sequence - 1));
 }
 
-/* Our clock, but never behind the newest record of that host: the order of names is the order of
- * commits. */
-static int64_t
-publishing_time(struct sp_repository *r, const struct sp_record_names *names)
+int64_t
+sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names)
 {
     int64_t now_ns = sp_clock_wall(r->env->clock);
 
@@ -71,10 +78,8 @@ publishing_time(struct sp_repository *r, const struct sp_record_names *names)
     return now_ns;
 }
 
-/* Publishes and waits for the last barrier. What may have come to be without it is taken back, so
- * that no failed commit leaves a set that is seen. */
-static enum sp_code
-publish(
+enum sp_code
+sp_publish(
     struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e)
 {
     struct sp_err ignored = {0};
@@ -135,9 +140,9 @@ conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set
         (rc = sp_chain_head(r, &names, set->job, &head, e)) != SP_OK ||
         (rc = check_chain(set, &head, e)) != SP_OK)
         goto out;
-    at_ns = publishing_time(r, &names);
+    at_ns = sp_publishing_time(r, &names);
     sp_record_object_name(type, set->host, at_ns, set->set_id, object);
-    if ((rc = publish(r, object, record, n, e)) != SP_OK)
+    if ((rc = sp_publish(r, object, record, n, e)) != SP_OK)
         goto out;
     *ret_published_ns = at_ns;
     remove_replaced(r, &names, set);

@@ -208,16 +208,18 @@ sp_repository_list(struct sp_repository *r, const uint8_t *host, bool checkpoint
 {
     static const uint8_t nothing[1];
     struct sp_record_names l = {NULL, 0, 0};
+    struct sp_completions completions;
     struct sp_err why = {0};
     size_t i;
     enum sp_code rc;
 
     if ((rc = sp_records_list(r, host, &l, e)) != SP_OK)
         return rc;
+    rc = sp_completions_begin(&completions, r, &l, e);
     for (i = 0; i < l.n && rc == SP_OK; i++) {
         const struct sp_record_name *name = &l.v[i];
         struct sp_set_info info = {.type = name->type, .published_ns = name->published_ns};
-        uint8_t *p = NULL;
+        uint8_t *p = NULL, *completion = NULL;
 
         if (name->type != SP_RECORD_SET && (name->type != SP_RECORD_CHECKPOINT || !checkpoints))
             continue;
@@ -238,9 +240,17 @@ sp_repository_list(struct sp_repository *r, const uint8_t *host, bool checkpoint
             info.record_len = 0;
         memcpy(info.host, name->host, sizeof(info.host));
         memcpy(info.set_id, name->set_id, sizeof(info.set_id));
-        rc = each(arg, &info, e);
+        rc = name->type != SP_RECORD_SET || p == NULL
+                 ? SP_OK
+                 : sp_completions_of(&completions, name, info.record, info.record_len, &completion,
+                       &info.completion_len, e);
+        info.completion = completion;
+        if (rc == SP_OK)
+            rc = each(arg, &info, e);
+        free(completion);
         free(p);
     }
+    sp_completions_end(&completions);
     sp_records_free(&l);
     return rc;
 }

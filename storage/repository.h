@@ -116,6 +116,9 @@ enum sp_code sp_upload_flush(struct sp_upload *u, struct sp_upload_durable *ret,
 /* As sp_store_commit. `signer` is the host's record. Checks signature, host, group and chain. */
 enum sp_code sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record,
     size_t n, struct sp_commit_result *ret, struct sp_err *e);
+/* As sp_store_complete. Nothing that was put is flushed for it. */
+enum sp_code sp_upload_complete(
+    struct sp_upload *u, const uint8_t *completion, size_t n, struct sp_err *e);
 /* Flushes what it can (what was received stays useful for the next run), then frees. NULL is harmless. */
 void sp_upload_free(struct sp_upload *u);
 

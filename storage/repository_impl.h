@@ -227,6 +227,25 @@ enum sp_code sp_chain_checkpoint(struct sp_repository *r, const struct sp_record
 enum sp_code sp_repository_set_missing(struct sp_repository *r, const uint8_t set_id[16],
     struct sp_id **ret, size_t *ret_n, bool *ret_more, struct sp_err *e);
 
+/* --- completions.c ------------------------------------------------------------------------- */
+
+struct sp_completions { /* of the sets of a listing */
+    struct sp_repository *r;
+    const struct sp_record_name **v; /* of the listing, which must outlive it; the first of each set first */
+    size_t n;
+    bool looked, known; /* for the record of host.id; it was good */
+    struct sp_host host;
+};
+/* Reads nothing. */
+enum sp_code sp_completions_begin(struct sp_completions *c, struct sp_repository *r,
+    const struct sp_record_names *names, struct sp_err *e);
+/* The first completion that the set's host signed for just this record, malloc'd; *ret = NULL: there is
+ * none. Bad ones are passed over (R11: check names them); without a good host record signatures are
+ * not looked at. Reads nothing when no object is named so. */
+enum sp_code sp_completions_of(struct sp_completions *c, const struct sp_record_name *set,
+    const uint8_t *record, size_t record_len, uint8_t **ret, size_t *ret_n, struct sp_err *e);
+void sp_completions_end(struct sp_completions *c);
+
 /* --- removal.c: what the clear part of a removal record says ------------------------------- */
 
 struct sp_removal {

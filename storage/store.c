@@ -83,6 +83,12 @@ sp_store_commit(struct sp_store *s, enum sp_record_type type, const uint8_t *rec
 }
 
 enum sp_code
+sp_store_complete(struct sp_store *s, const uint8_t *completion, size_t n, struct sp_err *e)
+{
+    return s->ops->complete(s, completion, n, e);
+}
+
+enum sp_code
 sp_store_get(struct sp_store *s, const struct sp_id *ids, size_t n, unsigned copy,
     sp_store_block_fn each, void *arg, struct sp_err *e)
 {

@@ -42,7 +42,8 @@ struct sp_set_info { /* one record as the store has it */
     uint8_t host[16], set_id[16];
     const uint8_t *record; /* the whole object; a view, valid during the callback */
     size_t record_len;
-    const uint8_t *completion; /* the set's, as the store has it (its signature is the reader's to check); NULL: none */
+    /* The set's, as the store has it (its signature is the reader's to check); NULL: none, or none that can be read. */
+    const uint8_t *completion;
     size_t completion_len;
 };
 
@@ -173,8 +174,10 @@ enum sp_code sp_store_flush(struct sp_store *s, struct sp_err *e);
  * a committed set removes its checkpoints. */
 enum sp_code sp_store_commit(struct sp_store *s, enum sp_record_type type, const uint8_t *record,
     size_t n, struct sp_commit_result *ret, struct sp_err *e);
-/* Publishes the completion of a set of the calling host, durable when it returns. SP_ABSENT: no such set, or its record
- * is another; SP_EXISTS: it has one (the first counts); SP_REFUSED: another host's; SP_CORRUPT: grammar or signature. */
+/* Publishes the completion of a set of the calling host, durable when it returns. The very same bytes being there
+ * already is success: sending it again is harmless. SP_ABSENT: no such set, or its record is another; SP_EXISTS: it has
+ * another one (the first counts); SP_REFUSED: another host's; SP_CORRUPT: grammar or signature; SP_UNSUPPORTED: the
+ * server is older than completions. */
 enum sp_code sp_store_complete(struct sp_store *s, const uint8_t *completion, size_t n, struct sp_err *e);
 /* Blocks for n ids (at most 65536), each block once, in pack order. copy: 0 the best copy, 1 the next, … —
  * for when a copy proved bad. Ids that have no (such) copy are left out without an error: the caller counts. */

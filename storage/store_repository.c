@@ -190,6 +190,15 @@ store_commit(struct sp_store *store, enum sp_record_type type, const uint8_t *re
 }
 
 static enum sp_code
+store_complete(struct sp_store *store, const uint8_t *completion, size_t n, struct sp_err *e)
+{
+    struct repository_store *s = self(store);
+    enum sp_code rc = ready_to_write(s, e);
+
+    return rc != SP_OK ? rc : done(s, sp_upload_complete(s->upload, completion, n, e), e);
+}
+
+static enum sp_code
 store_get(struct sp_store *store, const struct sp_id *ids, size_t n, unsigned copy,
     sp_store_block_fn each, void *arg, struct sp_err *e)
 {
@@ -260,6 +269,7 @@ static const struct sp_store_ops ops = {
     .put = store_put,
     .flush = store_flush,
     .commit = store_commit,
+    .complete = store_complete,
     .get = store_get,
     .list = store_list,
     .missing = store_missing,

@@ -1,7 +1,7 @@
 #ifndef SP_STORAGE_UPLOAD_IMPL_H
 #define SP_STORAGE_UPLOAD_IMPL_H
 
-/* What upload.c, upload_close.c and commit.c share; nobody else includes it. */
+/* What upload.c, upload_close.c, commit.c and completions.c share; nobody else includes it. */
 
 #include "storage/repository_impl.h"
 
@@ -56,5 +56,17 @@ sp_upload_close(struct sp_upload *u, struct sp_lane *lanes, size_t n, struct sp_
 /* Writes the index out when the memtable is full; always, with a barrier. */
 enum sp_code sp_upload_spill(struct sp_upload *u, struct sp_err *e);
 enum sp_code sp_upload_index(struct sp_upload *u, struct sp_err *e);
+
+/* --- commit.c ------------------------------------------------------------------------------ */
+
+/* The uploader's record, which must be of the group that it uploads for: SP_REFUSED. */
+enum sp_code sp_upload_host(struct sp_upload *u, struct sp_host *ret, struct sp_err *e);
+/* Both with r->commit held. Our clock, but never behind the newest record of that host: the order of
+ * names is the order of commits. */
+int64_t sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names);
+/* Publishes and waits for the last barrier. What may have come to be without it is taken back, so
+ * that nothing that failed leaves a record that is seen. */
+enum sp_code sp_publish(
+    struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e);
 
 #endif

@@ -173,3 +173,28 @@ party_record(struct party *p, enum sp_record_type type, const char *job,
     memcpy(ret->set_id, set.set_id, sizeof(ret->set_id));
     ret->sequence = set.sequence;
 }
+
+void
+party_completion(
+    struct party *p, const struct made_record *of, enum sp_level level, struct sp_buf *ret)
+{
+    struct sp_completion clear = {.applications = level};
+    struct sp_completion_document document = {(char[]){"session.xml"}, (uint8_t[]){"<x/>"}, 4};
+    struct sp_completion_sealed sealed = {.documents = &document, .ndocuments = 1};
+    struct sp_verdict_component component = {.writer = SP_NO_INDEX,
+        .parent = SP_NO_INDEX,
+        .shadow = SP_NO_INDEX,
+        .unit = (char[]){"DB1"},
+        .files_live = p->next++,
+        .level = level,
+        .why = SP_WHY_TOOK_PART};
+
+    memcpy(clear.set_id, of->set_id, sizeof(clear.set_id));
+    memcpy(clear.host, p->host, sizeof(clear.host));
+    memcpy(clear.record, of->hash, sizeof(clear.record));
+    sealed.verdict.vss = sealed.verdict.confirmed = true;
+    sealed.verdict.components = &component; /* borrowed */
+    sealed.verdict.ncomponents = 1;
+    need(sp_completion_encode(
+        &clear, &sealed, p->sealer, p->compressor, p->opener, p->hasher, p->secret, ret, &err));
+}

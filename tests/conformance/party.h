@@ -52,5 +52,8 @@ struct made_record {
 };
 void party_record(struct party *p, enum sp_record_type type, const char *job,
     const struct made_record *previous, const struct sp_id *root, struct made_record *ret);
+/* A signed completion of the set, with a component of that level and a document; each is another. Appends. */
+void party_completion(
+    struct party *p, const struct made_record *of, enum sp_level level, struct sp_buf *ret);
 
 #endif

@@ -172,6 +172,9 @@ store_conformance_run(const struct store_conformance *c)
     failed = _cmocka_run_group_tests(name, store_tests_blocks, store_tests_blocks_n, NULL, NULL);
     (void)snprintf(name, sizeof(name), "%s: commit", c->kind);
     failed += _cmocka_run_group_tests(name, store_tests_commit, store_tests_commit_n, NULL, NULL);
+    (void)snprintf(name, sizeof(name), "%s: completions", c->kind);
+    failed +=
+        _cmocka_run_group_tests(name, store_tests_complete, store_tests_complete_n, NULL, NULL);
     (void)snprintf(name, sizeof(name), "%s: damage", c->kind);
     failed += _cmocka_run_group_tests(name, store_tests_damage, store_tests_damage_n, NULL, NULL);
     return failed;

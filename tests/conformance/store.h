@@ -61,7 +61,9 @@ void session_end(struct session *x);
 /* Closes the store and opens it again. */
 void session_again(struct session *x);
 
-extern const struct CMUnitTest store_tests_blocks[], store_tests_commit[], store_tests_damage[];
-extern const size_t store_tests_blocks_n, store_tests_commit_n, store_tests_damage_n;
+extern const struct CMUnitTest store_tests_blocks[], store_tests_commit[], store_tests_complete[],
+    store_tests_damage[];
+extern const size_t store_tests_blocks_n, store_tests_commit_n, store_tests_complete_n,
+    store_tests_damage_n;
 
 #endif

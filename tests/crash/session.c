@@ -95,6 +95,12 @@ session_commit(struct sp_store *store, enum sp_record_type type, const uint8_t *
 }
 
 static enum sp_code
+session_complete(struct sp_store *store, const uint8_t *completion, size_t n, struct sp_err *e)
+{
+    return sp_upload_complete(((struct session *)store)->u, completion, n, e);
+}
+
+static enum sp_code
 session_get(struct sp_store *store, const struct sp_id *ids, size_t n, unsigned copy,
     sp_store_block_fn each, void *arg, struct sp_err *e)
 {
@@ -120,6 +126,7 @@ static const struct sp_store_ops session_ops = {.kind = "session",
     .put = session_put,
     .flush = session_flush,
     .commit = session_commit,
+    .complete = session_complete,
     .get = session_get,
     .free = session_free};
 

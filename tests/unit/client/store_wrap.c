@@ -117,6 +117,12 @@ wrap_commit(struct sp_store *s, enum sp_record_type type, const uint8_t *record,
 }
 
 static enum sp_code
+wrap_complete(struct sp_store *s, const uint8_t *completion, size_t n, struct sp_err *e)
+{
+    return sp_store_complete(self(s)->below, completion, n, e);
+}
+
+static enum sp_code
 wrap_get(struct sp_store *s, const struct sp_id *ids, size_t n, unsigned copy,
     sp_store_block_fn each, void *arg, struct sp_err *e)
 {
@@ -148,6 +154,7 @@ static const struct sp_store_ops ops = {
     .put = wrap_put,
     .flush = wrap_flush,
     .commit = wrap_commit,
+    .complete = wrap_complete,
     .get = wrap_get,
     .list = wrap_list,
     .cancel = wrap_cancel,
