@@ -36,11 +36,12 @@ phase() {
         echo "the build of preset $preset" >"$results/$name.broken"
         return
     fi
-    timed "$name, tests" "${wrap[@]}" ctest --test-dir "$top/build/$preset" --output-on-failure --no-tests=error -j2 \
+    timed "$name, tests" "${wrap[@]}" ctest --test-dir "$top/build/$preset" --output-on-failure --no-tests=error -j"$jobs" \
         --output-junit "$results/$name.xml" "$@" || echo "ctest of $name" >"$results/$name.failed"
 }
 
 start=$SECONDS
+jobs=$(($(nproc) + 1)) # many tests wait for a clock
 # Every key that seals something is written down, and looked at when all is done (tests/secrets).
 witness() { # witness PRESET: the wrapping for tests of that preset
     wrap=(env "LD_PRELOAD=$top/build/$1/tests/secrets/libsp_witness.so" "SP_WITNESS=$results/seals"
