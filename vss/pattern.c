@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/fold.h"
 #include "base/path.h"
+#include "vss/glob.h"
 
 #define TEXT_MAX 4096
 #define PARTS_MAX 63 /* states of the matcher are bits of a word, with one more for the end */
@@ -26,58 +27,6 @@ struct sp_vss_pattern {
     struct part parts[PARTS_MAX];
     size_t nparts;
 };
-
-/* --- characters ------------------------------------------------------------------------------- */
-
-/* Wildcards cross separators, and both separators are one: a unit's name has either
- * ("SRV\INST/DB1"). Parts of a path or component hold none. */
-static bool
-one(const char **p, size_t *pn, const char **s, size_t *sn, bool fold)
-{
-    bool wild = **p == '?';
-    uint32_t a, b;
-
-    if (!fold && !wild) {
-        a = (uint8_t) * *p;
-        b = (uint8_t) * *s;
-        ++*p, --*pn, ++*s, --*sn;
-        return a == b;
-    }
-    a = sp_fold_next(p, pn);
-    b = sp_fold_next(s, sn);
-    return wild || a == b || ((a == '/' || a == '\\') && (b == '/' || b == '\\'));
-}
-
-static bool
-glob(const char *p, size_t pn, const char *s, size_t sn, bool fold)
-{
-    const char *star = NULL, *back = NULL;
-    size_t star_n = 0, back_n = 0;
-
-    while (sn > 0) {
-        const char *p_next = p, *s_next = s;
-        size_t pn_next = pn, sn_next = sn;
-
-        if (pn > 0 && *p == '*') {
-            star = ++p;
-            star_n = --pn;
-            back = s;
-            back_n = sn;
-        } else if (pn > 0 && one(&p_next, &pn_next, &s_next, &sn_next, fold)) {
-            p = p_next, pn = pn_next;
-            s = s_next, sn = sn_next;
-        } else if (star != NULL) {
-            (void)sp_fold_next(&back, &back_n);
-            p = star, pn = star_n;
-            s = back, sn = back_n;
-        } else {
-            return false;
-        }
-    }
-    while (pn > 0 && *p == '*')
-        p++, pn--;
-    return pn == 0;
-}
 
 /* --- parts ------------------------------------------------------------------------------------ */
 
@@ -131,7 +80,7 @@ feed(struct progress *g, const char *s, size_t n)
             continue;
         if (part->any)
             next |= (uint64_t)1 << i;
-        else if (glob(part->p, part->n, s, n, g->fold))
+        else if (sp_vss_glob(part->p, part->n, s, n, g->fold))
             next |= (uint64_t)1 << (i + 1);
     }
     g->at = over_any(g->pattern, next);
@@ -367,7 +316,7 @@ sp_vss_pattern_is_path(const struct sp_vss_pattern *p)
 static bool
 value_is(const struct sp_vss_pattern *p, const char *s)
 {
-    return s != NULL && glob(p->value, p->value_len, s, strlen(s), true);
+    return s != NULL && sp_vss_glob(p->value, p->value_len, s, strlen(s), true);
 }
 
 static bool

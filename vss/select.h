@@ -15,7 +15,14 @@
  *    are in the set; otherwise the dependent is still added and `lacks` names what is missing;
  *  - a component with some files outside is not added: PARTLY_OUTSIDE, the first such path in detail;
  *  - what a pattern of `application-exclude` matches is not added: NOT_CHOSEN (its files stay in the set).
- * A component without files (metadata only) is in the set when a component below or beside it in its writer is. */
+ * A component without files (metadata only) is in the set when a component below or beside it in its writer is, when the
+ * job asks for it, or when another depends on it.
+ *
+ * A component that is not selectable, and has no selectable one above it, is added by itself and stands for its own
+ * files only; one that has is never added by itself (asked for: the one above is). What is not added is told only
+ * where files of its own are in the set. A pattern that excludes a selectable component excludes what comes with it; one
+ * that excludes a descendant keeps those above from being added. Files are looked for at their alternate location where
+ * the writer names one. A pattern of files in the folder itself (not recursive) never makes a whole volume a root. */
 
 #include "base/path.h"
 #include "vss/describe.h"
@@ -50,11 +57,14 @@ struct sp_vss_choice { /* of one component in the set */
 struct sp_vss_plan {
     struct sp_vss_choice *choices;
     size_t nchoices;
-    char **roots;    /* files and folders of what was asked for, native, each once: the run's additional roots */
+    char **roots;    /* files and folders of what was asked for, native: the run's additional roots, none within
+                        one of the job's or within each other */
     size_t nroots;
-    char **excludes; /* of the writers concerned: patterns as client/filter.h takes them ("/C:/a/*.tmp") */
+    char **excludes; /* of the writers concerned: patterns as client/filter.h takes them ("/C:/a/?.tmp"). To be
+                        put before all others: some take folders back that others name ("!/C:/a/?.tmp/") */
     size_t nexcludes;
-    char **lacks;    /* sentences: a pattern of `application =` that nothing matches, a dependency not in the set */
+    char **lacks;    /* sentences (lower case, no full stop): a pattern of `application =` that nothing matches, a
+                        dependency not in the set */
     size_t nlacks;
 };
 enum sp_code sp_vss_select(const struct sp_vss_metadata *m, const struct sp_vss_select_options *o,
