@@ -29,8 +29,8 @@
  *                                       there, unless a `status` line says otherwise. alone: also when no other component of the writer
  *                                       is in the session
  *     exclude PATH SPEC [recursive]
- *     status prepared|snapshot|complete STATE HRESULT [app=HRESULT] [text=TEXT] [attempt=N] [with=COMPONENT]
- *                                       what the writer answers there; with: only where the component of that name was added; the first
+ *     status idle|prepared|snapshot|complete STATE HRESULT [app=HRESULT] [text=TEXT] [attempt=N] [with=COMPONENT]
+ *                                       what the writer answers there (idle: before PrepareForBackup); with: only where the component of that name was added; the first
  *                                       line that applies counts
  *     gone prepared|snapshot|complete [attempt=N] [with=COMPONENT]   it is no longer among the writers that answer
  *   fail CALL HRESULT [at=N] [times=N]  the N-th call of that name (1: the first; counted over all sessions) gives that, and as many as

@@ -33,7 +33,7 @@ struct model_component {
     struct model_failure *failures;
     size_t nfailures;
 };
-enum { MODEL_PREPARED, MODEL_SNAPSHOT, MODEL_COMPLETE };
+enum { MODEL_PREPARED, MODEL_SNAPSHOT, MODEL_COMPLETE, MODEL_IDLE /* before PrepareForBackup */ };
 struct model_answer { /* a line `status` or `gone` */
     unsigned stage, attempt;
     bool gone;

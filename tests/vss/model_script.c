@@ -105,13 +105,13 @@ path_of(struct line *l, const char *key)
 static unsigned
 stage(struct line *l, const char *word)
 {
-    static const char *const names[] = {"prepared", "snapshot", "complete"};
+    static const char *const names[] = {"prepared", "snapshot", "complete", "idle"};
 
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < 4; i++)
         if (strcmp(word, names[i]) == 0)
             return i;
     if (!l->wrong)
-        l->wrong = "a stage is prepared, snapshot or complete";
+        l->wrong = "a stage is idle, prepared, snapshot or complete";
     return 0;
 }
 

@@ -14,7 +14,7 @@ model_stage(const struct model_session *s)
         return MODEL_SNAPSHOT;
     if (s->facts >> FACT_PREPARE_BEGUN & 1)
         return MODEL_PREPARED;
-    return 3;
+    return MODEL_IDLE;
 }
 
 static bool
@@ -36,7 +36,7 @@ model_failing(
     unsigned stage = model_stage(s);
     bool others = false;
 
-    if (stage == 3)
+    if (stage == MODEL_IDLE)
         return NULL;
     for (size_t i = 0; i < s->nadded; i++)
         if (s->added[i].writer == w && s->added[i].component != c)
