@@ -314,7 +314,7 @@ static void
 dependencies(void **state)
 {
     struct machine m = good();
-    uint32_t on3[] = {3}, on0[] = {0}, on12[] = {2, 1}, far[] = {99};
+    uint32_t on3[] = {3}, on0[] = {0}, on1[] = {1}, on12[] = {2, 1}, far[] = {99};
 
     (void)state;
     /* 2 needs 1, 1 needs 0, 0 needs the other writer's. */
@@ -334,6 +334,17 @@ dependencies(void **state)
     m.writers[0].stages[C].state = 12;
     judge(&m, true);
     EXPECT(&m, 0, SP_LEVEL_CRASH, SP_WHY_COMPLETE_FAILED, 0);
+
+    /* The chain the other way round: each is looked at before what it needs. */
+    m = good();
+    m.c[0].depends = on1;
+    m.c[1].depends = on12;
+    m.c[2].depends = on3;
+    m.c[0].ndepends = m.c[1].ndepends = m.c[2].ndepends = 1;
+    m.writers[1].stages[S].hresult = 0x800423F4u;
+    judge(&m, true);
+    for (int i = 0; i < 3; i++)
+        EXPECT(&m, i, SP_LEVEL_CRASH, SP_WHY_DEPENDENCY, 0);
 
     /* Two that need each other do no harm; nor does an index that is none. */
     m = good();

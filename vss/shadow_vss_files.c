@@ -1,0 +1,86 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "vss/shadow_vss.h"
+
+/* The files of a component as patterns of client/filter.h, anchored. */
+
+static void
+put_quoted(struct sp_buf *b, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\0') {
+            sp_buf_put_u8(b, '/');
+            continue;
+        }
+        if (strchr("*?[]\\!# ", p[i]) != NULL)
+            sp_buf_put_u8(b, '\\');
+        sp_buf_put_u8(b, p[i]);
+    }
+}
+
+/* Of a name's wildcards * and ? mean the same there; "*.*" is any name, with or without a dot
+ * (learn.microsoft.com/windows/win32/vss/file-specifications-in-vss: as for the file system). */
+static void
+put_spec(struct sp_buf *b, const char *spec)
+{
+    if (spec[0] == '\0' || strcmp(spec, "*.*") == 0)
+        spec = "*";
+    for (; *spec != '\0'; spec++) {
+        if (*spec == '*' || *spec == '?')
+            sp_buf_put_u8(b, (uint8_t)*spec);
+        else
+            put_quoted(b, (const uint8_t *)spec, 1);
+    }
+}
+
+static enum sp_code
+pattern_of(const struct sp_vss_files *f, char **ret, struct sp_err *e)
+{
+    struct sp_buf key = SP_BUF_INIT, b = SP_BUF_INIT;
+    uint8_t *text;
+    size_t n;
+    enum sp_code rc;
+
+    if ((rc = sp_key_from_path(
+             f->alternate != NULL && f->alternate[0] != '\0' ? f->alternate : f->path, &key, e)) !=
+        SP_OK)
+        goto out;
+    sp_buf_put_u8(&b, '/');
+    put_quoted(&b, key.data, key.len);
+    if (key.len > 0)
+        sp_buf_put_u8(&b, '/');
+    if (f->recursive)
+        sp_buf_put_str(&b, "**/");
+    put_spec(&b, f->spec);
+    sp_buf_put_u8(&b, '\0');
+    if ((rc = sp_buf_take(&b, &text, &n, e)) == SP_OK)
+        *ret = (char *)text;
+out:
+    sp_buf_free(&key);
+    sp_buf_free(&b);
+    return rc;
+}
+
+enum sp_code
+shadow_vss_patterns(const struct sp_vss_component *c, char ***ret, size_t *ret_n, struct sp_err *e)
+{
+    char **list = calloc(c->nfiles + 1, sizeof *list);
+    size_t n = 0;
+    enum sp_code rc = SP_OK;
+
+    if (list == NULL)
+        return sp_fail_nomem(e);
+    for (; n < c->nfiles && rc == SP_OK; n += rc == SP_OK)
+        rc = pattern_of(&c->files[n], &list[n], e);
+    if (rc == SP_OK) {
+        *ret = list;
+        *ret_n = n;
+        return SP_OK;
+    }
+    while (n > 0)
+        free(list[--n]);
+    free(list);
+    return rc;
+}
