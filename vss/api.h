@@ -41,7 +41,7 @@ struct sp_vss_shadow {
     int64_t created_ns;
 };
 enum { SP_VSS_BT_FULL = 1, SP_VSS_BT_INCREMENTAL = 2, SP_VSS_BT_DIFFERENTIAL = 3, SP_VSS_BT_LOG = 4, SP_VSS_BT_COPY = 5 };
-enum { SP_VSS_CTX_BACKUP = 0 };
+enum { SP_VSS_CTX_BACKUP = 0, SP_VSS_CTX_ALL = -1 };
 
 struct sp_vss_api {
     void *self;

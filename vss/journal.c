@@ -5,20 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
+
 #define MAGIC "stillpoint shadows 1"
 #define LIMIT (1u << 20)
+
+static void
+begin(struct sp_buf *b)
+{
+    uint64_t pid, start;
+
+    sp_process_self(&pid, &start);
+    sp_buf_printf(b, MAGIC "\nprocess %" PRIu64 " %" PRIu64 "\n", pid, start);
+}
+
+enum sp_code
+sp_journal_write_set(
+    const struct sp_env *env, const char *file, const char *set_id, struct sp_err *e)
+{
+    struct sp_buf b = SP_BUF_INIT;
+    enum sp_code rc;
+
+    begin(&b);
+    sp_buf_printf(&b, "vss %s\n", set_id);
+    if ((rc = sp_buf_ok(&b, e)) == SP_OK)
+        rc = sp_os_write_file(env->os, file, b.data, b.len, e);
+    sp_buf_free(&b);
+    return rc;
+}
 
 enum sp_code
 sp_journal_write(const struct sp_env *env, const char *file, const char *const *paths, size_t n,
     struct sp_err *e)
 {
     struct sp_buf b = SP_BUF_INIT;
-    uint64_t pid, start;
     enum sp_code rc;
     size_t i;
 
-    sp_process_self(&pid, &start);
-    sp_buf_printf(&b, MAGIC "\nprocess %" PRIu64 " %" PRIu64 "\n", pid, start);
+    begin(&b);
     for (i = 0; i < n; i++) {
         if (strchr(paths[i], '\n') != NULL) {
             sp_buf_free(&b);
@@ -31,6 +55,24 @@ sp_journal_write(const struct sp_env *env, const char *file, const char *const *
         rc = sp_os_write_file(env->os, file, b.data, b.len, e);
     sp_buf_free(&b);
     return rc;
+}
+
+static bool
+is_set_id(const char *text)
+{
+    return strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36;
+}
+
+static enum sp_code
+add_set(struct sp_journal *j, const char *id, struct sp_err *e)
+{
+    char(*more)[37] = realloc(j->sets, (j->nsets + 1) * sizeof *more);
+
+    if (more == NULL)
+        return sp_fail_nomem(e);
+    j->sets = more;
+    memcpy(j->sets[j->nsets++], id, 37);
+    return SP_OK;
 }
 
 enum sp_code
@@ -68,6 +110,9 @@ sp_journal_read(
                 goto out;
             }
             j.n++;
+        } else if (strncmp(line, "vss ", 4) == 0 && is_set_id(line + 4)) {
+            if ((rc = add_set(&j, line + 4, e)) != SP_OK)
+                goto out;
         }
     }
     *ret = j;
@@ -87,5 +132,40 @@ sp_journal_clear(struct sp_journal *j)
     for (i = 0; i < j->n; i++)
         free(j->paths[i]);
     free(j->paths);
+    free(j->sets);
     memset(j, 0, sizeof(*j));
+}
+
+struct walk {
+    const char *folder;
+    enum sp_code (*each)(void *arg, const char *file, struct sp_err *e);
+    void *arg;
+};
+
+static enum sp_code
+found(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+{
+    struct walk *w = arg;
+    size_t n = strlen(name), suffix = strlen(SP_JOURNAL_SUFFIX);
+    char *file;
+    enum sp_code rc;
+
+    if (st->type != SP_OS_FILE || n <= suffix || strcmp(name + n - suffix, SP_JOURNAL_SUFFIX) != 0)
+        return SP_OK;
+    if ((file = sp_path_join(w->folder, name)) == NULL)
+        return sp_fail_nomem(e);
+    rc = w->each(w->arg, file, e);
+    free(file);
+    return rc;
+}
+
+enum sp_code
+sp_journals(const struct sp_env *env, const char *folder,
+    enum sp_code (*each)(void *arg, const char *file, struct sp_err *e), void *arg,
+    struct sp_err *e)
+{
+    struct walk w = {folder, each, arg};
+    enum sp_code rc = env->os->list(env->os->self, folder, true, found, &w, e);
+
+    return rc == SP_ABSENT ? SP_OK : rc;
 }

@@ -12,8 +12,6 @@
 #include "vss/mounts_linux.h"
 #include "vss/volumes.h"
 
-#define JOURNAL_SUFFIX ".shadows"
-
 /* --- which volumes there are
  * ---------------------------------------------------------------------------- */
 
@@ -146,7 +144,7 @@ name_shadows(struct sp_shadow *s, const char *token, const char *journal_dir, si
     *ret_n = n;
     if (n == 0)
         goto out;
-    (void)snprintf(name, sizeof(name), "%s" JOURNAL_SUFFIX, token);
+    (void)snprintf(name, sizeof(name), "%s" SP_JOURNAL_SUFFIX, token);
     s->journal = sp_path_join(journal_dir, name);
     rc = s->journal == NULL
              ? sp_fail_nomem(e)
@@ -180,25 +178,9 @@ make(struct sp_shadow *s, struct volume *v, enum sp_shadow_want want, struct sp_
     return volume_set_reason(v, why.text, e);
 }
 
-static enum sp_code
-check_required(const struct sp_shadow *s, struct sp_err *e)
-{
-    size_t i;
-
-    for (i = 0; i < s->n; i++) {
-        if (s->volumes[i].v.pseudo || s->volumes[i].v.level > SP_LEVEL_LIVE)
-            continue;
-        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
-            "a shadow was required and %s (%s) cannot have one: %s. Use shadow = auto to read such "
-            "volumes live, or put the data on btrfs",
-            s->volumes[i].path, s->volumes[i].v.file_system, s->volumes[i].v.reason);
-    }
-    return SP_OK;
-}
-
 enum sp_code
-sp_shadow_plan(const struct sp_env *env, const struct sp_shadow_options *o, struct sp_shadow **ret,
-    struct sp_err *e)
+shadow_platform_plan(const struct sp_env *env, const struct sp_shadow_options *o,
+    struct sp_shadow **ret, struct sp_err *e)
 {
     struct sp_shadow *s;
     enum sp_code rc;
@@ -220,7 +202,7 @@ sp_shadow_plan(const struct sp_env *env, const struct sp_shadow_options *o, stru
 }
 
 enum sp_code
-sp_shadow_take(struct sp_shadow *s, struct sp_err *e)
+shadow_platform_take(struct sp_shadow *s, struct sp_err *e)
 {
     uint8_t random[8];
     struct sp_hex token;
@@ -238,11 +220,13 @@ sp_shadow_take(struct sp_shadow *s, struct sp_err *e)
         if (s->volumes[i].shadow != NULL)
             rc = make(s, &s->volumes[i], s->o.want, e);
     }
-    return rc == SP_OK && s->o.want == SP_SHADOW_REQUIRE ? check_required(s, e) : rc;
+    if (rc == SP_OK && s->o.want == SP_SHADOW_REQUIRE)
+        rc = volumes_required(s, ", or put the data on btrfs", e);
+    return rc;
 }
 
 enum sp_code
-sp_shadow_release(struct sp_shadow *s, struct sp_err *e)
+shadow_platform_release(struct sp_shadow *s, struct sp_err *e)
 {
     struct sp_err why = {0};
     enum sp_code rc = SP_OK, one;
@@ -275,7 +259,6 @@ sp_shadow_release(struct sp_shadow *s, struct sp_err *e)
 
 struct sweep {
     const struct sp_env *env;
-    const char *folder;
     size_t removed;
     struct sp_err first;
     enum sp_code rc;
@@ -289,9 +272,10 @@ ours(const char *path)
     return name != NULL && strncmp(name + 1, BTRFS_SHADOW_PREFIX, strlen(BTRFS_SHADOW_PREFIX)) == 0;
 }
 
-static void
-sweep_one(struct sweep *w, const char *file)
+static enum sp_code
+sweep_one(void *arg, const char *file, struct sp_err *e)
 {
+    struct sweep *w = arg;
     struct sp_journal j;
     struct sp_err why = {0};
     enum sp_code rc;
@@ -299,10 +283,10 @@ sweep_one(struct sweep *w, const char *file)
     size_t i;
 
     if (sp_journal_read(w->env, file, &j, &why) != SP_OK)
-        return; /* not readable as a journal: not ours to act on */
-    if (j.alive) {
+        return SP_OK;             /* not readable as a journal: not ours to act on */
+    if (j.alive || j.nsets > 0) { /* what VSS made VSS takes away */
         sp_journal_clear(&j);
-        return;
+        return SP_OK;
     }
     for (i = j.n; i-- > 0;) {
         if (!ours(j.paths[i]))
@@ -321,37 +305,17 @@ sweep_one(struct sweep *w, const char *file)
     sp_journal_clear(&j);
     if (all)
         (void)w->env->os->remove(w->env->os->self, file, &why);
-}
-
-static enum sp_code
-sweep_each(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
-{
-    struct sweep *w = arg;
-    size_t n = strlen(name);
-    char *file;
-
-    if (st->type != SP_OS_FILE || n <= strlen(JOURNAL_SUFFIX) ||
-        strcmp(name + n - strlen(JOURNAL_SUFFIX), JOURNAL_SUFFIX) != 0)
-        return SP_OK;
-    if ((file = sp_path_join(w->folder, name)) == NULL)
-        return sp_fail_nomem(e);
-    sweep_one(w, file);
-    free(file);
+    (void)e;
     return SP_OK;
 }
 
 enum sp_code
-sp_shadow_janitor(
+shadow_platform_janitor(
     const struct sp_env *env, const char *journal_dir, size_t *ret_n, struct sp_err *e)
 {
-    struct sweep w = {.env = env, .folder = journal_dir};
-    enum sp_code rc;
+    struct sweep w = {.env = env};
+    enum sp_code rc = sp_journals(env, journal_dir, sweep_one, &w, e);
 
-    rc = env->os->list(env->os->self, journal_dir, true, sweep_each, &w, e);
-    if (rc == SP_ABSENT) {
-        *ret_n = 0;
-        return SP_OK;
-    }
     if (rc == SP_OK && w.rc != SP_OK) {
         *e = w.first;
         rc = w.rc;

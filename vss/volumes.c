@@ -86,6 +86,21 @@ volumes_sort(struct sp_shadow *s)
         qsort(s->volumes, s->n, sizeof(*s->volumes), by_key);
 }
 
+enum sp_code
+volumes_required(const struct sp_shadow *s, const char *advice, struct sp_err *e)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct volume *v = &s->volumes[i];
+
+        if (!v->v.pseudo && v->v.level <= SP_LEVEL_LIVE)
+            return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
+                "a shadow was required and %s (%s) cannot have one: %s. Use shadow = auto to read "
+                "such volumes live%s",
+                v->path, v->v.file_system, v->v.reason, advice);
+    }
+    return SP_OK;
+}
+
 void
 volumes_free(struct sp_shadow *s)
 {
@@ -126,74 +141,4 @@ sp_shadow_weakest(const struct sp_shadow *s)
             weakest = s->volumes[i].v.level;
     }
     return any ? weakest : SP_LEVEL_LIVE;
-}
-
-/* --- what only VSS has ------------------------------------------------------------------------ */
-
-const char *const *
-sp_shadow_roots(const struct sp_shadow *s, size_t *ret_n)
-{
-    (void)s;
-    *ret_n = 0;
-    return NULL;
-}
-
-const char *const *
-sp_shadow_excludes(const struct sp_shadow *s, size_t *ret_n)
-{
-    (void)s;
-    *ret_n = 0;
-    return NULL;
-}
-
-bool
-sp_shadow_has_writer(const struct sp_shadow *s, const char *name)
-{
-    (void)s;
-    (void)name;
-    return false;
-}
-
-const char *const *
-sp_shadow_files(const struct sp_shadow *s, size_t component, size_t *ret_n)
-{
-    (void)s;
-    (void)component;
-    *ret_n = 0;
-    return NULL;
-}
-
-size_t
-sp_shadow_overrides(const struct sp_shadow *s, const struct sp_shadow_override **ret)
-{
-    (void)s;
-    *ret = NULL;
-    return 0;
-}
-
-const struct sp_verdict *
-sp_shadow_verdict(const struct sp_shadow *s)
-{
-    return &s->verdict;
-}
-
-enum sp_code
-sp_shadow_documents(const struct sp_shadow *s,
-    enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),
-    void *arg, struct sp_err *e)
-{
-    (void)s;
-    (void)each;
-    (void)arg;
-    (void)e;
-    return SP_OK;
-}
-
-enum sp_code
-sp_shadow_finish(struct sp_shadow *s, bool made, struct sp_err *e)
-{
-    (void)s;
-    (void)made;
-    (void)e;
-    return SP_OK;
 }

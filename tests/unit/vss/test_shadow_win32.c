@@ -1,4 +1,4 @@
-/* Volumes on Windows without a shadow source: read live, and said so. */
+/* Volumes on Windows where VSS is not to be had (Wine) or not wanted: read live, and said so. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -54,7 +54,8 @@ a_volume_is_read_live_and_says_why(void **state)
         assert_int_equal(v->level, SP_LEVEL_LIVE);
         assert_string_equal(v->source, "none");
         assert_true(strlen(v->file_system) > 0);
-        assert_string_equal(v->reason, "no shadow source is built into this version for Windows");
+        assert_non_null(strstr(v->reason, "VSS"));
+        assert_false(v->failed);
         assert_int_equal(v->instant_ns, 0);
         assert_false(v->pseudo);
         assert_int_equal(sp_shadow_weakest(s), SP_LEVEL_LIVE);
@@ -74,8 +75,7 @@ a_required_shadow_is_refused(void **state)
     assert_int_equal(take("C:\\windows", SP_SHADOW_REQUIRE, &s), SP_UNSUPPORTED);
     assert_null(s);
     assert_int_equal(err.domain, SP_DOM_SHADOW);
-    assert_non_null(strstr(err.text, "C:\\ ("));
-    assert_non_null(strstr(err.text, "no shadow source"));
+    assert_non_null(strstr(err.text, "VSS"));
 }
 
 /* A process is known by its number and when it was made. */
