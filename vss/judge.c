@@ -248,6 +248,12 @@ judge_component(const struct sp_verdict *v, struct sp_verdict_component *c, bool
         c->level = SP_LEVEL_NONE;
         return;
     }
+    /* Whoever found one without a writer knows where it lies (client/watch.h). */
+    if (c->writer >= v->nwriters && c->level != SP_LEVEL_NONE) {
+        if (c->files_live > 0)
+            c->level = SP_LEVEL_LIVE;
+        return;
+    }
     r = against(v, c, final);
     head = head_of(v, c);
     c->hresult = r.hresult;

@@ -23,9 +23,10 @@
  * not fail; hresult is the code that `why` is about.
  *
  * `why` is also asked: LEFT_OUT stays (level NONE); PARTLY_OUTSIDE, NOT_CHOSEN, and a failure of an earlier shadow set
- * (with its hresult), stay with what is neither added nor came with an added one. Where VSS was not driven, NO_SHADOW and
- * NOT_ASKED of what has no writer stay and are `live`, all else without a writer goes by files_live (a shadow of another
- * kind, btrfs). Judging twice gives the same. A rule's name in a writer is set by the requester (sp_vss_rules). */
+ * (with its hresult), stay with what is neither added nor came with an added one. What has no writer and a level
+ * already keeps both (whoever found it knows where it lies: client/watch.h), but files_live makes it `live`; one without
+ * a level goes by its shadow set, or where VSS was not driven by files_live and `why` (NO_SHADOW, NOT_ASKED: `live`;
+ * else a shadow of another kind, btrfs). Judging twice gives the same. A rule's name in a writer is set by the requester (sp_vss_rules). */
 
 #include "base/verdict.h"
 

@@ -482,6 +482,16 @@ without_a_writer(void **state)
     EXPECT(&m, 1, SP_LEVEL_LIVE, SP_WHY_NO_WRITER, 0);
     EXPECT(&m, 2, SP_LEVEL_LIVE, SP_WHY_NO_SHADOW, 0);
 
+    /* Whoever found them has said where they lie; what was read live is live all the same. */
+    m.c[2].level = SP_LEVEL_CRASH;
+    m.c[2].why = SP_WHY_NO_WRITER;
+    m.c[1].level = SP_LEVEL_CRASH;
+    judge(&m, true);
+    EXPECT(&m, 2, SP_LEVEL_CRASH, SP_WHY_NO_WRITER, 0);
+    EXPECT(&m, 1, SP_LEVEL_LIVE, SP_WHY_NO_WRITER, 0);
+
+    for (int i = 0; i < 4; i++)
+        m.c[i].level = SP_LEVEL_NONE;
     /* No VSS: another kind of shadow, or none, and whoever put them in says so. */
     m.v.vss = false;
     m.v.nshadows = 0;
