@@ -328,6 +328,8 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
     if (rc == SP_OK)
         rc = backup_catalog(b, e);
     if (rc == SP_OK)
+        rc = backup_before_commit(b, e);
+    if (rc == SP_OK)
         rc = backup_commit(b, SP_RECORD_SET, &b->root, &b->totals, committed, result->record_hash,
             &result->state, e);
     if (rc != SP_OK)
@@ -458,6 +460,8 @@ sp_backup_run(const struct sp_env *env, struct sp_store *store, const struct sp_
     b->cancelled = cancelled;
     b->cancelled_arg = cancelled_arg;
     b->started_ns = o->source.started_ns;
+    b->applications = o->applications;
+    b->files_level = o->files_level;
     sp_mutex_init(&b->lock);
     sp_mutex_init(&b->events_lock);
 

@@ -31,8 +31,8 @@ fill_clear(struct backup *b, enum sp_record_type type, const struct sp_id *root,
     set->bytes_read = atomic_load(&b->count.bytes_read);
     set->bytes_new = atomic_load(&b->count.bytes_new);
     set->bytes_stored = atomic_load(&b->count.bytes_stored);
-    set->applications = b->o->applications;
-    set->files_level = b->o->files_level;
+    set->applications = b->applications;
+    set->files_level = b->files_level;
     (void)snprintf(
         set->program, sizeof(set->program), "stillpoint %s %s", SP_VERSION, b->sealed.platform);
 }
@@ -51,6 +51,25 @@ backup_try_record(struct backup *b, struct sp_err *e)
         b->opener, b->hasher, b->o->signing_secret, &record, e);
     sp_buf_free(&record);
     return rc;
+}
+
+enum sp_code
+backup_before_commit(struct backup *b, struct sp_err *e)
+{
+    const struct sp_verdict *verdict = NULL;
+    enum sp_code rc;
+
+    if (b->events->before_commit == NULL)
+        return SP_OK;
+    sp_mutex_lock(&b->events_lock);
+    rc = b->events->before_commit(b->events->arg, &verdict, &b->applications, &b->files_level, e);
+    sp_mutex_unlock(&b->events_lock);
+    if (rc != SP_OK)
+        return rc;
+    b->sealed.has_verdict = verdict != NULL;
+    if (verdict != NULL)
+        b->sealed.verdict = *verdict; /* borrowed, as all but the faults */
+    return SP_OK;
 }
 
 enum sp_code

@@ -194,6 +194,7 @@ struct backup {
     struct sp_compressor *compressor;
     struct sp_set_sealed sealed;
     size_t fault_bytes; /* of the faults kept in it */
+    enum sp_level applications, files_level; /* of the record: the caller's, until before_commit says */
     uint64_t files_away; /* in the catalog, so far */
     struct sp_buf away; /* the path of the first file whose content is elsewhere, as it is shown */
     struct sp_catalog_totals totals;
@@ -227,6 +228,8 @@ enum sp_code backup_catalog(struct backup *b, struct sp_err *e);
 /* Makes a record and throws it away: what would fail after hours (a job's name that is no text, ten thousand
  * excludes) fails before anything is read. */
 enum sp_code backup_try_record(struct backup *b, struct sp_err *e);
+/* Asks what the run found out about consistency, for the record. */
+enum sp_code backup_before_commit(struct backup *b, struct sp_err *e);
 /* Drains, flushes, seals a record and commits it. */
 enum sp_code backup_commit(struct backup *b, enum sp_record_type type, const struct sp_id *root,
     const struct sp_catalog_totals *totals, struct sp_commit_result *ret, uint8_t ret_hash[32],

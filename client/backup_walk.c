@@ -190,6 +190,20 @@ decide(struct backup *b, struct work *w, bool *ret_read, struct sp_err *e)
     return SP_OK;
 }
 
+/* What is in the set: reused, or to be read. */
+static void
+tell_seen(struct backup *b, const struct work *w)
+{
+    const struct sp_entry *en = w->item->entry;
+
+    if (b->events->seen == NULL || b->pass > 0 || en->type != SP_ENTRY_FILE ||
+        (!w->read && w->entry == NULL))
+        return;
+    sp_mutex_lock(&b->events_lock);
+    b->events->seen(b->events->arg, en->key, en->key_len);
+    sp_mutex_unlock(&b->events_lock);
+}
+
 static enum sp_code
 take(struct backup *b, struct sp_item *item, struct sp_err *e)
 {
@@ -209,6 +223,7 @@ take(struct backup *b, struct sp_item *item, struct sp_err *e)
             backup_work_free(w);
             return rc;
         }
+        tell_seen(b, w);
     }
     if (!w->read) {
         if (w->fault == NULL && item->fault != NULL) {

@@ -203,6 +203,7 @@ site_reopen(struct site *s)
 struct telling {
     struct outcome *o;
     size_t skip;
+    const struct sp_backup_events *more; /* NULL: none */
 };
 
 static void
@@ -259,18 +260,40 @@ on_note(void *arg, const char *sentence)
     o->nnotes++;
 }
 
+static void
+on_seen(void *arg, const void *key, size_t n)
+{
+    const struct telling *t = arg;
+
+    if (t->more->seen != NULL)
+        t->more->seen(t->more->arg, (const uint8_t *)key + t->skip, n - t->skip);
+}
+
+static enum sp_code
+on_before_commit(void *arg, const struct sp_verdict **ret_verdict, enum sp_level *ret_applications,
+    enum sp_level *ret_files, struct sp_err *e)
+{
+    const struct sp_backup_events *more = ((struct telling *)arg)->more;
+
+    return more->before_commit == NULL
+               ? SP_OK
+               : more->before_commit(more->arg, ret_verdict, ret_applications, ret_files, e);
+}
+
 void
 site_run(struct site *s, const char *what, struct outcome *ret)
 {
     struct sp_bytes root = tree_key(&s->tree, "files");
     char *cache = tree_path(&s->tree, "nodes"), *temp = tree_path(&s->tree, "temp");
     const struct sp_view_map view = {.key = (const uint8_t *)""};
-    struct telling telling = {ret, root.n + 1};
+    struct telling telling = {ret, root.n + 1, s->more};
     const struct sp_backup_events events = {.fault = on_fault,
         .audit = on_audit,
         .progress = on_progress,
         .checkpoint = on_checkpoint,
         .note = on_note,
+        .seen = s->more != NULL ? on_seen : NULL,
+        .before_commit = s->more != NULL ? on_before_commit : NULL,
         .arg = &telling};
     struct sp_backup_options o = s->o;
 

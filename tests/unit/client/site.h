@@ -33,6 +33,7 @@ struct site {
     bool (*cancelled)(void *arg);
     void *cancelled_arg;
     void (*around)(bool begins); /* just before and after the pipeline runs; NULL */
+    const struct sp_backup_events *more; /* its seen and before_commit, with its arg; NULL */
     unsigned deadline_s;
 };
 
