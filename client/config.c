@@ -21,6 +21,9 @@ job_clear(struct sp_job *j)
     free(j->repository);
     sp_strings_clear(&j->paths);
     sp_strings_clear(&j->exclude);
+    sp_strings_clear(&j->require);
+    sp_strings_clear(&j->application);
+    sp_strings_clear(&j->application_exclude);
     free(j->before);
     free(j->after);
     free(j->on_success);
@@ -45,7 +48,7 @@ job_defaults(struct sp_job *j, struct sp_err *e)
     j->change_journal = true;
     j->system_excludes = true;
     j->shadow = SP_SHADOW_AUTO;
-    j->require = SP_LEVEL_LIVE;
+    j->second_shadow = true;
     j->command_timeout_ns = COMMAND_TIMEOUT;
     j->compression = 3;
     j->audit = 90;
@@ -60,7 +63,7 @@ copy_strings(struct sp_strings *to, const struct sp_strings *from, struct sp_err
     enum sp_code rc = SP_OK;
 
     for (i = 0; i < from->n && rc == SP_OK; i++)
-        rc = sp_strings_add(to, from->s[i], e); // NOLINT(clang-analyzer-unix.Malloc): two lists
+        rc = sp_strings_add(to, from->s[i], e); // NOLINT(clang-analyzer-unix.Malloc): several lists
     return rc;
 }
 
@@ -74,8 +77,14 @@ job_copy_into(const struct sp_job *from, struct sp_job *to, struct sp_err *e)
     to->on_success = to->on_failure = to->ping_url = to->bandwidth = NULL;
     memset(&to->paths, 0, sizeof(to->paths));
     memset(&to->exclude, 0, sizeof(to->exclude));
+    memset(&to->require, 0, sizeof(to->require));
+    memset(&to->application, 0, sizeof(to->application));
+    memset(&to->application_exclude, 0, sizeof(to->application_exclude));
     if ((rc = copy_strings(&to->paths, &from->paths, e)) != SP_OK ||
         (rc = copy_strings(&to->exclude, &from->exclude, e)) != SP_OK ||
+        (rc = copy_strings(&to->require, &from->require, e)) != SP_OK ||
+        (rc = copy_strings(&to->application, &from->application, e)) != SP_OK ||
+        (rc = copy_strings(&to->application_exclude, &from->application_exclude, e)) != SP_OK ||
         (rc = sp_config_text(&to->repository, from->repository, e)) != SP_OK ||
         (rc = sp_config_text(&to->before, from->before, e)) != SP_OK ||
         (rc = sp_config_text(&to->after, from->after, e)) != SP_OK ||
@@ -201,7 +210,7 @@ sp_config_load(const struct sp_env *env, const char *file, struct sp_config **re
             goto out;
     }
     for (i = 0; i < c->njobs; i++) {
-        if (c->jobs[i].paths.n == 0) {
+        if (c->jobs[i].paths.n == 0 && c->jobs[i].application.n == 0) {
             rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
                 "%s: the job [%s] has no path; add 'path = /what/to/back/up'", c->file,
                 c->jobs[i].name);

@@ -7,6 +7,7 @@
  * file, line and what is possible (exit 5). */
 
 #include "base/os.h"
+#include "client/demand.h"
 #include "client/schedule.h"
 #include "storage/record.h"
 #include "vss/shadow.h"
@@ -27,7 +28,13 @@ struct sp_job {
     bool change_journal;         /* Windows: what client/usn.h saves; yes */
     bool system_excludes;        /* `system-excludes`: client/system_excludes.h; yes */
     enum sp_shadow_want shadow;  /* `shadow = auto|none|require` */
-    enum sp_level require;       /* `require = live|crash|application`: of files; LIVE: anything will do */
+    struct sp_strings require;   /* `require =`, any number of times: client/demand.h; none: anything will do */
+    enum sp_if_below if_below;   /* `if-below`: of those that do not say; DEFAULT */
+    struct sp_strings application, application_exclude; /* patterns of vss/pattern.h */
+    uint32_t backup_type;        /* `backup-type`: VSS_BACKUP_TYPE; 0: copy */
+    unsigned writer_attempts;    /* shadow sets, when a writer fails in a way that may pass; 0: the requester's */
+    int64_t writer_pause_ns;     /* between them; 0: the requester's */
+    bool second_shadow;          /* what fails for good is taken in a shadow set of its own; yes */
     char *before, *after;        /* commands around the shadow (or the run, without one) */
     char *on_success, *on_failure; /* after the run */
     int64_t command_timeout_ns;  /* `command-timeout`: default 5 minutes */
@@ -56,6 +63,10 @@ enum sp_code sp_config_job(const struct sp_config *c, const char *name, const st
     struct sp_err *e);
 /* One `key = value` as on the command line (--set key=value and the options that map to keys). */
 enum sp_code sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *e);
+/* What the job demands; the caller clears it. */
+enum sp_code sp_job_demands(const struct sp_job *j, struct sp_demands *ret, struct sp_err *e);
+/* The highest level that it demands of anything. */
+enum sp_level sp_job_demands_most(const struct sp_job *j);
 /* A job of its own with the defaults, for `backup PATH…`; free with sp_job_free. */
 enum sp_code sp_job_copy(const struct sp_job *from, struct sp_job **ret, struct sp_err *e);
 void sp_job_free(struct sp_job *j);

@@ -50,27 +50,27 @@ sp_config_text(char **to, const char *value, struct sp_err *e)
     return SP_OK;
 }
 
-static enum sp_code
-bad_value(struct sp_err *e, const char *key, const char *value, const char *possible)
+enum sp_code
+sp_config_bad_value(struct sp_err *e, const char *key, const char *value, const char *possible)
 {
     return sp_fail(
         e, SP_INVALID, SP_DOM_CONFIG, "%s = %s makes no sense: %s", key, value, possible);
 }
 
-static enum sp_code
-set_bool(bool *to, const char *key, const char *value, struct sp_err *e)
+enum sp_code
+sp_config_bool(bool *to, const char *key, const char *value, struct sp_err *e)
 {
     if (strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "1") == 0)
         *to = true;
     else if (strcmp(value, "no") == 0 || strcmp(value, "false") == 0 || strcmp(value, "0") == 0)
         *to = false;
     else
-        return bad_value(e, key, value, "yes or no");
+        return sp_config_bad_value(e, key, value, "yes or no");
     return SP_OK;
 }
 
-static enum sp_code
-set_number(
+enum sp_code
+sp_config_number(
     uint64_t *to, const char *key, const char *value, uint64_t min, uint64_t max, struct sp_err *e)
 {
     char possible[64];
@@ -79,7 +79,7 @@ set_number(
     (void)snprintf(possible, sizeof(possible), "a number from %llu to %llu",
         (unsigned long long)min, (unsigned long long)max);
     if (!sp_text_parse_u64(value, &v) || v < min || v > max)
-        return bad_value(e, key, value, possible);
+        return sp_config_bad_value(e, key, value, possible);
     *to = v;
     return SP_OK;
 }
@@ -94,21 +94,7 @@ set_shadow(struct sp_job *j, const char *key, const char *value, struct sp_err *
     else if (strcmp(value, "require") == 0)
         j->shadow = SP_SHADOW_REQUIRE;
     else
-        return bad_value(e, key, value, "auto, none or require");
-    return SP_OK;
-}
-
-static enum sp_code
-set_require(struct sp_job *j, const char *key, const char *value, struct sp_err *e)
-{
-    if (strcmp(value, "live") == 0)
-        j->require = SP_LEVEL_LIVE;
-    else if (strcmp(value, "crash") == 0)
-        j->require = SP_LEVEL_CRASH;
-    else if (strcmp(value, "application") == 0)
-        j->require = SP_LEVEL_APPLICATION;
-    else
-        return bad_value(e, key, value, "live, crash or application");
+        return sp_config_bad_value(e, key, value, "auto, none or require");
     return SP_OK;
 }
 
@@ -155,11 +141,11 @@ add_exclude_file(struct sp_job *j, const char *file, struct sp_err *e)
     return rc;
 }
 
-static enum sp_code
-set_duration(int64_t *to, const char *key, const char *value, struct sp_err *e)
+enum sp_code
+sp_config_duration(int64_t *to, const char *key, const char *value, struct sp_err *e)
 {
     if (!sp_text_parse_duration(value, to) || *to <= 0)
-        return bad_value(e, key, value, "a duration as 90s, 15m, 8h or 2d");
+        return sp_config_bad_value(e, key, value, "a duration as 90s, 15m, 8h or 2d");
     return SP_OK;
 }
 
@@ -169,7 +155,7 @@ set_random_delay(struct sp_job *j, const char *key, const char *value, struct sp
     int64_t ns;
 
     if (!sp_text_parse_duration(value, &ns) || ns < 0 || ns > RANDOM_DELAY_MOST)
-        return bad_value(e, key, value, "a duration as 20m or 2h, at most 24h; 0: none");
+        return sp_config_bad_value(e, key, value, "a duration as 20m or 2h, at most 24h; 0: none");
     j->random_delay_ns = ns;
     return SP_OK;
 }
@@ -203,17 +189,15 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
     if (strcmp(key, "exclude-file") == 0)
         return add_exclude_file(j, value, e);
     if (strcmp(key, "one-file-system") == 0)
-        return set_bool(&j->one_file_system, key, value, e);
+        return sp_config_bool(&j->one_file_system, key, value, e);
     if (strcmp(key, "cachedir-tag") == 0)
-        return set_bool(&j->cachedir_tag, key, value, e);
+        return sp_config_bool(&j->cachedir_tag, key, value, e);
     if (strcmp(key, "change-journal") == 0)
-        return set_bool(&j->change_journal, key, value, e);
+        return sp_config_bool(&j->change_journal, key, value, e);
     if (strcmp(key, "system-excludes") == 0)
-        return set_bool(&j->system_excludes, key, value, e);
+        return sp_config_bool(&j->system_excludes, key, value, e);
     if (strcmp(key, "shadow") == 0)
         return set_shadow(j, key, value, e);
-    if (strcmp(key, "require") == 0)
-        return set_require(j, key, value, e);
     if (strcmp(key, "before") == 0)
         return sp_config_text(&j->before, value, e);
     if (strcmp(key, "after") == 0)
@@ -223,36 +207,39 @@ sp_job_set(struct sp_job *j, const char *key, const char *value, struct sp_err *
     if (strcmp(key, "on-failure") == 0)
         return sp_config_text(&j->on_failure, value, e);
     if (strcmp(key, "command-timeout") == 0)
-        return set_duration(&j->command_timeout_ns, key, value, e);
+        return sp_config_duration(&j->command_timeout_ns, key, value, e);
     if (strcmp(key, "ping-url") == 0)
         return sp_config_text(&j->ping_url, value, e);
     if (strcmp(key, "bandwidth") == 0)
         return set_bandwidth(j, value, e);
     if (strcmp(key, "checkpoint") == 0)
-        return set_duration(&j->checkpoint_ns, key, value, e);
+        return sp_config_duration(&j->checkpoint_ns, key, value, e);
     if (strcmp(key, "schedule") == 0)
         return sp_schedule_parse(value, &j->schedule, e);
     if (strcmp(key, "catch-up") == 0)
-        return set_bool(&j->catch_up, key, value, e);
+        return sp_config_bool(&j->catch_up, key, value, e);
     if (strcmp(key, "random-delay") == 0)
         return set_random_delay(j, key, value, e);
     if (strcmp(key, "on-battery") == 0)
-        return set_bool(&j->on_battery, key, value, e);
+        return sp_config_bool(&j->on_battery, key, value, e);
     if (strcmp(key, "on-metered") == 0)
-        return set_bool(&j->on_metered, key, value, e);
+        return sp_config_bool(&j->on_metered, key, value, e);
     if (strcmp(key, "compression") == 0) {
-        if ((rc = set_number(&v, key, value, 1, 19, e)) == SP_OK)
+        if ((rc = sp_config_number(&v, key, value, 1, 19, e)) == SP_OK)
             j->compression = (int)v;
         return rc;
     }
     if (strcmp(key, "audit") == 0) {
-        if ((rc = set_number(&v, key, value, 0, 1000000, e)) == SP_OK)
+        if ((rc = sp_config_number(&v, key, value, 0, 1000000, e)) == SP_OK)
             j->audit = (unsigned)v;
         return rc;
     }
+    if ((rc = sp_config_vss_key(j, key, value, e)) != SP_ABSENT)
+        return rc;
     return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
         "there is no key '%s'; a job has: repository path exclude exclude-file one-file-system "
-        "cachedir-tag change-journal system-excludes shadow require before after on-success on-failure "
+        "cachedir-tag change-journal system-excludes shadow require if-below application application-exclude "
+        "backup-type writer-attempts writer-pause second-shadow before after on-success on-failure "
         "command-timeout ping-url "
         "bandwidth compression audit checkpoint schedule catch-up random-delay on-battery "
         "on-metered",

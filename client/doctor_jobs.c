@@ -45,7 +45,7 @@ tell_volumes(struct sp_doctor *d, const struct sp_job *j, const char *path)
     if (live.len == 0)
         sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "[%s] %s: possible, it is on btrfs",
             j->name, sp_buf_str(&shown));
-    else if (j->shadow == SP_SHADOW_REQUIRE || j->require > SP_LEVEL_LIVE)
+    else if (j->shadow == SP_SHADOW_REQUIRE || sp_job_demands_most(j) > SP_LEVEL_LIVE)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows",
             "put the data on btrfs, or let the job read live (shadow = auto, require = live)",
             "[%s] %s: the job requires them, and they are not possible for %s", j->name,

@@ -79,6 +79,15 @@ a_whole_file(void **state)
                                       "change-journal = no\n"
                                       "shadow = require\n"
                                       "require = crash\n"
+                                      "require = application for vm:web* else leave-out\n"
+                                      "if-below = keep\n"
+                                      "application = vm:web*\n"
+                                      "application = database:*\n"
+                                      "application-exclude = writer:Slow*\n"
+                                      "backup-type = full\n"
+                                      "writer-attempts = 2\n"
+                                      "writer-pause = 30s\n"
+                                      "second-shadow = no\n"
                                       "before = stop it\n"
                                       "after = start it\n"
                                       "on-success = echo good\n"
@@ -106,7 +115,18 @@ a_whole_file(void **state)
     assert_false(j->cachedir_tag);
     assert_false(j->change_journal);
     assert_int_equal(j->shadow, SP_SHADOW_REQUIRE);
-    assert_int_equal(j->require, SP_LEVEL_CRASH);
+    assert_int_equal(j->require.n, 2);
+    assert_string_equal(j->require.s[0], "crash");
+    assert_string_equal(j->require.s[1], "application for vm:web* else leave-out");
+    assert_int_equal(sp_job_demands_most(j), SP_LEVEL_APPLICATION);
+    assert_int_equal(j->if_below, SP_BELOW_KEEP);
+    assert_int_equal(j->application.n, 2);
+    assert_string_equal(j->application.s[1], "database:*");
+    assert_int_equal(j->application_exclude.n, 1);
+    assert_int_equal(j->backup_type, 1);
+    assert_int_equal(j->writer_attempts, 2);
+    assert_int_equal(j->writer_pause_ns, 30 * SP_SECOND);
+    assert_false(j->second_shadow);
     assert_string_equal(j->before, "stop it");
     assert_string_equal(j->after, "start it");
     assert_string_equal(j->on_success, "echo good");
@@ -126,7 +146,12 @@ a_whole_file(void **state)
     assert_true(j->cachedir_tag);
     assert_true(j->change_journal);
     assert_int_equal(j->shadow, SP_SHADOW_AUTO);
-    assert_int_equal(j->require, SP_LEVEL_LIVE);
+    assert_int_equal(j->require.n, 0);
+    assert_int_equal(sp_job_demands_most(j), SP_LEVEL_LIVE);
+    assert_int_equal(j->if_below, SP_BELOW_DEFAULT);
+    assert_int_equal(j->application.n, 0);
+    assert_int_equal(j->backup_type, 0);
+    assert_true(j->second_shadow);
     assert_int_equal(j->audit, 90);
     assert_int_equal(j->command_timeout_ns, 300 * SP_SECOND);
     assert_string_equal(j->before, "");
@@ -140,7 +165,15 @@ wrong_lines(void **state)
     refuses(
         state, "[a]\npath = /x\ncolour = red\n", "stillpoint.conf:3: |'colour'|repository path");
     refuses(state, "[a]\npath = /x\nshadow = maybe\n", ":3: |shadow = maybe|auto, none or require");
-    refuses(state, "[a]\npath = /x\nrequire = much\n", ":3: |live, crash or application");
+    refuses(state, "[a]\npath = /x\nrequire = much\n", ":3: |application, crash or live");
+    refuses(state, "[a]\npath = /x\nrequire = crash for x\n", ":3: |crash for x");
+    refuses(state, "[a]\npath = /x\nif-below = burn\n", ":3: |discard, keep or leave-out");
+    refuses(state, "[a]\npath = /x\napplication = vm\n", ":3: |application = vm");
+    refuses(state, "[a]\npath = /x\napplication-exclude = vm\n", ":3: |application-exclude = vm");
+    refuses(state, "[a]\npath = /x\nbackup-type = half\n", ":3: |copy, full, incremental");
+    refuses(state, "[a]\npath = /x\nwriter-attempts = 0\n", ":3: |from 1 to 10");
+    refuses(state, "[a]\npath = /x\nwriter-pause = 2h\n", ":3: |at most 1h");
+    refuses(state, "[a]\npath = /x\nsecond-shadow = si\n", ":3: |yes or no");
     refuses(state, "[a]\npath = /x\none-file-system = si\n", ":3: |yes or no");
     refuses(state, "[a]\npath = /x\ncompression = 20\n", ":3: |from 1 to 19");
     refuses(state, "[a]\npath = /x\naudit = -1\n", ":3: |a number from 0");
