@@ -78,6 +78,32 @@ on_note(void *arg, const char *sentence)
     sp_cli_warn(r->c, "%s", sentence);
 }
 
+static void
+on_seen(void *arg, const void *key, size_t n)
+{
+    job_seen(arg, key, n);
+}
+
+/* What is demanded is held against all that is known by now: then no set is made, and VSS hears of none. */
+static enum sp_code
+before_commit(void *arg, const struct sp_verdict **ret_verdict, enum sp_level *ret_applications,
+    enum sp_level *ret_files, struct sp_err *e)
+{
+    struct run *r = arg;
+    enum sp_code rc;
+
+    if ((rc = job_make_verdict(r, JOB_BEFORE_COMMIT, e)) != SP_OK)
+        return rc;
+    sp_progress_clear(r->progress);
+    if ((rc = job_meet_demands(r, JOB_BEFORE_COMMIT, e)) != SP_OK)
+        return rc;
+    if (r->has_verdict)
+        *ret_verdict = &r->verdict;
+    *ret_applications = sp_verdict_applications(&r->verdict);
+    *ret_files = sp_shadow_weakest(r->shadow);
+    return SP_OK;
+}
+
 void
 job_events(struct run *r, struct sp_backup_events *ret)
 {
@@ -86,5 +112,7 @@ job_events(struct run *r, struct sp_backup_events *ret)
         .journal = on_journal,
         .progress = on_progress,
         .note = on_note,
+        .seen = on_seen,
+        .before_commit = before_commit,
         .arg = r};
 }

@@ -43,31 +43,56 @@ file_name(const char *job, const char *suffix, struct sp_buf *to, struct sp_err 
     return rc == SP_OK ? sp_buf_ok(to, e) : rc;
 }
 
-enum sp_code
-sp_job_file(const struct sp_env *env, const char *job, const char *suffix, bool make, char **ret,
-    struct sp_err *e)
+/* "<state>/<folder>/job-<name><suffix>". */
+static enum sp_code
+place_of(const struct sp_env *env, const char *folder, const char *job, const char *suffix, bool make,
+    char **ret, struct sp_err *e)
 {
     struct sp_buf name = SP_BUF_INIT;
-    char *place = NULL, *folder = NULL, *path = NULL;
+    char *place = NULL, *above = NULL, *path = NULL;
     enum sp_code rc;
 
     if ((rc = file_name(job, suffix, &name, e)) != SP_OK ||
         (rc = sp_os_place(SP_PLACE_STATE, &place, e)) != SP_OK)
         goto out;
-    if ((folder = sp_path_join(place, "runs")) == NULL ||
-        (path = sp_path_join(folder, sp_buf_str(&name))) == NULL) {
+    if ((above = sp_path_join(place, folder)) == NULL ||
+        (path = sp_path_join(above, sp_buf_str(&name))) == NULL) {
         rc = sp_fail_nomem(e);
         goto out;
     }
-    if (make && (rc = sp_os_mkdirs(env->os, folder, e)) != SP_OK)
+    if (make && (rc = sp_os_mkdirs(env->os, above, e)) != SP_OK)
         goto out;
     *ret = path;
     path = NULL;
 out:
     sp_buf_free(&name);
     free(place);
-    free(folder);
+    free(above);
     free(path);
+    return rc;
+}
+
+enum sp_code
+sp_job_file(const struct sp_env *env, const char *job, const char *suffix, bool make, char **ret,
+    struct sp_err *e)
+{
+    return place_of(env, "runs", job, suffix, make, ret, e);
+}
+
+enum sp_code
+sp_job_documents(const struct sp_env *env, const char *job, char **ret, struct sp_err *e)
+{
+    char *folder = NULL;
+    enum sp_code rc;
+
+    if ((rc = place_of(env, "vss", job, "", true, &folder, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_os_remove_tree(env->os, folder, e)) == SP_OK &&
+        (rc = sp_os_mkdirs(env->os, folder, e)) == SP_OK) {
+        *ret = folder;
+        folder = NULL;
+    }
+    free(folder);
     return rc;
 }
 

@@ -6,6 +6,7 @@
  *   runs/job-<name>.last   how the last run went (sp_last_run); written by the run itself, by the
  *                          scheduler for one that could not, and read by `service status`
  *   runs/job-<name>.log    what runs started by the service said, and .log.1 … the ones before
+ *   vss/job-<name>/        VSS's documents of the last run, which were part of its set
  *
  * and, in the profile's folder of a repository, `run.lock`: one run at a time (sp_run_lock_take). A
  * job's name becomes a file's name by %XX for all but letters, digits and "_-."; a long one is cut
@@ -25,6 +26,9 @@ struct sp_last_run {
 /* "<state>/runs/job-<name><suffix>", malloc'd; `make`: and the folder, for who writes. */
 enum sp_code sp_job_file(const struct sp_env *env, const char *job, const char *suffix, bool make,
     char **ret, struct sp_err *e);
+/* "<state>/vss/job-<name>", made anew and empty, malloc'd. */
+enum sp_code sp_job_documents(
+    const struct sp_env *env, const char *job, char **ret, struct sp_err *e);
 /* SP_ABSENT: no run is known. */
 enum sp_code sp_last_run_read(
     const struct sp_env *env, const char *job, struct sp_last_run *ret, struct sp_err *e);

@@ -3,8 +3,43 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "client/present_verdict.h"
+#include "vss/explain.h"
 
 /* What a run tells in the end: the closing line, and all figures in JSON. */
+
+#define APPLICATIONS_SHOWN 50
+
+/* What an administrator must know without asking: which of the applications are not as consistent as can be, and
+ * what to do about those that failed. */
+static void
+say_applications(struct run *r)
+{
+    const struct sp_verdict *v = &r->verdict;
+    struct sp_buf text = SP_BUF_INIT;
+    size_t said = 0, others = 0;
+
+    if (!r->has_verdict || v->ncomponents == 0)
+        return;
+    sp_vss_explain_set(v, &text);
+    sp_cli_say(r->c, "%s: applications: %s", r->job->name, sp_buf_str(&text));
+    for (size_t i = 0; i < v->ncomponents; i++) {
+        if (v->components[i].level == SP_LEVEL_APPLICATION)
+            continue;
+        if (said == APPLICATIONS_SHOWN) {
+            others++;
+            continue;
+        }
+        said++;
+        sp_buf_reset(&text);
+        sp_vss_explain_component(v, i, &text);
+        sp_cli_say(r->c, "%s: %s", r->job->name, sp_buf_str(&text));
+    }
+    if (others > 0)
+        sp_cli_say(r->c, "%s: and %zu more; 'stillpoint show %s --consistency' names all", r->job->name, others,
+            sp_hex8(r->result.set_id).s);
+    sp_buf_free(&text);
+}
 
 void
 job_say_result(struct run *r)
@@ -25,6 +60,7 @@ job_say_result(struct run *r)
         b->from_checkpoint ? ", went on from a checkpoint" : "",
         b->state == SP_SET_INCOMPLETE ? ", INCOMPLETE" : "");
     sp_cli_say(r->c, "%s", r->closing);
+    say_applications(r);
     if (b->state == SP_SET_INCOMPLETE)
         sp_cli_say(r->c, "%s: %s files or folders could not be read as they are; 'stillpoint show %s' "
                          "names them",
@@ -75,4 +111,15 @@ job_json_result(const struct run *r, struct sp_json *j)
     sp_json_time(j, b->published_ns);
     sp_json_key(j, "seconds");
     sp_json_u64(j, (uint64_t)((b->ended_ns - b->started_ns) / SP_SECOND));
+    job_json_consistency(r, j);
+}
+
+void
+job_json_consistency(const struct run *r, struct sp_json *j)
+{
+    sp_json_key(j, "consistency");
+    if (r->has_verdict)
+        sp_present_json_verdict(j, &r->verdict);
+    else
+        sp_json_null(j);
 }

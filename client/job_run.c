@@ -53,6 +53,8 @@ prepare(struct run *r, struct sp_err *e)
     if (j->bandwidth[0] != '\0' &&
         (rc = sp_ratelimit_new(j->bandwidth, r->c->env->clock, &r->limit, e)) != SP_OK)
         return rc;
+    if ((rc = sp_job_demands(j, &r->demands, e)) != SP_OK)
+        return rc;
     if ((rc = job_find_roots(r, e)) != SP_OK)
         return rc;
     if ((rc = open_in_turn(r, e)) != SP_OK)
@@ -149,45 +151,52 @@ hook(struct run *r, const char *what, const char *command, const char *status, s
     return sp_hook_run(what, command, vars, r->job->command_timeout_ns, e);
 }
 
-/* before → shadow → after → read → commit. Without a shadow `after` waits for the reading to end. */
+/* From the shadows to the commit. *ret_after: the command `after` has run. */
+static enum sp_code
+make_set(struct run *r, bool reread, int64_t started_ns, bool *ret_after, struct sp_err *e)
+{
+    bool shadowed = false;
+    enum sp_code rc;
+
+    if ((rc = job_plan_shadow(r, e)) != SP_OK || (rc = job_write_documents(r, e)) != SP_OK ||
+        (rc = job_add_roots(r, e)) != SP_OK || (rc = job_make_filter(r, e)) != SP_OK ||
+        (rc = job_begin_journals(r, e)) != SP_OK || (rc = job_take_shadow(r, e)) != SP_OK ||
+        (rc = job_map_volumes(r, e)) != SP_OK || (rc = job_write_documents(r, e)) != SP_OK ||
+        (rc = job_begin_verdict(r, e)) != SP_OK || (rc = job_meet_demands(r, JOB_TAKEN, e)) != SP_OK)
+        return rc;
+    for (size_t i = 0; i < r->nvolumes; i++)
+        shadowed = shadowed || r->volumes[i].consistency > SP_LEVEL_LIVE;
+    if (shadowed) {
+        *ret_after = true;
+        if ((rc = hook(r, "after", r->job->after, "running", e)) != SP_OK)
+            return rc;
+    }
+    return pipeline(r, reread, started_ns, e);
+}
+
+/* before → plan → take → demands → after → read → commit → finish. Without a shadow `after` waits for the reading to
+ * end. What fails before the commit lets the applications hear that there is no set. */
 static enum sp_code
 body(struct run *r, bool reread, struct sp_err *e)
 {
     struct sp_err late = {0};
     int64_t started = sp_clock_wall(r->c->env->clock);
-    bool shadowed = false, began = false;
-    size_t i;
-    enum sp_code rc, after = SP_OK;
+    bool after = false;
+    enum sp_code rc;
 
     if ((rc = hook(r, "before", r->job->before, "running", e)) != SP_OK)
         return rc;
-    began = true;
-    if ((rc = job_begin_journals(r, e)) != SP_OK)
-        goto out;
-    if ((rc = job_take_shadow(r, e)) != SP_OK)
-        goto out;
-    if ((rc = job_map_volumes(r, e)) != SP_OK)
-        goto out;
-    if (sp_shadow_weakest(r->shadow) < r->job->require) {
-        rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
-            "the job requires '%s' and this would be '%s': no set was made. %s",
-            sp_level_word(r->job->require),
-            sp_level_word(sp_shadow_weakest(r->shadow)),
-            r->nvolumes > 0 ? r->volumes[0].reason : "");
-        goto out;
+    if ((rc = make_set(r, reread, started, &after, e)) == SP_OK)
+        job_finish(r);
+    else if (r->taken && sp_shadow_finish(r->shadow, false, &late) != SP_OK)
+        sp_cli_warn(r->c, "the applications could not be told that there is no set: %s", late.text);
+    r->taken = false;
+    if (rc == SP_OK && job_meet_demands(r, JOB_FINISHED, &late) != SP_OK) {
+        sp_cli_warn(r->c, "what the job demands could not be looked at in the end: %s", late.text);
+        r->unclean = true;
     }
-    for (i = 0; i < r->nvolumes; i++)
-        shadowed = shadowed || r->volumes[i].consistency > SP_LEVEL_LIVE;
-    if (shadowed) {
-        began = false;
-        if ((rc = hook(r, "after", r->job->after, "running", e)) != SP_OK)
-            goto out;
-    }
-    rc = pipeline(r, reread, started, e);
-out:
-    if (began) /* whatever happened, what `before` stopped is started again */
-        after = hook(r, "after", r->job->after, "running", &late);
-    if (after != SP_OK && rc == SP_OK) {
+    /* Whatever happened, what `before` stopped is started again. */
+    if (!after && hook(r, "after", r->job->after, "running", &late) != SP_OK && rc == SP_OK) {
         sp_cli_warn(r->c, "%s", late.text);
         r->unclean = true; /* the set is made; the run is not clean */
     }
@@ -241,6 +250,12 @@ run_clear(struct run *r)
     for (i = 0; i < r->nroots; i++)
         free(r->roots[i].p);
     free(r->roots);
+    job_free_plan(r);
+    job_clear_verdict(r);
+    sp_demands_clear(&r->demands);
+    free(r->told);
+    free(r->documents);
+    sp_buf_free(&r->documents_key);
     for (i = 0; i < r->nvolumes; i++)
         free(r->volumes[i].path);
     free(r->volumes);
@@ -282,13 +297,14 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
         if (json != NULL) {
             sp_json_kstr(json, "error", e.text);
             sp_json_kstr(json, "code", sp_code_word(e.code));
+            job_json_consistency(&r, json);
         }
     } else {
         job_say_result(&r);
         if (json != NULL)
             job_json_result(&r, json);
         code = r.result.state == SP_SET_INCOMPLETE || r.unclean || r.audits > 0 ||
-                       r.result.chain_broken
+                       r.result.chain_broken || r.below || job_writer_failed(&r)
                    ? SP_EXIT_PARTLY
                    : SP_EXIT_DONE;
         if (r.result.chain_broken)
