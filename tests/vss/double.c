@@ -429,9 +429,10 @@ static const struct sp_vss_api table = {.start = d_start,
     .release_async = d_release_async};
 
 struct sp_vss_api *
-double_table(const char *script, struct model **ret_model, char why[256])
+double_table(
+    const char *script, const struct model_host *host, struct model **ret_model, char why[256])
 {
-    struct model *m = model_new(script, &double_host, why);
+    struct model *m = model_new(script, host, why);
     struct sp_vss_api *api;
 
     if (!m)

@@ -1,14 +1,88 @@
 /* The platform's table of a whole program: the machine that the script in the file
  * STILLPOINT_TEST_VSS describes. Its object comes before the libraries on the linker's line, so
  * that theirs (vss/api_posix.c) is not taken. What is left when the program ends is the last line
- * of the trace: "end illegal=0 sessions=0 asyncs=0 shadows=0 unended=0". */
+ * of the trace: "end illegal=0 sessions=0 asyncs=0 shadows=0 unended=0".
+ *
+ * STILLPOINT_TEST_VSS_HASTE=1: time passes without anybody waiting for it: sp_sleep_ms and waits
+ * for asyncs that pend only set the monotonic clock forward (--wrap of the linker), so that
+ * deadlines of minutes are seen in a moment. STILLPOINT_TEST_VSS_SETS: the folder of the store
+ * where a committed set appears; that a component was backed up well may not be reported before
+ * there is one file more in it ("illegal"). */
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "tests/vss/double_internal.h"
 
 static struct model *model;
+static int64_t ahead_ns;
+static const char *sets;
+static unsigned sets_before;
+static uint32_t (*succeeded)(
+    struct sp_vss_session *s, const struct sp_vss_component_ref *c, bool well);
+
+int64_t __real_sp_clock_mono(const struct sp_clock *c);
+int64_t __wrap_sp_clock_mono(const struct sp_clock *c);
+void __real_sp_sleep_ms(uint32_t ms);
+void __wrap_sp_sleep_ms(uint32_t ms);
+
+static bool
+haste(void)
+{
+    return getenv("STILLPOINT_TEST_VSS_HASTE") != NULL;
+}
+
+int64_t
+__wrap_sp_clock_mono(const struct sp_clock *c)
+{
+    return __real_sp_clock_mono(c) + ahead_ns;
+}
+
+void
+__wrap_sp_sleep_ms(uint32_t ms)
+{
+    if (haste())
+        ahead_ns += (int64_t)ms * 1000000;
+    else
+        __real_sp_sleep_ms(ms);
+}
+
+static unsigned
+count_sets(void)
+{
+    DIR *d = opendir(sets);
+    unsigned n = 0;
+
+    if (!d)
+        return 0;
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static uint32_t
+watched(struct sp_vss_session *s, const struct sp_vss_component_ref *c, bool well)
+{
+    if (well && count_sets() <= sets_before)
+        model_breach(model, "succeeded: no set was committed before it");
+    return succeeded(s, c, well);
+}
+
+static void
+host_sleep(void *arg, uint32_t ms)
+{
+    (void)arg;
+    __wrap_sp_sleep_ms(ms);
+}
+
+static uint64_t
+host_now(void *arg)
+{
+    return double_host.now_ms(arg) + (uint64_t)(ahead_ns / 1000000);
+}
 
 static char *
 script(const char *path)
@@ -46,7 +120,8 @@ account(void)
 const struct sp_vss_api *
 sp_vss_here(void)
 {
-    static const struct sp_vss_api *api;
+    static struct sp_vss_api *api;
+    struct model_host host = double_host;
     const char *path = getenv("STILLPOINT_TEST_VSS"), *trace = getenv("STILLPOINT_TEST_VSS_TRACE");
     char why[256], *text;
 
@@ -57,7 +132,9 @@ sp_vss_here(void)
         fprintf(stderr, "STILLPOINT_TEST_VSS: %s cannot be read\n", path);
         exit(99);
     }
-    api = double_table(text, &model, why);
+    host.sleep_ms = host_sleep;
+    host.now_ms = host_now;
+    api = double_table(text, &host, &model, why);
     free(text);
     if (!api) {
         fprintf(stderr, "STILLPOINT_TEST_VSS: %s: %s\n", path, why);
@@ -65,6 +142,11 @@ sp_vss_here(void)
     }
     if (trace)
         model_trace_to(model, trace);
+    if ((sets = getenv("STILLPOINT_TEST_VSS_SETS"))) {
+        sets_before = count_sets();
+        succeeded = api->succeeded;
+        api->succeeded = watched;
+    }
     atexit(account);
     return api;
 }

@@ -11,6 +11,6 @@ extern const struct model_host double_host;
 /* NULL, and why[] says what is wrong with the script. */
 /* A deep copy; *ret is overwritten. */
 void double_writer(const struct model_writer *w, struct sp_vss_writer *ret);
-struct sp_vss_api *double_table(const char *script, struct model **ret_model, char why[256]);
+struct sp_vss_api *double_table(const char *script, const struct model_host *host, struct model **ret_model, char why[256]);
 
 #endif

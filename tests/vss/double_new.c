@@ -15,7 +15,7 @@ const struct sp_vss_api *
 double_new(const char *script, struct model **ret_model)
 {
     char why[256];
-    struct sp_vss_api *api = double_table(script, ret_model, why);
+    struct sp_vss_api *api = double_table(script, &double_host, ret_model, why);
 
     if (!api)
         fail_msg("the script: %s", why);
