@@ -180,6 +180,13 @@ look_into(struct look *l, const wchar_t *log, bool all, struct sp_err *e)
             "the event logs of this system cannot be read (%s): look there yourself",
             sp_os_text((int)why).s);
     }
+    /* Not before there are events to render: Wine has no such call, and ends the process. */
+    if (l->system == NULL)
+        l->system = l->calls.EvtCreateRenderContext(0, NULL, EvtRenderContextSystem);
+    if (l->user == NULL)
+        l->user = l->calls.EvtCreateRenderContext(0, NULL, EvtRenderContextUser);
+    if (l->system == NULL || l->user == NULL)
+        rc = sp_fail_os(e, SP_DOM_SHADOW, (int)GetLastError(), "the log %ls cannot be read", log);
     while (rc == SP_OK && l->calls.EvtNext(result, 16, events, NEXT_MS, 0, &n)) {
         for (DWORD i = 0; i < n; i++) {
             if (rc == SP_OK)
@@ -227,8 +234,6 @@ vss_events(void *self, int64_t from_ns, int64_t to_ns, const char *const *writer
     time_text(to_ns, to);
     (void)_snwprintf(
         l.query, 300, L"TimeCreated[@SystemTime>='%ls' and @SystemTime<='%ls']", from, to);
-    l.system = l.calls.EvtCreateRenderContext(0, NULL, EvtRenderContextSystem);
-    l.user = l.calls.EvtCreateRenderContext(0, NULL, EvtRenderContextUser);
     if ((rc = look_into(&l, L"System", false, e)) == SP_OK &&
         (rc = look_into(&l, L"Application", false, e)) == SP_OK)
         rc = look_into_hyperv(&l, e);

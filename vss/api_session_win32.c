@@ -78,40 +78,45 @@ uint32_t
 vss_gather_metadata(struct sp_vss_session *s, struct sp_vss_async **ret)
 {
     IVssAsync *async = NULL;
+    HRESULT hr = IVssBackupComponents_GatherWriterMetadata(s->base, &async);
 
-    return async_of(IVssBackupComponents_GatherWriterMetadata(s->base, &async), async, ret);
+    return async_of(hr, async, ret);
 }
 
 uint32_t
 vss_prepare(struct sp_vss_session *s, struct sp_vss_async **ret)
 {
     IVssAsync *async = NULL;
+    HRESULT hr = IVssBackupComponents_PrepareForBackup(s->base, &async);
 
-    return async_of(IVssBackupComponents_PrepareForBackup(s->base, &async), async, ret);
+    return async_of(hr, async, ret);
 }
 
 uint32_t
 vss_gather_status(struct sp_vss_session *s, struct sp_vss_async **ret)
 {
     IVssAsync *async = NULL;
+    HRESULT hr = IVssBackupComponents_GatherWriterStatus(s->base, &async);
 
-    return async_of(IVssBackupComponents_GatherWriterStatus(s->base, &async), async, ret);
+    return async_of(hr, async, ret);
 }
 
 uint32_t
 vss_do_snapshot(struct sp_vss_session *s, struct sp_vss_async **ret)
 {
     IVssAsync *async = NULL;
+    HRESULT hr = IVssBackupComponents_DoSnapshotSet(s->base, &async);
 
-    return async_of(IVssBackupComponents_DoSnapshotSet(s->base, &async), async, ret);
+    return async_of(hr, async, ret);
 }
 
 uint32_t
 vss_complete(struct sp_vss_session *s, struct sp_vss_async **ret)
 {
     IVssAsync *async = NULL;
+    HRESULT hr = IVssBackupComponents_BackupComplete(s->base, &async);
 
-    return async_of(IVssBackupComponents_BackupComplete(s->base, &async), async, ret);
+    return async_of(hr, async, ret);
 }
 
 uint32_t

@@ -171,7 +171,8 @@ failure_of(IVssComponent *c, struct sp_vss_component_report *ret)
 
     if (FAILED(IVssComponent_QueryInterface(c, &IID_IVssComponentEx2, (void **)&ex2)))
         return S_OK;
-    if (SUCCEEDED(IVssComponentEx2_GetFailure(ex2, &failure, &application, &message, &reserved))) {
+    hr = IVssComponentEx2_GetFailure(ex2, &failure, &application, &message, &reserved);
+    if (SUCCEEDED(hr)) {
         ret->failure_known = true;
         ret->failure = (uint32_t)failure;
         ret->app_failure = (uint32_t)application;
@@ -191,11 +192,9 @@ vss_component_report(struct sp_vss_session *s, const struct sp_vss_component_ref
     IVssComponent *component = NULL;
     HRESULT hr = find(s, c, &component);
 
-    if (SUCCEEDED(hr)) {
+    if (SUCCEEDED(hr) && SUCCEEDED(hr = failure_of(component, &report)))
         report.stamped = gives_something(component, component->lpVtbl->GetBackupStamp) ||
                          gives_something(component, component->lpVtbl->GetBackupMetadata);
-        hr = failure_of(component, &report);
-    }
     if (component != NULL)
         (void)IVssComponent_Release(component);
     if (SUCCEEDED(hr))
