@@ -15,8 +15,13 @@ static const char usage[] =
     "      --exclude-file FILE    patterns from a file\n"
     "      --one-file-system      do not enter other file systems\n"
     "      --no-cachedir-tag      take folders marked as caches too\n"
-    "      --shadow auto|none|require   btrfs snapshots (default: auto, the best there is)\n"
-    "      --require live|crash   fail when the files cannot be had this consistent\n"
+    "      --shadow auto|none|require   VSS, btrfs snapshots (default: auto, the best there is)\n"
+    "      --require 'LEVEL [for WHAT] [else keep|discard|leave-out]'   LEVEL: application, crash or live;\n"
+    "                             what is below it makes no set (discard), or what else says; may be repeated\n"
+    "      --if-below keep|discard|leave-out      where --require does not say (default: discard)\n"
+    "      --application WHAT     take the files of applications (vm:web01, database:*, writer:NAME); may be\n"
+    "                             repeated; 'stillpoint vss plan' shows what there is\n"
+    "      --application-exclude WHAT             without their application's part\n"
     "      --before COMMAND, --after COMMAND      around the shadow\n"
     "      --on-success COMMAND, --on-failure COMMAND, --ping-url URL\n"
     "      --command-timeout 5m   --bandwidth '08:00-18:00 2M, 18:00-08:00 none'\n"
@@ -28,7 +33,8 @@ static const char usage[] =
 enum { OPT_ALL = 1000, OPT_JOB, OPT_REREAD, OPT_SET, OPT_ONE_FS, OPT_NO_TAG, OPT_EXPLAIN, OPT_KEY };
 
 /* Options that are keys of the configuration under another dress. */
-static const char *const keys[] = {"exclude", "exclude-file", "shadow", "require", "before", "after",
+static const char *const keys[] = {"exclude", "exclude-file", "shadow", "require", "if-below",
+    "application", "application-exclude", "before", "after",
     "on-success", "on-failure", "ping-url", "command-timeout", "bandwidth", "compression"};
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
