@@ -27,7 +27,7 @@ start_com(struct sp_err *e)
         return SP_OK;
     vss_let_exceptions_through();
     if (hr = vss_secure(), hr == RPC_E_TOO_LATE)
-        return sp_fail(e, SP_INTERNAL, SP_DOM_SHADOW,
+        return sp_fail(e, SP_REFUSED, SP_DOM_SHADOW,
             "VSS cannot be used: something in this process has fixed the security of COM before, "
             "and without our own "
             "the applications could not answer (this would be event 8194 of VSS). Run the backup "
@@ -158,7 +158,7 @@ make_first(struct sp_err *e)
             "elevated. Run it as "
             "administrator, or let Stillpoint's service run the job",
             vss_words(hr).s);
-    return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
+    return sp_fail(e, SP_IO, SP_DOM_SHADOW, /* it is there, and fails: no machine without VSS */
         "VSS does not start: %s. See the events of VSS in the Application log; vssadmin list "
         "writers shows whether it "
         "works at all",
@@ -184,8 +184,8 @@ start(void *self, struct sp_err *e)
 
     (void)self;
     if (FAILED(hr))
-        return sp_fail(e, SP_INTERNAL, SP_DOM_SHADOW, "VSS cannot be used: COM does not start: %s",
-            vss_words(hr).s);
+        return sp_fail(
+            e, SP_IO, SP_DOM_SHADOW, "VSS cannot be used: COM does not start: %s", vss_words(hr).s);
     AcquireSRWLockExclusive(&process.lock);
     if ((rc = start_locked(e)) == SP_OK)
         process.users++;

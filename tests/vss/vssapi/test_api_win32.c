@@ -455,7 +455,7 @@ start_says_what_is_missing(void **state)
         const char *word;
     } rules[] = {{"no-start x", SP_UNSUPPORTED, "there is no VSS in this system"},
         {"no-start x denied", SP_DENIED, "administrator"},
-        {"fail create 0x80080005", SP_UNSUPPORTED, "VSS does not start: 0x80080005"}};
+        {"fail create 0x80080005", SP_IO, "VSS does not start: 0x80080005"}};
     const struct sp_vss_api *api;
 
     (void)state;
