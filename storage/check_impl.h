@@ -34,7 +34,7 @@ enum sp_code sp_check_bad(struct sp_check *c, bool fault, const char *object, co
 enum sp_code sp_check_objects(struct sp_check *c, struct sp_err *e);
 /* check_packs.c: trailers, their agreement with the index, and the bytes. */
 enum sp_code sp_check_packs(struct sp_check *c, struct sp_err *e);
-/* check_records.c: grammar, signatures, chains, closures. */
+/* check_records.c: grammar, signatures, chains, completions, closures. */
 enum sp_code sp_check_records(struct sp_check *c, struct sp_err *e);
 
 /* check_index.c: whether trailers and segments say the same. */
@@ -61,5 +61,21 @@ enum sp_code sp_check_chain_removal(
     struct sp_check_chain *h, const struct sp_removal *removal, struct sp_err *e);
 /* Tells of gaps and forks. */
 enum sp_code sp_check_chain_end(struct sp_check_chain *h, struct sp_err *e);
+
+/* check_completions.c: those of one host. */
+struct sp_check_completions;
+enum sp_code sp_check_completions_new(struct sp_check *c, const uint8_t host[16],
+    struct sp_check_completions **ret, struct sp_err *e);
+void sp_check_completions_free(struct sp_check_completions *k);
+/* A set that is there; hash NULL: its record is damaged, which was told. */
+enum sp_code sp_check_completions_set(
+    struct sp_check_completions *k, const uint8_t set_id[16], const uint8_t *hash, struct sp_err *e);
+enum sp_code sp_check_completions_removal(
+    struct sp_check_completions *k, const struct sp_removal *removal, struct sp_err *e);
+enum sp_code sp_check_completions_seen(struct sp_check_completions *k,
+    const struct sp_record_name *name, const struct sp_completion *completion, struct sp_err *e);
+/* Tells of those that are of no set (a note: the set may have been removed), of another record (a fault), or come
+ * second (a note). */
+enum sp_code sp_check_completions_end(struct sp_check_completions *k, struct sp_err *e);
 
 #endif

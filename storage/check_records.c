@@ -11,6 +11,7 @@ struct host_pass { /* the records of one host */
     bool has_record;
     struct sp_host record;
     struct sp_check_chain *chain;
+    struct sp_check_completions *completions;
     struct sp_closure_view view; /* what this check proved itself */
 };
 
@@ -56,9 +57,10 @@ damaged(struct host_pass *h, const struct sp_record_name *name, const char *obje
 {
     enum sp_code rc = sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why);
 
-    return rc != SP_OK || name->type != SP_RECORD_SET
-               ? rc
-               : sp_check_chain_damaged(h->chain, name->published_ns, e);
+    if (rc != SP_OK || name->type != SP_RECORD_SET ||
+        (rc = sp_check_completions_set(h->completions, name->set_id, NULL, e)) != SP_OK)
+        return rc;
+    return sp_check_chain_damaged(h->chain, name->published_ns, e);
 }
 
 static enum sp_code
@@ -85,7 +87,9 @@ check_set(struct host_pass *h, const struct sp_record_name *name, const char *ob
     if (!checkpoint) {
         h->c->totals.sets++;
         if ((rc = sp_record_hash(p, n, hash, e)) != SP_OK ||
-            (rc = sp_check_chain_set(h->chain, object, name->published_ns, &set, hash, e)) != SP_OK)
+            (rc = sp_check_chain_set(h->chain, object, name->published_ns, &set, hash, e)) !=
+                SP_OK ||
+            (rc = sp_check_completions_set(h->completions, set.set_id, hash, e)) != SP_OK)
             return rc;
     }
     return check_closure(h, name, object, &set, e);
@@ -107,7 +111,29 @@ check_removal(struct host_pass *h, const struct sp_record_name *name, const char
     }
     if (rc != SP_OK)
         return sp_check_tell(h->c, true, object, name->set_id, NULL, 0, e, "%.380s", why.text);
+    if ((rc = sp_check_completions_removal(h->completions, &removal, e)) != SP_OK)
+        return rc;
     return sp_check_chain_removal(h->chain, &removal, e);
+}
+
+static enum sp_code
+check_completion(struct host_pass *h, const struct sp_record_name *name, const char *object,
+    const uint8_t *p, size_t n, struct sp_err *e)
+{
+    struct sp_completion completion;
+    struct sp_err why = {0};
+    enum sp_code rc = sp_completion_decode(p, n, &completion, &why);
+
+    if (sp_code_is_ours(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc != SP_OK)
+        return damaged(h, name, object, why.text, e);
+    if (memcmp(completion.set_id, name->set_id, sizeof(completion.set_id)) != 0 ||
+        memcmp(completion.host, name->host, sizeof(completion.host)) != 0)
+        return damaged(h, name, object, "the record's content belongs to another name", e);
+    return sp_check_completions_seen(h->completions, name, &completion, e);
 }
 
 static enum sp_code
@@ -136,6 +162,8 @@ check_record(struct host_pass *h, const struct sp_record_name *name, struct sp_e
         rc = check_set(h, name, object, p, n, e);
     else if (name->type == SP_RECORD_REMOVAL)
         rc = check_removal(h, name, object, p, n, e);
+    else
+        rc = check_completion(h, name, object, p, n, e);
     free(p);
     return rc;
 }
@@ -183,6 +211,7 @@ check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct 
     h.view.bad = c->bad;
     h.view.nbad = c->nbad;
     if ((rc = sp_check_chain_new(c, v[0].host, &h.chain, e)) != SP_OK ||
+        (rc = sp_check_completions_new(c, v[0].host, &h.completions, e)) != SP_OK ||
         (rc = load_host(&h, v[0].host, e)) != SP_OK)
         goto out;
     for (i = 0; i < n; i++)
@@ -190,8 +219,10 @@ check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct 
             goto out;
         else
             c->progress.sets++;
-    rc = sp_check_chain_end(h.chain, e);
+    if ((rc = sp_check_chain_end(h.chain, e)) == SP_OK)
+        rc = sp_check_completions_end(h.completions, e);
 out:
+    sp_check_completions_free(h.completions);
     sp_check_chain_free(h.chain);
     sp_keyset_clear(&h.view.known);
     return rc;
