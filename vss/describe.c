@@ -5,6 +5,7 @@
 
 #include "base/fold.h"
 #include "base/text.h"
+#include "base/text.h"
 
 enum style {
     PLAIN,        /* the caption, or the name */
