@@ -229,6 +229,14 @@ count_wanted(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, 
     return SP_OK;
 }
 
+static enum sp_code
+count_completed(void *arg, const struct sp_set_info *i, struct sp_err *err)
+{
+    (void)err;
+    *(size_t *)arg += i->completion != NULL;
+    return SP_OK;
+}
+
 #define SETS 3
 #define CHUNKS 150
 
@@ -245,7 +253,8 @@ test_cut_often(void **state)
     struct sp_check_totals totals = {0};
     struct cutter k;
     struct sp_thread *thread = NULL;
-    size_t got = 0, ignored = 0;
+    size_t got = 0, ignored = 0, completed;
+    struct sp_buf c = SP_BUF_INIT;
 
     (void)state;
     suite->begin(suite->arg);
@@ -256,6 +265,12 @@ test_cut_often(void **state)
     assert_ok(sp_thread_start("cutter", cut_often, &k, &thread, e));
     for (int i = 0; i < SETS; i++) {
         make_set(x.s, &x.p, "job", i > 0 ? &r[i - 1] : NULL, CHUNKS, ids, &r[i]);
+        sp_buf_reset(&c);
+        party_completion(&x.p, &r[i], SP_LEVEL_APPLICATION, &c);
+        assert_ok(sp_store_complete(x.s, c.data, c.len, e));
+        completed = 0;
+        assert_ok(sp_store_list(x.s, false, false, count_completed, &completed, e));
+        assert_int_equal(completed, i + 1);
         got = 0;
         assert_ok(sp_store_get(x.s, ids, CHUNKS, 0, count_wanted, &got, e));
         assert_int_equal(got, CHUNKS);
@@ -272,6 +287,7 @@ test_cut_often(void **state)
     assert_int_equal(totals.faults, 0);
     for (int i = 0; i < SETS; i++)
         sp_buf_free(&r[i].object);
+    sp_buf_free(&c);
     session_end(&x);
     suite->end(suite->arg);
 }
