@@ -7,6 +7,7 @@
 #include "client/commands.h"
 #include "client/present.h"
 #include "client/report.h"
+#include "client/require.h"
 #include "client/restore.h"
 #include "client/select.h"
 #include "client/set_reader.h"
@@ -29,6 +30,9 @@ static const char usage[] =
     "      --strip N           leave out the first N components of each path below the target\n"
     "      --numeric-owner     owners by number, not by name\n"
     "      --dry-run           say what would be done, write nothing\n"
+    "      --require 'LEVEL [for PATTERN]'   restore nothing unless the set is that consistent:\n"
+    "                          application, crash or live; of all of it, or of what is named:\n"
+    "                          'application for vm:web01', 'crash for D:\\data'. May be repeated\n"
     "      --accept-unsigned   restore a set that its host has not signed (forged or damaged)\n";
 
 #define FAULTS_SHOWN 20
@@ -41,6 +45,7 @@ enum {
     OPT_STRIP,
     OPT_NUMERIC,
     OPT_DRY_RUN,
+    OPT_REQUIRE,
     OPT_UNSIGNED
 };
 
@@ -48,6 +53,7 @@ struct restore {
     struct sp_report r;
     struct sp_restore_options o;
     struct sp_strings patterns;
+    struct sp_demands demands;
     struct sp_filter *filter;
     bool in_place, accept_unsigned;
     char *temp, *target;
@@ -280,6 +286,8 @@ run_set(struct restore *s, struct sp_opened_store *o, const struct sp_found_set 
 
     if ((rc = check_set(s, f, e)) != SP_OK || (rc = sp_found_set_need_key(f, e)) != SP_OK)
         return rc;
+    if ((rc = sp_require_set(&s->demands, f, &s->r, e)) != SP_OK)
+        return rc;
     s->store = o->store;
     s->total_bytes = s->filter == NULL ? f->set.bytes : 0;
     s->progress = sp_progress_new(s->r.c, s->o.dry_run ? "looking at" : "restoring");
@@ -338,6 +346,17 @@ restore(struct restore *s, const char *spec, enum sp_exit *ret_code, struct sp_e
 
 /* --- the command line ------------------------------------------------------------------------- */
 
+static enum sp_exit
+add_demand(struct restore *s, struct sp_cli *c, const char *text, struct sp_err *e)
+{
+    if (sp_demand_add(&s->demands, text, e) != SP_OK)
+        return sp_cli_fail(c, e);
+    if (s->demands.v[s->demands.n - 1].below != SP_BELOW_DEFAULT)
+        return sp_cli_usage(c,
+            "--require '%s': 'else' is for a backup; a restore of what is below writes nothing", text);
+    return SP_EXIT_DONE;
+}
+
 static bool
 set_if_exists(struct restore *s, const char *word)
 {
@@ -362,8 +381,10 @@ parse(struct restore *s, struct sp_cli *c, struct sp_err *e)
         {"strip", required_argument, NULL, OPT_STRIP},
         {"numeric-owner", no_argument, NULL, OPT_NUMERIC},
         {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+        {"require", required_argument, NULL, OPT_REQUIRE},
         {"accept-unsigned", no_argument, NULL, OPT_UNSIGNED}, {NULL, 0, NULL, 0}};
     const char *target = NULL;
+    enum sp_exit code;
     uint64_t strip = 0;
     int opt, i;
 
@@ -378,7 +399,10 @@ parse(struct restore *s, struct sp_cli *c, struct sp_err *e)
             s->o.dry_run = true;
         else if (opt == OPT_UNSIGNED)
             s->accept_unsigned = true;
-        else if (opt == OPT_INCLUDE) {
+        else if (opt == OPT_REQUIRE) {
+            if ((code = add_demand(s, c, optarg, e)) != SP_EXIT_DONE)
+                return code;
+        } else if (opt == OPT_INCLUDE) {
             if (sp_strings_add(&s->patterns, optarg, e) != SP_OK)
                 return sp_cli_fail(c, e);
         } else if (opt == OPT_IF_EXISTS) {
@@ -428,6 +452,7 @@ run(struct sp_cli *c)
     }
     sp_filter_free(s.filter);
     sp_strings_clear(&s.patterns);
+    sp_demands_clear(&s.demands);
     free(s.temp);
     free(s.target);
     return code;

@@ -166,10 +166,12 @@ show_volume(const struct sp_volume *v)
 
     if (v->instant_ns != 0)
         sp_time_local(v->instant_ns, instant);
-    put_line(2, "%s (%s): %s%s%s%s%s%s", v->path, v->file_system,
-        v->consistency == SP_LEVEL_LIVE ? "read live, while in use" : "read from a shadow by ",
-        v->consistency == SP_LEVEL_LIVE ? "" : v->source, instant[0] != '\0' ? " of " : "", instant,
-        v->reason[0] != '\0' ? ": " : "", v->reason);
+    if (v->consistency == SP_LEVEL_LIVE)
+        put_line(2, "%s (%s): read live, while in use%s%s", v->path, v->file_system,
+            v->reason[0] != '\0' ? ": " : "", v->reason);
+    else
+        put_line(2, "%s (%s): read from a shadow of %s by %s%s%s", v->path, v->file_system, instant,
+            v->source, v->reason[0] != '\0' ? ": " : "", v->reason);
 }
 
 static void
@@ -272,7 +274,7 @@ sp_show_json_volumes(struct sp_json *j, const struct sp_volume *v, size_t n)
 void
 sp_show_json_verdict(struct sp_json *j, const struct sp_verdict *v)
 {
-    sp_json_key(j, "verdict");
+    sp_json_key(j, "consistency");
     if (v != NULL)
         sp_present_json_verdict(j, v);
     else

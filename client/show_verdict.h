@@ -19,7 +19,7 @@ void sp_show_consistency(const struct sp_show_subject *s, bool evidence);
 
 /* "volumes": […], a member of the object that is open. */
 void sp_show_json_volumes(struct sp_json *j, const struct sp_volume *v, size_t n);
-/* "verdict": {…}, or null. */
+/* "consistency": {…} (present_verdict.h), or null. */
 void sp_show_json_verdict(struct sp_json *j, const struct sp_verdict *v);
 
 #endif
