@@ -19,6 +19,11 @@ copy_view(const struct sp_view_map *from, int64_t started_ns, struct sp_view *to
     to->key_len = from->key_len;
     if (from->read_path != NULL && (to->read_path = strdup(from->read_path)) == NULL)
         return sp_fail_nomem(e);
+    /* A shadow is named as the system names it ("\\?\GLOBALROOT\Device\…"), paths are inside. */
+    for (char *p = to->read_path; p != NULL && sp_path_backslash && *p != '\0'; p++) {
+        if (*p == '\\')
+            *p = '/';
+    }
     to->kind = (struct sp_dir_kind){.shadow = from->shadow,
         .live = from->read_path == NULL,
         .instant_ns = from->instant_ns != 0 ? from->instant_ns : started_ns};
@@ -155,7 +160,7 @@ sp_views_file(
 
     // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a view of a file has a path
     for (const char *p = view->read_path; *p != '\0'; p++)
-        if (*p == '/' || (*p == '\\' && sp_path_backslash))
+        if (*p == '/')
             last = p;
     if (last == NULL || last[1] == '\0')
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "'%.400s' is no absolute path of a file",

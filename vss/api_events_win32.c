@@ -169,6 +169,7 @@ look_into(struct look *l, const wchar_t *log, bool all, struct sp_err *e)
 
     (void)_snwprintf(query, 400, L"*[System[%ls%ls]]",
         all ? L"" : L"(Level=1 or Level=2 or Level=3) and ", l->query);
+    SetLastError(ERROR_CALL_NOT_IMPLEMENTED); /* Wine's says nothing */
     result = l->calls.EvtQuery(NULL, log, query, EvtQueryChannelPath | EvtQueryForwardDirection);
     if (result == NULL) {
         why = GetLastError();
