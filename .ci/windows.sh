@@ -55,7 +55,7 @@ cp "$top/LICENSE" "$out/licences/stillpoint.txt"
 "$python" "$top/tests/windows/imports.py" "${programs[@]}"
 
 # What goes to a machine with Windows, in one folder: programs, licences, installer; with --test also what
-# tests/windows/features.ps1 needs.
+# tests/windows/features.ps1 and vss.ps1 need.
 dist=$out/dist
 rm -rf "$dist"
 mkdir -p "$dist"
@@ -65,7 +65,7 @@ version=$(sed -n 's/^project(stillpoint VERSION \([0-9.]*\).*/\1/p' "$top/CMakeL
 "$top/packaging/msi/build.sh" "$dist" "$version" "$dist/stillpoint.msi"
 "$python" "$top/tests/windows/msi.py" "$dist/stillpoint.msi" "$dist"
 if [[ $tests ]]; then
-    cp "$out/tests/ntfs/ntfstree.exe" "$top/tests/windows/features.ps1" "$dist"
+    cp "$out/tests/ntfs/ntfstree.exe" "$top"/tests/windows/{features,vss}.ps1 "$dist"
     "$recipes/wine.sh" wineboot >/dev/null 2>&1 || die 2 "Wine does not start; see $top/build/wine.log" # once, before the clocks of the tests run
     (cd "$out" && ctest --output-on-failure --no-tests=error -j "$cores" ${SP_JUNIT:+--output-junit "$SP_JUNIT"})
 fi
