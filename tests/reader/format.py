@@ -2,6 +2,7 @@
 raises Damage with what is wrong. Section numbers are those of that page."""
 import hashlib
 import hmac
+import re
 import struct
 import subprocess
 from types import SimpleNamespace
@@ -72,12 +73,35 @@ SET_CLEAR = {
     18: ("files_level", UINT), 19: ("program", TEXT), 20: ("group", BYTES),
     21: ("files_away", UINT)}
 FAULT = {1: ("key", BYTES), 2: ("kind", UINT), 3: ("text", TEXT)}
+VERDICT_STATUS = {
+    1: ("answered", UINT), 2: ("state", UINT), 3: ("hresult", UINT), 4: ("app_hresult", UINT), 5: ("app_text", TEXT)}
+VERDICT_WRITER = {
+    1: ("class_id", TEXT), 2: ("instance_id", TEXT), 3: ("name", TEXT), 4: ("instance_name", TEXT),
+    5: ("prepared", VERDICT_STATUS), 6: ("snapshot", VERDICT_STATUS), 7: ("complete", VERDICT_STATUS),
+    8: ("concerned", UINT), 9: ("rule", TEXT), 10: ("level", UINT), 11: ("why", UINT), 12: ("hresult", UINT)}
+VERDICT_COMPONENT = {
+    1: ("writer", UINT), 2: ("type", UINT), 3: ("logical_path", TEXT), 4: ("name", TEXT), 5: ("caption", TEXT),
+    6: ("kind", UINT), 7: ("unit", TEXT), 8: ("method", TEXT), 9: ("version", TEXT), 10: ("added", UINT),
+    11: ("parent", UINT), 12: ("depends", [UINT]), 13: ("shadow", UINT), 14: ("failure_known", UINT),
+    15: ("failure", UINT), 16: ("app_failure", UINT), 17: ("failure_text", TEXT), 18: ("stamped", UINT),
+    19: ("files_live", UINT), 20: ("paths", [TEXT]), 21: ("level", UINT), 22: ("why", UINT), 23: ("hresult", UINT),
+    24: ("detail", TEXT)}
+VERDICT_SHADOW = {
+    1: ("id", TEXT), 2: ("instant_ns", INT), 3: ("took_ns", UINT), 4: ("attempts", UINT), 5: ("retried_for", UINT),
+    6: ("backup_type", UINT), 7: ("completed", UINT), 8: ("complete_hresult", UINT)}
+VERDICT_EVENT = {
+    1: ("at_ns", INT), 2: ("log", TEXT), 3: ("source", TEXT), 4: ("text", TEXT), 5: ("id", UINT), 6: ("severity", UINT)}
+VERDICT = {
+    1: ("vss", UINT), 2: ("confirmed", UINT), 3: ("writers", [VERDICT_WRITER]), 4: ("components", [VERDICT_COMPONENT]),
+    5: ("shadows", [VERDICT_SHADOW]), 6: ("events", [VERDICT_EVENT]), 7: ("notes", [TEXT])}
 SET_SEALED = {
     1: ("set_id", BYTES), 2: ("host_name", TEXT), 3: ("roots", [BYTES]), 5: ("faults", [FAULT]),
-    6: ("faults_total", UINT), 7: ("excludes", [TEXT]), 8: ("platform", TEXT), 9: ("last_key", BYTES)}
+    6: ("faults_total", UINT), 7: ("excludes", [TEXT]), 8: ("platform", TEXT), 9: ("last_key", BYTES),
+    20: ("verdict", VERDICT)}
 COMPLETION = {
     1: ("version", UINT), 2: ("set_id", BYTES), 3: ("host", BYTES), 4: ("record", BYTES), 5: ("applications", UINT)}
-COMPLETION_SEALED = {1: ("set_id", BYTES)}
+DOCUMENT = {1: ("name", TEXT), 2: ("size", UINT), 3: ("chunks", [BYTES])}
+COMPLETION_SEALED = {1: ("set_id", BYTES), 2: ("verdict", VERDICT), 3: ("documents", [DOCUMENT])}
 REMOVAL = {
     1: ("version", UINT), 2: ("set_id", BYTES), 3: ("host", BYTES), 4: ("job", TEXT), 5: ("sequence", UINT),
     6: ("previous", BYTES), 7: ("record", BYTES), 8: ("removed_ns", INT), 9: ("reason", TEXT)}
@@ -140,6 +164,12 @@ def decode(schema, data, canonical=False):
             need(number > last or number == last and repeated, f"field {name} is out of order")
             need(value or repeated, f"field {name} is there, but empty")
             last = number
+        if repeated and kind == UINT and not isinstance(value, int):  # packed
+            at = 0
+            while at < len(value):
+                number_in_it, at = varint(value, at)
+                getattr(out, name).append(number_in_it)
+            continue
         need(isinstance(value, int) == (kind in (UINT, INT, SINT)), f"field {name} has the wrong wire type")
         if isinstance(kind, dict):
             value = decode(kind, value, canonical)
@@ -386,13 +416,73 @@ def open_record(record, keys):
     if schema is None:
         need(not record.sealed, "a removal with a sealed part")
         return None
-    block = Block(record.sealed)
-    need(block.kind == 4 and len(block.ids) == 1, "a record's sealed part is not one block of kind 4")
-    (kind, _, plaintext), = block.open(keys).values()
-    need(kind == 4, f"a record's chunk has kind {kind}")
-    inner = decode(schema, plaintext)
+    first, *others = blocks_of(record.sealed) if record.type == "completion" else [record.sealed]
+    inner = decode(schema, only_chunk(first, 4, keys)[1])
     need(inner.set_id == record.set_id, "a record's sealed part is of another set")
+    if inner.verdict:
+        check_verdict(inner.verdict)
+    if record.type == "completion":
+        need(inner.verdict, "a completion without a verdict")
+        documents_of(inner, others, keys)
     return inner
+
+
+def blocks_of(data):
+    """One behind the other, each as long as its header says."""
+    out = []
+    while data:
+        need(len(data) >= 16, "a block that is cut off")
+        length = sum(struct.unpack("<II", data[8:16]))
+        need(16 <= length <= len(data), "a block that is cut off")
+        out.append(data[:length])
+        data = data[length:]
+    return out
+
+
+def only_chunk(data, wanted, keys):
+    """(id, plaintext) of a block of that kind with one chunk of that kind."""
+    block = Block(data)
+    need(block.kind == wanted and len(block.ids) == 1, f"a block that is not one of kind {wanted} with one chunk")
+    (chunk_id, (kind, _, plaintext)), = block.open(keys).items()
+    need(kind == wanted, f"a chunk of kind {kind} in a block of kind {wanted}")
+    return chunk_id, plaintext
+
+
+def documents_of(inner, blocks, keys):
+    """Gives each document of a completion its content."""
+    need(len(inner.documents) <= 100 and sum(d.size for d in inner.documents) <= 8 << 20, "too many documents")
+    for document in inner.documents:
+        need(1 <= len(document.name.encode()) <= 255, "a document without a proper name")
+        document.content = b""
+        for wanted in document.chunks:
+            need(blocks, f"the document {document.name} is cut off")
+            chunk_id, plaintext = only_chunk(blocks.pop(0), 5, keys)
+            need(chunk_id == wanted, f"the document {document.name} has another chunk")
+            document.content += plaintext
+        need(len(document.content) == document.size, f"the document {document.name} is not {document.size} bytes long")
+    need(not blocks, "more blocks than documents")
+
+
+LEVELS = ("none", "live", "crash", "application")
+UUID = re.compile(r"([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?")
+
+
+def check_verdict(verdict):
+    """What 9.1 asks of one."""
+    lists = verdict.writers, verdict.components, verdict.shadows, verdict.events, verdict.notes
+    need(all(len(v) <= most for v, most in zip(lists, (1000, 10000, 100, 1000, 1000))), "a verdict with too much in it")
+    need(all(w.level < len(LEVELS) for w in verdict.writers + verdict.components), "an unknown consistency")
+    need(all(UUID.fullmatch(i) for w in verdict.writers for i in (w.class_id, w.instance_id)), "an impossible identifier")
+    need(all(UUID.fullmatch(s.id) for s in verdict.shadows), "an impossible identifier")
+    n = len(verdict.components)
+    for at, c in enumerate(verdict.components, 1):
+        need(c.writer <= len(verdict.writers) and c.shadow <= len(verdict.shadows) and c.parent <= n
+             and all(1 <= d <= n for d in c.depends), "a component that refers to nothing")
+        seen = {at}
+        while c.parent:
+            need(c.parent not in seen, "components that are each other's parents")
+            seen.add(c.parent)
+            c = verdict.components[c.parent - 1]
 
 
 def signed_by(record, public_keys):

@@ -7,7 +7,7 @@ import sys
 
 import format as reader
 
-KINDS = {"uint32": reader.UINT, "uint64": reader.UINT, "int64": reader.INT, "sint64": reader.SINT,
+KINDS = {"uint32": reader.UINT, "bool": reader.UINT, "uint64": reader.UINT, "int64": reader.INT, "sint64": reader.SINT,
          "bytes": reader.BYTES, "string": reader.TEXT}
 TABLES = {"ListChild": "SEGMENT"}  # the others: SetClear is SET_CLEAR
 

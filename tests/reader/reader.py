@@ -15,7 +15,7 @@ import stat
 import sys
 import time
 
-from format import Damage, need, sheet_key
+from format import LEVELS, Damage, need, sheet_key
 from repository import AWAY, DATA, EFS, UNREADABLE, WINDOWS, Repository, Verify, chunk_of, shown
 
 IMPLIED = 1
@@ -141,14 +141,41 @@ def sets_of(repository):
     return [r for r in records if r.type == "set" and r.group == repository.keys.group and r.set_id not in removed]
 
 
+def completions_of(repository, sets):
+    """{set id: completion}: of each set the first that names its record."""
+    records, out = {r.set_id: r for r in sets}, {}
+    for r in repository.records(repository.hosts()):
+        of = records.get(r.set_id)
+        if r.type == "completion" and of and of.host == r.host and of.sha256 == r.record and r.trusted:
+            out.setdefault(r.set_id, r)
+    return out
+
+
+def list_verdict(r, completion):
+    inner = completion.inner if completion else r.inner
+    verdict = inner.verdict if inner else None
+    if not verdict:
+        return
+    level = LEVELS[(completion or r).applications]
+    print(f"    applications: {level}{'' if completion or not verdict.vss else ', unconfirmed'}")
+    for c in verdict.components:
+        writer = verdict.writers[c.writer - 1].name if c.writer else "no writer"
+        print(f"    {LEVELS[c.level]}: {c.unit} ({writer}), reason {c.why}")
+    for document in getattr(inner, "documents", []):
+        print(f"    document {document.name}, {document.size} bytes")
+
+
 def list_sets(repository):
-    for r in sets_of(repository):
+    sets = sets_of(repository)
+    completions = completions_of(repository, sets)
+    for r in sets:
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(r.started_ns // 10**9))
         host = r.inner.host_name if r.inner else r.host.hex()
         print(f"{r.set_id.hex()}  {started}  {host}  {r.job}  {STATES.get(r.state, r.state)}  {r.entries} entries  "
               f"{r.bytes} bytes{'' if r.trusted else '  SIGNATURE NOT CHECKED: no host record'}")
         for fault in r.inner.faults if r.inner else []:
             print(f"    {shown(fault.key)}: {fault.text}")
+        list_verdict(r, completions.get(r.set_id))
 
 
 def restore(repository, wanted, target):
