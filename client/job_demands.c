@@ -29,16 +29,28 @@ is_left_out(const struct run *r, const struct sp_demand_finding *f)
            r->verdict.components[f->component].why == SP_WHY_LEFT_OUT;
 }
 
-/* Only what VSS knows the files of, and only before they are read. */
 static bool
-can_leave_out(const struct run *r, const struct sp_demand_finding *f, enum job_moment moment)
+has_files(const struct run *r, size_t component)
 {
     size_t n = 0;
 
+    (void)sp_shadow_files(r->shadow, component, &n);
+    return n > 0;
+}
+
+/* Only what VSS knows the files of, and only before they are read. All the files of one may be those of what comes with
+ * it: a mailbox store of Exchange has none itself. What comes with it is below with it, and left out by itself. */
+static bool
+can_leave_out(const struct run *r, const struct sp_demand_finding *f, enum job_moment moment)
+{
+    bool can;
+
     if (moment != JOB_TAKEN || f->component == SIZE_MAX)
         return false;
-    (void)sp_shadow_files(r->shadow, f->component, &n);
-    return n > 0;
+    can = has_files(r, f->component);
+    for (size_t i = 0; i < r->verdict.ncomponents && !can; i++)
+        can = r->verdict.components[i].parent == f->component && has_files(r, i);
+    return can;
 }
 
 static enum sp_code

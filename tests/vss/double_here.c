@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "tests/vss/double_internal.h"
@@ -50,23 +51,31 @@ __wrap_sp_sleep_ms(uint32_t ms)
 }
 
 static unsigned
-count_sets(void)
+count_below(const char *folder)
 {
-    DIR *d = opendir(sets);
+    DIR *d = opendir(folder);
+    struct dirent *de;
     unsigned n = 0;
 
-    if (!d)
-        return 0;
-    while (readdir(d))
-        n++;
-    closedir(d);
+    while (d && (de = readdir(d))) {
+        size_t len = strlen(de->d_name);
+        char below[4096];
+
+        if (len > 4 && strcmp(de->d_name + len - 4, ".set") == 0)
+            n++;
+        else if (de->d_name[0] != '.' &&
+                 snprintf(below, sizeof below, "%s/%s", folder, de->d_name) > 0)
+            n += count_below(below);
+    }
+    if (d)
+        closedir(d);
     return n;
 }
 
 static uint32_t
 watched(struct sp_vss_session *s, const struct sp_vss_component_ref *c, bool well)
 {
-    if (well && count_sets() <= sets_before)
+    if (well && count_below(sets) <= sets_before)
         model_breach(model, "succeeded: no set was committed before it");
     return succeeded(s, c, well);
 }
@@ -143,7 +152,7 @@ sp_vss_here(void)
     if (trace)
         model_trace_to(model, trace);
     if ((sets = getenv("STILLPOINT_TEST_VSS_SETS"))) {
-        sets_before = count_sets();
+        sets_before = count_below(sets);
         succeeded = api->succeeded;
         api->succeeded = watched;
     }
