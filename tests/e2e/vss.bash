@@ -72,7 +72,7 @@ verdict() {
     "$python" - "$world/show" "$1" <<'PY'
 import json, sys
 x = json.load(open(sys.argv[1]))
-v = x["verdict"]
+v = x["consistency"]
 u = {c["unit"]: c for c in v["components"]} if v else {}
 print(eval(sys.argv[2]))
 PY

@@ -267,6 +267,43 @@ frozen() {
     export STILLPOINT_TEST_VSS_HASTE=1
 }
 
+# What is taken in a shadow set of its own is read from that one, everything else from the first.
+second_instant() {
+    local first second
+    eight_vms 1 'failure 0x800423F4'
+    unset STILLPOINT_TEST_VSS_HASTE
+    fill
+    touch "$world/live" "$world/write"
+    writer
+    sleep 0.2
+    rm -rf "$world/kept"
+    run 0 'application-consistent' --after "cp -a $world/shadows $world/kept"
+    rm "$world/write" "$world/live"
+    mapfile -t copies < <(for i in "$world/kept"/*Copy*; do [[ ! -e $i/vms ]] || echo "$i"; done | sort -V)
+    ((${#copies[@]} == 2)) || fail "not two shadows: ${copies[*]}"
+    first=${copies[0]} second=${copies[1]}
+    ! cmp -s "$first/vms/web01/disk.vhdx" "$second/vms/web01/disk.vhdx" || fail "nobody wrote between the two"
+    restored "$world/out"
+    cmp "$second/vms/web01/disk.vhdx" "$world/out$world/d/vms/web01/disk.vhdx" || fail "the VM is not of its own shadow set"
+    same "$first/vms/web02" "$world/out$world/d/vms/web02"
+    is 'u["web01"]["shadow"] != u["web02"]["shadow"]' True
+    export STILLPOINT_TEST_VSS_HASTE=1
+}
+
+# A volume without a shadow in the middle of a VM: what of it is read live is counted, and it is no more than that.
+partly_live() {
+    mkdir "$world/d/vms/web02/iso"
+    echo cd >"$world/d/vms/web02/iso/cd.iso"
+    eight_vms
+    sed -i "1i volume \"\\\\\\\\?\\\\Volume{e0000000-0000-4000-8000-000000000003}\\\\\" $world/d/vms/web02/iso unsupported" \
+        "$world/script"
+    run 0 'VM web02 was read live: one of its files'
+    is 'u["web02"]["level"], u["web02"]["files_live"], u["web03"]["files_live"]' "('live', 1, 0)"
+    is "$(app)" 7
+    run 2 'is demanded of' --require 'application for vm:web02'
+    rm -r "$world/d/vms/web02/iso"
+}
+
 # --- ends before the end ---------------------------------------------------------------------------
 
 # The store goes away while the files are read: the applications hear that there is no set.
@@ -340,7 +377,8 @@ killed() {
 machine
 cases=("$@")
 ((${#cases[@]})) || cases=(all_well eight_one_failing discarded left_out cannot_be_better fails_at_the_end by_name
-    documents_within excludes no_shadow frozen store_fails interrupted killed)
+    documents_within excludes no_shadow frozen second_instant
+    partly_live store_fails interrupted killed)
 for one in "${cases[@]}"; do
     "$one"
     echo "$one"
