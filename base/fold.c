@@ -45,3 +45,27 @@ sp_fold_equal(const char *a, size_t an, const char *b, size_t bn)
             return false;
     return an == bn;
 }
+
+/* Four bytes, whatever UTF-8 would need: the numbers above its range are bytes that begin no
+ * character. */
+static void
+put(struct sp_buf *b, uint32_t c)
+{
+    if (c < 0x80) {
+        sp_buf_put_u8(b, (uint8_t)c);
+        return;
+    }
+    sp_buf_put_u8(b, (uint8_t)(0xf0 | c >> 18));
+    sp_buf_put_u8(b, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
+    sp_buf_put_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
+    sp_buf_put_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
+}
+
+void
+sp_fold_put(struct sp_buf *b, const void *text, size_t n)
+{
+    const char *p = text;
+
+    while (n > 0)
+        put(b, sp_fold_next(&p, &n));
+}

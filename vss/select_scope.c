@@ -7,34 +7,13 @@
 
 /* --- keys without case ------------------------------------------------------------------------ */
 
-/* One character as UTF-8, also what none is: only equality and the place of NUL count. */
-static void
-put_folded(struct sp_buf *b, uint32_t c)
-{
-    if (c >= 0x110000) { /* a byte that begins no character */
-        sp_buf_put_u8(b, 0xff);
-        sp_buf_put_u8(b, (uint8_t)c);
-    } else if (c < 0x80) {
-        sp_buf_put_u8(b, (uint8_t)c);
-    } else {
-        sp_buf_put_u8(b, (uint8_t)(0xf0 | c >> 18));
-        sp_buf_put_u8(b, (uint8_t)(0x80 | (c >> 12 & 0x3f)));
-        sp_buf_put_u8(b, (uint8_t)(0x80 | (c >> 6 & 0x3f)));
-        sp_buf_put_u8(b, (uint8_t)(0x80 | (c & 0x3f)));
-    }
-}
-
 static void
 put_key(struct sp_buf *b, const void *key, size_t n)
 {
-    const char *p = key;
-
-    if (!sp_path_backslash) {
+    if (sp_path_backslash)
+        sp_fold_put(b, key, n);
+    else
         sp_buf_put(b, key, n);
-        return;
-    }
-    while (n > 0)
-        put_folded(b, sp_fold_next(&p, &n));
 }
 
 enum sp_code
