@@ -8,9 +8,10 @@
 
 /* `u8 type ‖ object`: a record as it lies in a repository; or, with SEALED,
  * `u8 type ‖ u16 length ‖ clear part ‖ plaintext of the sealed part`: what a member of the key
- * group may publish, sealed and signed here. Whatever is understood is written in one way. */
+ * group may publish, sealed and signed here; with DOCUMENT a block with the chunk "document" comes
+ * behind it. Whatever is understood is written in one way. */
 
-enum { TYPES = 3, SEALED = 4 };
+enum { TYPES = 3, SEALED = 4, DOCUMENT = 8 };
 
 static void
 clear_part(const struct sp_set *set)
@@ -44,10 +45,34 @@ sealed_part(const struct sp_set_sealed *s)
         FUZZ_MUST(once.len == twice.len && memcmp(once.data, twice.data, once.len) == 0);
         FUZZ_MUST(again.nroots == s->nroots && again.nvolumes == s->nvolumes);
         FUZZ_MUST(again.nexcludes == s->nexcludes && again.nfaults <= s->nfaults);
+        FUZZ_MUST(again.has_verdict == s->has_verdict);
+        FUZZ_MUST(again.verdict.ncomponents <= s->verdict.ncomponents);
     }
     sp_set_sealed_clear(&again);
     sp_buf_free(&once);
     sp_buf_free(&twice);
+}
+
+static void
+completion_part(const uint8_t *p, size_t n)
+{
+    struct sp_completion_sealed sealed = {.ndocuments = 0};
+    struct sp_completion clear;
+    struct sp_err e = {0};
+    size_t bytes = 0;
+    enum sp_code rc = FUZZ_TRY(sp_completion_decode(p, n, &clear, &e));
+
+    FUZZ_MUST(rc == SP_OK || rc == SP_CORRUPT || rc == SP_UNSUPPORTED);
+    if (rc == SP_OK)
+        FUZZ_MUST(clear.applications <= SP_LEVEL_APPLICATION);
+    if (FUZZ_TRY(sp_completion_open(p, n, fuzz_opener(), &sealed, &e)) != SP_OK)
+        return;
+    FUZZ_MUST(rc == SP_OK && memcmp(sealed.set_id, clear.set_id, 16) == 0);
+    FUZZ_MUST(sp_verdict_problem(&sealed.verdict) == NULL);
+    for (size_t i = 0; i < sealed.ndocuments; i++)
+        bytes += sealed.documents[i].n;
+    FUZZ_MUST(sealed.ndocuments <= SP_DOCUMENTS_MAX && bytes <= SP_DOCUMENTS_MAX_BYTES);
+    sp_completion_sealed_clear(&sealed);
 }
 
 static void
@@ -72,27 +97,29 @@ object(enum sp_record_type type, const uint8_t *p, size_t n)
         sealed_part(&sealed);
         sp_set_sealed_clear(&sealed);
     }
+    completion_part(p, n);
 }
 
-/* The sealed part as docs/format.md §6.2 has it: one chunk of kind 4, not compressed. */
+/* A block as docs/format.md §6.2 has it: one chunk, not compressed. */
 static void
-seal(const uint8_t *p, size_t n, struct sp_buf *ret)
+seal(enum sp_block_kind kind, enum sp_chunk_kind chunk, const uint8_t *p, size_t n,
+    struct sp_buf *ret)
 {
     struct sp_buf plain = SP_BUF_INIT;
     struct sp_id id;
     struct sp_err e = {0};
 
-    FUZZ_OK(sp_hasher_id(fuzz_hasher(), SP_CHUNK_RECORD, NULL, 0, p, n, &id, &e));
+    FUZZ_OK(sp_hasher_id(fuzz_hasher(), chunk, NULL, 0, p, n, &id, &e));
     sp_buf_put_u32(&plain, 0);
     sp_buf_put_u32(&plain, (uint32_t)n + TABLE_ENTRY);
     sp_buf_put_u32(&plain, (uint32_t)n + TABLE_ENTRY);
     sp_buf_put_u16(&plain, 0);
-    sp_buf_put_u16(&plain, SP_CHUNK_RECORD);
+    sp_buf_put_u16(&plain, (uint16_t)chunk);
     sp_buf_put_u32(&plain, (uint32_t)n);
     sp_buf_put(&plain, p, n);
     sp_buf_put_zero(&plain, sp_padme(plain.len) - plain.len);
     FUZZ_MUST(!plain.failed);
-    fuzz_seal(SP_BLOCK_RECORD, &id, 1, NULL, NULL, plain.data, plain.len, ret);
+    fuzz_seal(kind, &id, 1, NULL, NULL, plain.data, plain.len, ret);
     sp_buf_free(&plain);
 }
 
@@ -133,7 +160,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint8_t host[16];
 
         if (type != SP_RECORD_REMOVAL)
-            seal(in.p, in.n, &sealed);
+            seal(SP_BLOCK_RECORD, SP_CHUNK_RECORD, in.p, in.n, &sealed);
+        if ((flags & DOCUMENT) != 0)
+            seal(SP_BLOCK_DOCUMENTS, SP_CHUNK_DOCUMENT, (const uint8_t *)"document", 8, &sealed);
         publish(type, &clear, &sealed, &record);
         object(type, record.data, record.len);
         /* What this host signed and what names it is let through. */

@@ -3,6 +3,7 @@
 
 #include "base/path.h"
 #include "storage/pack_format.h"
+#include "base/wire.h"
 #include "storage/record_impl.h"
 #include "tests/fuzz/files.h"
 #include "tests/fuzz/material.h"
@@ -191,6 +192,84 @@ index_segment(struct golden *g, const uint8_t *p, size_t n)
 /* --- records
  * ------------------------------------------------------------------------------------------ */
 
+/* Everything that a verdict has, once. */
+static void
+judge(struct sp_verdict *v)
+{
+    static const char id[] = "66841cd4-6ded-4f4b-8f17-fd23f8ddc3de";
+    struct sp_verdict_component *c;
+    struct sp_verdict_writer *w;
+    struct sp_verdict_shadow *s;
+    struct sp_verdict_event *event;
+    struct sp_err e = {0};
+
+    v->vss = v->confirmed = true;
+    FUZZ_OK(sp_verdict_add_writer(v, &w, &e));
+    memcpy(w->class_id, id, sizeof(id));
+    FUZZ_MUST((w->name = strdup("Microsoft Hyper-V VSS Writer")) != NULL);
+    w->stages[SP_STAGE_COMPLETE] = (struct sp_verdict_status){.asked = true, .state = 1};
+    w->why = SP_WHY_TOOK_PART;
+    w->level = SP_LEVEL_APPLICATION;
+    FUZZ_OK(sp_verdict_add_shadow(v, &s, &e));
+    memcpy(s->id, id, sizeof(id));
+    for (uint32_t i = 0; i < 2; i++) {
+        FUZZ_OK(sp_verdict_add_component(v, &c, &e));
+        c->writer = c->shadow = 0;
+        c->parent = i == 0 ? SP_NO_INDEX : 0;
+        FUZZ_MUST((c->unit = strdup("web01")) != NULL && (c->depends = malloc(4)) != NULL &&
+                  (c->paths = calloc(1, sizeof(char *))) != NULL &&
+                  (c->paths[0] = strdup("C:\\a.vhdx")) != NULL);
+        c->depends[0] = 1 - i;
+        c->ndepends = c->npaths = 1;
+        c->level = SP_LEVEL_CRASH;
+        c->why = SP_WHY_METHOD;
+    }
+    FUZZ_OK(sp_verdict_add_event(v, &event, &e));
+    FUZZ_MUST((event->text = strdup("an event")) != NULL);
+    FUZZ_OK(sp_verdict_note(v, &e, "a note"));
+}
+
+/* With and without a document (fuzz_record.c). */
+static void
+completion(struct golden *g, const struct sp_set *set, const struct sp_set_sealed *judged)
+{
+    struct sp_buf plain = SP_BUF_INIT;
+    struct sp_err e = {0};
+    struct sp_id id;
+
+    FUZZ_OK(sp_hasher_id(fuzz_hasher(), SP_CHUNK_DOCUMENT, NULL, 0, "document", 8, &id, &e));
+    FUZZ_OK(sp_set_sealed_encode(judged, set->set_id, &plain, &e));
+    for (int with = 0; with < 2; with++) {
+        struct sp_buf b = SP_BUF_INIT, clear = SP_BUF_INIT, sealed = SP_BUF_INIT,
+                      document = SP_BUF_INIT;
+        struct sp_cur c = sp_cur_of(plain.data, plain.len);
+        struct sp_wire_field f;
+
+        sp_wire_put_uint(&clear, 1, 1);
+        sp_wire_put_bytes(&clear, 2, set->set_id, 16);
+        sp_wire_put_bytes(&clear, 3, set->host, 16);
+        sp_wire_put_bytes(&clear, 4, id.b, 32);
+        sp_wire_put_uint(&clear, 5, SP_LEVEL_CRASH);
+        sp_wire_put_bytes(&sealed, 1, set->set_id, 16);
+        while (sp_wire_next(&c, &f))
+            if (f.number == 20)
+                sp_wire_put_bytes(&sealed, 2, f.bytes.p, f.bytes.left);
+        sp_wire_put_bytes(&document, 1, "session.xml", 11);
+        sp_wire_put_uint(&document, 2, 8);
+        sp_wire_put_item(&document, 3, id.b, 32);
+        if (with)
+            sp_wire_put_item(&sealed, 3, document.data, document.len);
+        sp_buf_put_u8(&b, with ? 4 | 2 | 8 : 4 | 2);
+        seed_part(&b, clear.data, clear.len);
+        sp_buf_put(&b, sealed.data, sealed.len);
+        put(g, "record", &b);
+        sp_buf_free(&clear);
+        sp_buf_free(&sealed);
+        sp_buf_free(&document);
+    }
+    sp_buf_free(&plain);
+}
+
 static void
 record(struct golden *g, const uint8_t *p, size_t n)
 {
@@ -213,6 +292,15 @@ record(struct golden *g, const uint8_t *p, size_t n)
     seed_part(&b, clear.data, clear.len);
     sp_buf_put(&b, plain.data, plain.len);
     put(g, "record", &b);
+    sealed.has_verdict = true;
+    judge(&sealed.verdict);
+    sp_buf_reset(&plain);
+    FUZZ_OK(sp_set_sealed_encode(&sealed, set.set_id, &plain, &e));
+    sp_buf_put_u8(&b, 4);
+    seed_part(&b, clear.data, clear.len);
+    sp_buf_put(&b, plain.data, plain.len);
+    put(g, "record", &b);
+    completion(g, &set, &sealed);
     sp_set_sealed_clear(&sealed);
     sp_buf_free(&clear);
     sp_buf_free(&plain);
