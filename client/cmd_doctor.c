@@ -10,12 +10,10 @@
 static const char usage[] =
     "usage: stillpoint doctor\n\n"
     "Looks at everything that backups from this machine need, and says what is good, what is not,\n"
-    "and what to do: the configuration and its paths, every repository that is known here (with "
-    "-r\n"
-    "that one), what its store can do, space, certificate, keys, how old the last sets are. "
-    "Changes\n"
-    "nothing. Exit code 0 when all is good, 1 with warnings, 2 or 6 when a repository cannot be "
-    "used.\n";
+    "and what to do: the configuration and its paths, applications and their VSS writers, every\n"
+    "repository that is known here (with -r that one), what its store can do, space, certificate,\n"
+    "keys, how old the last sets are. Changes nothing. Exit code 0 when all is good, 1 with\n"
+    "warnings, 2 or 6 when a repository cannot be used.\n";
 
 void
 sp_doctor_tell(struct sp_doctor *d, enum sp_health h, const char *subject, const char *advice,
@@ -178,6 +176,7 @@ run(struct sp_cli *c)
         sp_json_array(d.r.j);
     }
     sp_doctor_jobs(&d);
+    sp_doctor_applications(&d);
     if (c->repository != NULL)
         look_at_one(&d);
     else

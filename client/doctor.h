@@ -27,5 +27,7 @@ void sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_de
 /* doctor_jobs.c: the configuration's jobs, and what earlier runs left. */
 void sp_doctor_jobs(struct sp_doctor *d);
 void sp_doctor_leftovers(struct sp_doctor *d);
+/* doctor_applications.c: VSS's writers, and what the jobs ask of applications. */
+void sp_doctor_applications(struct sp_doctor *d);
 
 #endif

@@ -181,9 +181,12 @@ tell_job(struct sp_doctor *d, const struct sp_listed *l)
     else if (l->sign == SP_SIGNED_NOT)
         advice = "it is not signed by this host: forged or damaged; run 'stillpoint check'";
     sp_doctor_tell(d, advice != NULL ? SP_HEALTH_WARNING : SP_HEALTH_GOOD, "last set", advice,
-        "%s: %s, %s old, %s, files are %s", sp_buf_str(&name), sp_present_id(l->set.set_id).s,
+        "%s: %s, %s old, %s, files are %s%s%s%s", sp_buf_str(&name), sp_present_id(l->set.set_id).s,
         sp_present_age(l->published_ns, now).s, sp_present_state(l->set.state),
-        sp_level_word(l->set.files_level));
+        sp_level_word(l->set.files_level),
+        l->applications != SP_LEVEL_NONE ? ", applications are " : "",
+        l->applications != SP_LEVEL_NONE ? sp_level_word(l->applications) : "",
+        l->unconfirmed ? ", unconfirmed" : "");
     sp_buf_free(&name);
 }
 
