@@ -25,7 +25,18 @@ for folder in "$golden"/*/; do
             expect 0 'elsewhere     1 file' "$stillpoint" show latest -r "$world/$name.repository" "$way"
         else
             quiet "$stillpoint" restore latest -r "$world/$name.repository" "$way" --target "$world/back" --numeric-owner
-            "$python" "$golden/describe.py" "$world/back$source" >"$world/got"
+            content=
+            [[ $name != *vss ]] || content=--content
+            # shellcheck disable=SC2086
+            "$python" "$golden/describe.py" $content "$world/back$source" >"$world/got"
+        fi
+        if [[ $name == *vss ]]; then # the set's verdict as it ended: what its completion says
+            expect 0 'web02 is crash-consistent' "$stillpoint" show latest --consistency -r "$world/$name.repository" "$way"
+            "$stillpoint" show latest --consistency --json -r "$world/$name.repository" "$way" >"$world/verdict"
+            [[ $("$python" -c 'import json, sys; v = json.load(open(sys.argv[1]))["consistency"]
+print(v["vss"], v["confirmed"], *sorted((c["unit"], c["level"], c["why"]) for c in v["components"]))' "$world/verdict") == \
+                "True True ('web01', 'application', 'took-part') ('web02', 'crash', 'method')" ]] ||
+                fail "$name: another verdict: $(cat "$world/verdict")"
         fi
         diff "$folder/expected" "$world/got" >"$world/diff" || fail "$name: $(head -n 5 "$world/diff")"
     done
