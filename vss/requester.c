@@ -95,7 +95,9 @@ sp_requester_plan(const struct sp_requester_options *o, struct sp_requester **re
         goto out;
     r->started = true;
     r->began_ns = sp_clock_wall(o->env->clock);
-    if ((rc = rq_session_open(r, &r->main, true, e)) != SP_OK || (rc = want_roots(r, e)) != SP_OK ||
+    if ((rc = rq_session_open(r, &r->main, true, e)) == SP_UNSUPPORTED)
+        rc = e->code = SP_IO; /* VSS is there; what it refused is no lack of it */
+    if (rc != SP_OK || (rc = want_roots(r, e)) != SP_OK ||
         (rc = rq_select(r, r->main.s, e)) != SP_OK || (rc = want_asked(r, e)) != SP_OK ||
         (rc = rq_session_room(r, &r->main, e)) != SP_OK || (rc = rq_verdict_begin(r, e)) != SP_OK ||
         (rc = show_volumes(r, e)) != SP_OK)

@@ -86,7 +86,7 @@ def read(path):
         elif key == "files":
             b.files = rest
         elif key == "tries":
-            b.tries = int(rest)
+            b.tries = None if rest == "any" else int(rest)
         elif key == "told":
             b.told = True
         elif key in WRITERS:
@@ -144,7 +144,7 @@ class World:
         args = [self.program, "backup", self.at / "c", self.at / "d", "--json"]
         for pair in ["writer-pause=1s"] + b.set:
             args += ["--set", pair]
-        done = subprocess.run(args, env=self.env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(args, env=self.env, capture_output=True, text=True, timeout=60)
         try:
             x = json.loads(done.stdout)[0]
         except (ValueError, IndexError):
@@ -153,7 +153,7 @@ class World:
         said = done.stdout + done.stderr
         if done.returncode != 2 and b.files == "live": # the volumes of the record say why
             said += subprocess.run([self.program, "show", "latest", "--json"], env=self.env, capture_output=True,
-                text=True, timeout=120).stdout
+                text=True, timeout=60).stdout
         return done.returncode, x, said, trace, self.count() - before
 
 
@@ -210,8 +210,8 @@ def check(b, w, target, result):
     if want["exit"] != 2 and (x or {}).get("files_consistency") != b.files:
         wrong.append(f"files are {(x or {}).get('files_consistency')} instead of {b.files}")
     tries = sum(1 for l in trace if re.match(r"\d+ prepare 0x", l))
-    if tries != b.tries:
-        wrong.append(f"PrepareForBackup {tries} times instead of {b.tries}")
+    if tries != b.tries and (b.tries is not None or tries > 3):
+        wrong.append(f"PrepareForBackup {tries} times instead of {b.tries or 'at most 3'}")
     if want["exit"] != 2:
         late = b.told
         check_unit(wrong, x, said, UNITS[w][0], want["level"], want["why"], late)
