@@ -1,6 +1,9 @@
 #include "client/job_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/fold.h"
 
 /* What the job demands, and what happens to what is below it: see demand.h. */
 
@@ -62,6 +65,21 @@ leave_out(struct run *r, size_t component, struct sp_err *e)
     return SP_OK;
 }
 
+/* A VM or a document that no writer speaks for is found by the walk. */
+static bool
+may_be_found(const struct sp_demand_finding *f)
+{
+    const struct sp_vss_pattern *p = f->demand->pattern;
+    const char *text;
+    size_t n;
+
+    if (f->component != SIZE_MAX || p == NULL || sp_vss_pattern_is_path(p))
+        return false;
+    text = sp_vss_pattern_text(p);
+    n = strcspn(text, ":");
+    return sp_fold_equal(text, n, "vm", 2) || sp_fold_equal(text, n, "document", 8);
+}
+
 /* *ret_against: the first that lets no set be made. */
 static enum sp_code
 act(struct run *r, const struct sp_demand_findings *f, enum job_moment moment,
@@ -74,6 +92,8 @@ act(struct run *r, const struct sp_demand_findings *f, enum job_moment moment,
         const char *then = "";
 
         if (is_left_out(r, one)) /* told when it was */
+            continue;
+        if (moment == JOB_TAKEN && may_be_found(one))
             continue;
         if (moment == JOB_FINISHED) {
             r->below = true;

@@ -11,6 +11,7 @@
  *                    commit, and after BackupComplete
  *   job_events.c     what the run tells meanwhile
  *   job_verdict.c    how consistent it is: what the walk adds to what VSS says
+ *   job_watch.c      VMs and documents that no writer speaks for
  *   job_finish.c     after the commit: VSS hears of it, and what it says then is kept beside the set
  *   job_result.c     the closing lines, and JSON
  *
@@ -70,6 +71,8 @@ struct run {
     size_t nlive;
     uint64_t *live_files; /* one a component */
     struct sp_watch *watch;
+    size_t ncomponents; /* of the shadow's verdict; those behind them in `verdict` are the walk's */
+    size_t watch_notes, nwatch_notes; /* which of its notes are the walk's */
 
     uint64_t faults_shown, audits; /* differences that an audit found */
     bool unclean;
@@ -93,6 +96,8 @@ enum sp_code job_take_shadow(struct run *r, struct sp_err *e);
 void job_free_plan(struct run *r); /* what the shadow borrowed, once it is released */
 /* Views and the record's volumes, from what was taken. */
 enum sp_code job_map_volumes(struct run *r, struct sp_err *e);
+/* The view that holds for a key; the last one of equal ones. NULL: none. */
+const struct sp_view_map *job_view_of(const struct run *r, const void *key, size_t n);
 /* Whether a key is read live. */
 bool job_reads_live(const struct run *r, const void *key, size_t n);
 
@@ -115,6 +120,10 @@ enum sp_code job_make_verdict(struct run *r, enum job_moment moment, struct sp_e
 void job_clear_verdict(struct run *r);
 /* An application that should have taken part failed to: the run is not clean, whatever is demanded. */
 bool job_writer_failed(const struct run *r);
+
+/* Adds what was seen of VMs and documents; once more, as it was found before, at the end. */
+enum sp_code job_watched(struct run *r, struct sp_verdict *v, struct sp_err *e);
+enum sp_code job_watched_before(const struct run *r, struct sp_verdict *v, size_t nbefore, struct sp_err *e);
 
 /* The set is made: the writers hear of it, and the completion is published. What fails is told. */
 void job_finish(struct run *r);

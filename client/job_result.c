@@ -9,9 +9,34 @@
 /* What a run tells in the end: the closing line, and all figures in JSON. */
 
 #define APPLICATIONS_SHOWN 50
+#define DOCUMENTS_SHOWN 5
 
-/* What an administrator must know without asking: which of the applications are not as consistent as can be, and
- * what to do about those that failed. */
+/* Documents may be many: a few are named. */
+static void
+say_documents(struct run *r)
+{
+    const struct sp_verdict *v = &r->verdict;
+    struct sp_buf text = SP_BUF_INIT;
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->ncomponents; i++) {
+        if (v->components[i].kind != SP_UNIT_DOCUMENT)
+            continue;
+        if (n++ < DOCUMENTS_SHOWN)
+            sp_buf_printf(&text, "%s%s", n > 1 ? ", " : "", v->components[i].unit);
+    }
+    if (n > 0)
+        sp_cli_say(r->c,
+            "%s: open meanwhile, in applications that know nothing of VSS: %s%s; 'stillpoint show "
+            "%s --consistency' tells "
+            "more",
+            r->job->name, sp_buf_str(&text), n > DOCUMENTS_SHOWN ? " and others" : "",
+            sp_hex8(r->result.set_id).s);
+    sp_buf_free(&text);
+}
+
+/* What an administrator must know without asking: which of the applications are not as consistent
+ * as can be, and what to do about those that failed. */
 static void
 say_applications(struct run *r)
 {
@@ -24,7 +49,8 @@ say_applications(struct run *r)
     sp_vss_explain_set(v, &text);
     sp_cli_say(r->c, "%s: applications: %s", r->job->name, sp_buf_str(&text));
     for (size_t i = 0; i < v->ncomponents; i++) {
-        if (v->components[i].level == SP_LEVEL_APPLICATION)
+        if (v->components[i].level == SP_LEVEL_APPLICATION ||
+            v->components[i].kind == SP_UNIT_DOCUMENT)
             continue;
         if (said == APPLICATIONS_SHOWN) {
             others++;
@@ -36,9 +62,10 @@ say_applications(struct run *r)
         sp_cli_say(r->c, "%s: %s", r->job->name, sp_buf_str(&text));
     }
     if (others > 0)
-        sp_cli_say(r->c, "%s: and %zu more; 'stillpoint show %s --consistency' names all", r->job->name, others,
-            sp_hex8(r->result.set_id).s);
+        sp_cli_say(r->c, "%s: and %zu more; 'stillpoint show %s --consistency' names all",
+            r->job->name, others, sp_hex8(r->result.set_id).s);
     sp_buf_free(&text);
+    say_documents(r);
 }
 
 void
@@ -48,7 +75,8 @@ job_say_result(struct run *r)
     const struct sp_backup_stats *s = &b->stats;
 
     (void)snprintf(r->closing, sizeof(r->closing),
-        "%s: set %s, %s files, %s (%s new, %s changed, %s unchanged); read %s, new %s, stored %s in "
+        "%s: set %s, %s files, %s (%s new, %s changed, %s unchanged); read %s, new %s, stored %s "
+        "in "
         "%s; files are %s%s%s%s",
         r->job->name, sp_hex8(b->set_id).s, sp_text_count(s->files).s, sp_text_bytes(s->bytes).s,
         sp_text_count(s->files_new).s, sp_text_count(s->files_changed).s,
@@ -62,12 +90,14 @@ job_say_result(struct run *r)
     sp_cli_say(r->c, "%s", r->closing);
     say_applications(r);
     if (b->state == SP_SET_INCOMPLETE)
-        sp_cli_say(r->c, "%s: %s files or folders could not be read as they are; 'stillpoint show %s' "
-                         "names them",
+        sp_cli_say(r->c,
+            "%s: %s files or folders could not be read as they are; 'stillpoint show %s' "
+            "names them",
             r->job->name, sp_text_count(s->faults).s, sp_hex8(b->set_id).s);
     if (s->files_vouched + s->journal_audited > 0)
         sp_cli_say(r->c,
-            "%s: %s files were not looked at, because the change journal says that they did not change; %s "
+            "%s: %s files were not looked at, because the change journal says that they did not "
+            "change; %s "
             "others of those were looked at all the same, %s of which had changed",
             r->job->name, sp_text_count(s->files_vouched).s, sp_text_count(s->journal_audited).s,
             sp_text_count(s->journal_differences).s);

@@ -193,8 +193,8 @@ job_map_volumes(struct run *r, struct sp_err *e)
     return SP_OK;
 }
 
-bool
-job_reads_live(const struct run *r, const void *key, size_t n)
+const struct sp_view_map *
+job_view_of(const struct run *r, const void *key, size_t n)
 {
     const struct sp_view_map *found = NULL;
 
@@ -202,5 +202,13 @@ job_reads_live(const struct run *r, const void *key, size_t n)
         if (sp_key_within(r->views[i].key, r->views[i].key_len, key, n) &&
             (found == NULL || r->views[i].key_len >= found->key_len))
             found = &r->views[i];
-    return found == NULL || (found->read_path == NULL && !found->skip);
+    return found;
+}
+
+bool
+job_reads_live(const struct run *r, const void *key, size_t n)
+{
+    const struct sp_view_map *view = job_view_of(r, key, n);
+
+    return view == NULL || (view->read_path == NULL && !view->skip);
 }

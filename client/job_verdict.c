@@ -56,6 +56,9 @@ job_begin_verdict(struct run *r, struct sp_err *e)
 
     if ((r->live_files = calloc(v->ncomponents + 1, sizeof *r->live_files)) == NULL)
         return sp_fail_nomem(e);
+    r->ncomponents = v->ncomponents;
+    if ((rc = sp_watch_new(&r->watch, e)) != SP_OK)
+        return rc;
     for (size_t i = 0; i < v->ncomponents && rc == SP_OK; i++)
         for (size_t k = 0; k < v->components[i].npaths && rc == SP_OK; k++)
             rc = add_part(r, i, v->components[i].paths[k], e);
@@ -67,6 +70,7 @@ job_seen(struct run *r, const void *key, size_t n)
 {
     size_t last = SIZE_MAX; /* counted for this component */
 
+    sp_watch_see(r->watch, key, n);
     if (r->nlive == 0 || !job_reads_live(r, key, n))
         return;
     for (size_t i = 0; i < r->nlive; i++) {
@@ -120,6 +124,14 @@ job_make_verdict(struct run *r, enum job_moment moment, struct sp_err *e)
         return rc;
     count_live(r, &v, said->ncomponents, moment == JOB_FINISHED);
     mark_left(r, &v, said->ncomponents);
+    if (moment == JOB_BEFORE_COMMIT)
+        rc = job_watched(r, &v, e);
+    else if (moment == JOB_FINISHED)
+        rc = job_watched_before(r, &v, r->ncomponents, e);
+    if (rc != SP_OK) {
+        sp_verdict_clear(&v);
+        return rc;
+    }
     sp_verdict_clear(&r->verdict);
     r->verdict = v;
     r->has_verdict = v.vss || v.ncomponents > 0;
@@ -135,6 +147,7 @@ job_clear_verdict(struct run *r)
     free(r->live);
     free(r->live_files);
     free(r->left);
+    sp_watch_free(r->watch);
 }
 
 /* What is stable without evidence, has a method that cannot be better, or lies in part outside is

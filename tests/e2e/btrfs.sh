@@ -33,7 +33,7 @@ sets=$("$stillpoint" list --json | grep -o '"set":' | wc -l)
 mkdir "$world/plain"
 echo x >"$world/plain/x"
 expect 2 'shadow' "$stillpoint" backup "$world/plain" --shadow require
-expect 2 'requires' "$stillpoint" backup "$world/plain" --require crash
+expect 2 'is demanded of' "$stillpoint" backup "$world/plain" --require crash
 [[ $("$stillpoint" list --json | grep -o '"set":' | wc -l) == "$sets" ]] || fail "a set was made"
 
 # a frozen copy of a system's folders round-trips as root without difference

@@ -304,6 +304,30 @@ partly_live() {
     rm -r "$world/d/vms/web02/iso"
 }
 
+# What no writer speaks for: a VM of VMware, taken as one unit, and a database that is open.
+unspoken() {
+    mkdir "$world/c/vmware"
+    printf 'displayName = "accounts"\nscsi0:0.fileName = "disk.vmdk"\n' >"$world/c/vmware/accounts.vmx"
+    printf '# Disk DescriptorFile\nversion=1\ncreateType="monolithicFlat"\nRW 2048 FLAT "disk-flat.vmdk" 0\n' \
+        >"$world/c/vmware/disk.vmdk"
+    head -c 1048576 /dev/urandom >"$world/c/vmware/disk-flat.vmdk"
+    touch "$world/c/data/orders.accdb" "$world/c/data/orders.laccdb" "$world/c/data/closed.accdb"
+    eight_vms
+    run 0 'know nothing of VSS'
+    is 'u["accounts"]["level"], u["accounts"]["kind"], u["accounts"]["why"]' "('crash', 'vm', 'no-writer')"
+    is '[c["unit"].endswith("orders.accdb") for c in v["components"] if c["kind"] == "document"]' '[True]'
+    is 'v["confirmed"]' True # what the walk found is in the completion, too
+    [[ $said == *'VM accounts is crash-consistent'* ]] || fail "$said"
+    # It is found while the files are read: the last moment at which no set can be made.
+    run 2 'VM accounts is crash-consistent' --require 'application for vm:accounts'
+    (($(calls abort) == 1 && $(calls succeeded) == 0)) || fail "the writers were told of a set"
+    run 0 '' --require 'application for vm:web*' --require 'crash for vm:accounts'
+    run 1 'all the same' --require 'application for vm:accounts else keep'
+    run 0 'files are live' --shadow none
+    is 'u["accounts"]["level"]' live
+    rm -r "$world/c/vmware" "$world/c/data"/*.{accdb,laccdb}
+}
+
 # --- ends before the end ---------------------------------------------------------------------------
 
 # The store goes away while the files are read: the applications hear that there is no set.
@@ -378,7 +402,7 @@ machine
 cases=("$@")
 ((${#cases[@]})) || cases=(all_well eight_one_failing discarded left_out cannot_be_better fails_at_the_end by_name
     documents_within excludes no_shadow frozen second_instant
-    partly_live store_fails interrupted killed)
+    partly_live unspoken store_fails interrupted killed)
 for one in "${cases[@]}"; do
     "$one"
     echo "$one"
