@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# usage: run.sh TEST.exe vssapi.dll: the test under Wine, in a prefix of its own with that DLL in the system folder, and
+# usage: run.sh vssapi.dll TEST.exe: the test under Wine, in a prefix of its own with that DLL in the system folder, and
 # with \\?\GLOBALROOT\Device as a folder: Wine opens what dosdevices/globalroot points to.
 set -euo pipefail
 
@@ -9,8 +9,8 @@ world=$(mktemp -d)
 trap 'wineserver -k 2>/dev/null || true; wineserver -w 2>/dev/null || true; rm -rf "$world"' EXIT
 cp -a "${WINEPREFIX:-$SP_SOURCE/build/wine}" "$world/wine"
 export WINEPREFIX=$world/wine
-cp "$2" "$WINEPREFIX/drive_c/windows/system32/vssapi.dll"
+cp "$1" "$WINEPREFIX/drive_c/windows/system32/vssapi.dll"
 mkdir -p "$world/globalroot/Device"
 ln -s "$world/globalroot" "$WINEPREFIX/dosdevices/globalroot"
 export WINEDLLOVERRIDES="mscoree,mshtml=;vssapi=n" STILLPOINT_TEST_WORLD=Z:${world//\//\\}
-"$wine" "$1"
+"$wine" "$2"

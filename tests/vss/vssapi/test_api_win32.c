@@ -154,6 +154,21 @@ SIMPLE(properties, r->s, r->shadow_id, &r->shadow)
 SIMPLE(succeeded, r->s, &DB1, true)
 SIMPLE(document, r->s, &r->document, &r->document_len)
 
+/* One without a logical path, which is no empty one. */
+static const struct sp_vss_component_ref PLAIN = {SQL, INSTANCE, SP_VSS_TYPE_DATABASE, "", "plain"};
+
+static uint32_t
+go_add_plain(struct run *r)
+{
+    return r->api->add_component(r->s, &PLAIN);
+}
+
+static uint32_t
+go_plain_succeeded(struct run *r)
+{
+    return r->api->succeeded(r->s, &PLAIN, false);
+}
+
 #define ROW(name)                                                                                  \
     {                                                                                              \
 #name, go_##name                                                                           \
@@ -163,9 +178,10 @@ static const struct {
     uint32_t (*go)(struct run *r);
 } rows[] = {ROW(create), ROW(initialize_for_backup), ROW(set_context), ROW(set_backup_state),
     ROW(gather_metadata), ROW(metadata_count), ROW(metadata), ROW(free_metadata), ROW(start_set),
-    ROW(volume_supported), ROW(add_volume), ROW(add_component), ROW(prepare), ROW(gather_status),
-    ROW(free_status), ROW(do_snapshot), ROW(gather_status), ROW(component_report), ROW(free_status),
-    ROW(properties), ROW(succeeded), ROW(complete), ROW(gather_status), ROW(status_count),
+    ROW(volume_supported), ROW(add_volume), ROW(add_component), {"add_component", go_add_plain},
+    ROW(prepare), ROW(gather_status), ROW(free_status), ROW(do_snapshot), ROW(gather_status),
+    ROW(component_report), ROW(free_status), ROW(properties), ROW(succeeded),
+    {"succeeded", go_plain_succeeded}, ROW(complete), ROW(gather_status), ROW(status_count),
     ROW(status), ROW(document), ROW(free_status)};
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -436,6 +452,11 @@ a_component_that_was_not_added_has_no_report(void **state)
     assert_int_equal(go(&r, api, &row), 0);
     sp_vss_component_report_clear(&r.report);
     assert_int_equal(api->component_report(r.s, &other, &r.report), SP_VSS_E_NOT_FOUND);
+    assert_int_equal(api->component_report(r.s, &PLAIN, &r.report), 0);
+    assert_true(r.report.failure_known);
+    assert_int_equal(r.report.failure, 0);
+    assert_false(r.report.stamped);
+    sp_vss_component_report_clear(&r.report);
     assert_int_equal(api->component_report(r.s, &nonsense, &r.report), SP_VSS_E_INVALIDARG);
     assert_int_equal(api->add_component(r.s, &nonsense), SP_VSS_E_INVALIDARG);
     assert_int_equal(api->succeeded(r.s, &nonsense, true), SP_VSS_E_INVALIDARG);
