@@ -96,8 +96,7 @@ sp_requester_finish(struct sp_requester *r, bool made, struct sp_err *e)
     return SP_OK;
 }
 
-/* --- documents ---------------------------------------------------------------------------------
- */
+/* --- documents ------------------------------------------------------------------------------- */
 
 enum sp_code
 sp_requester_documents(const struct sp_requester *r,

@@ -10,8 +10,7 @@
 #include "vss/judge.h"
 #include "vss/requester.h"
 
-/* --- volumes (requester_volumes.c) ---------------------------------------------------------------
- */
+/* --- volumes (requester_volumes.c) ----------------------------------------------------------- */
 
 struct rq_volume { /* one mount point */
     char *mount, *volume, *file_system, *reason;
@@ -40,8 +39,7 @@ void rq_volumes_clear(struct rq_volumes *t);
 enum sp_code rq_volume_place(
     const struct rq_volume *v, const char *device, const char *path, char **ret, struct sp_err *e);
 
-/* --- one session (requester_session.c) -----------------------------------------------------------
- */
+/* --- one session (requester_session.c) ------------------------------------------------------- */
 
 struct rq_shadow { /* of one volume */
     char *volume;  /* its name */
@@ -111,8 +109,7 @@ void rq_session_abort(struct sp_requester *r, struct rq_session *ses);
 struct sp_vss_component_ref
 rq_ref(const struct sp_requester *r, const struct rq_session *ses, size_t component);
 
-/* --- waiting (requester_wait.c) ------------------------------------------------------------------
- */
+/* --- waiting (requester_wait.c) -------------------------------------------------------------- */
 
 /* A call that gives an async, and the wait for its end: *ret_hr is what came of it, 0 when it ended
  * well. SP_OK also when it failed. SP_TIMEOUT, SP_CANCELLED: the async was cancelled. The async is
@@ -131,8 +128,7 @@ struct rq_code {
 };
 struct rq_code rq_code(uint32_t hresult);
 
-/* --- choosing (requester_plan.c) -----------------------------------------------------------------
- */
+/* --- choosing (requester_plan.c) ------------------------------------------------------------- */
 
 /* Selects again: a volume turned out to have no shadows. The choices keep their number and order.
  */
@@ -142,8 +138,7 @@ enum sp_code rq_verdict_begin(struct sp_requester *r, struct sp_err *e);
 enum sp_code
 rq_files_live(struct sp_requester *r, size_t component, uint64_t *ret, struct sp_err *e);
 
-/* --- asking the writers (requester_status.c) -----------------------------------------------------
- */
+/* --- asking the writers (requester_status.c) ------------------------------------------------- */
 
 /* GatherWriterStatus into the verdict; then the components, where a writer says that some failed,
  * and after the shadow all that take part. *ret_hr: 0, or why nobody could be asked. */
@@ -158,8 +153,7 @@ void rq_forget(struct sp_requester *r, const struct rq_session *ses);
 enum sp_code rq_keep_evidence(
     struct sp_requester *r, const struct rq_session *ses, const uint8_t *which, struct sp_err *e);
 
-/* --- a shadow set (requester_set.c) --------------------------------------------------------------
- */
+/* --- a shadow set (requester_set.c) ---------------------------------------------------------- */
 
 enum rq_end {
     RQ_TAKEN,   /* the shadows are there */
@@ -182,16 +176,14 @@ bool rq_any_volume(const struct sp_requester *r, const uint8_t *on);
 /* The device of a volume in this session; NULL: it has none. */
 const struct rq_shadow *rq_shadow_of(const struct rq_session *ses, const char *volume);
 
-/* --- the second set (requester_second.c) ---------------------------------------------------------
- */
+/* --- the second set (requester_second.c) ----------------------------------------------------- */
 
 enum sp_code rq_take_second(struct sp_requester *r, struct sp_err *e);
 /* Adds the shadow set of a session to the verdict. */
 enum sp_code rq_verdict_shadow(struct sp_requester *r, struct rq_session *ses, uint32_t attempts,
     uint32_t retried_for, struct sp_err *e);
 
-/* --- overrides (requester_override.c) ------------------------------------------------------------
- */
+/* --- overrides (requester_override.c) -------------------------------------------------------- */
 
 struct rq_override {
     size_t component; /* for whose sake */
@@ -214,8 +206,7 @@ enum sp_code rq_overrides_keep(
     struct sp_requester *r, const struct rq_overrides *o, const uint8_t *which, struct sp_err *e);
 void rq_overrides_clear(struct rq_overrides *o);
 
-/* --- beside VSS (requester_around.c) -------------------------------------------------------------
- */
+/* --- beside VSS (requester_around.c) --------------------------------------------------------- */
 
 void rq_read_events(struct sp_requester *r);
 void rq_read_versions(struct sp_requester *r);

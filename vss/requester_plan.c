@@ -6,8 +6,7 @@
 
 /* Selection and the verdict it begins: components in the set, in the order of the choices. */
 
-/* --- choosing ----------------------------------------------------------------------------------
- */
+/* --- choosing -------------------------------------------------------------------------------- */
 
 static bool
 within_roots(const struct sp_requester *r, const char *path)
@@ -89,8 +88,7 @@ rq_select(struct sp_requester *r, struct sp_vss_session *s, struct sp_err *e)
     return SP_OK;
 }
 
-/* --- the verdict's beginning -------------------------------------------------------------------
- */
+/* --- the verdict's beginning ----------------------------------------------------------------- */
 
 static bool
 copy(char **to, const char *from)

@@ -4,8 +4,7 @@
 #include "vss/explain.h"
 #include "vss/requester_impl.h"
 
-/* --- what the writers are ----------------------------------------------------------------------
- */
+/* --- what the writers are -------------------------------------------------------------------- */
 
 static enum sp_code
 read_metadata(
@@ -76,8 +75,7 @@ name_writers(struct sp_requester *r, struct rq_session *ses, const struct sp_vss
     return SP_OK;
 }
 
-/* --- opening and closing -----------------------------------------------------------------------
- */
+/* --- opening and closing --------------------------------------------------------------------- */
 
 static enum sp_code
 prepare_object(struct sp_requester *r, struct sp_vss_session *s, struct sp_err *e)

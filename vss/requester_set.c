@@ -30,8 +30,7 @@ fail(struct rq_try *t, uint32_t hr, const char *call, struct sp_err *e)
     return sp_vss_fail(e, hr, call);
 }
 
-/* --- what it is made of ------------------------------------------------------------------------
- */
+/* --- what it is made of ---------------------------------------------------------------------- */
 
 static enum sp_code
 start_set(struct sp_requester *r, struct rq_session *ses, struct rq_try *t, struct sp_err *e)
@@ -196,8 +195,7 @@ add_components(struct sp_requester *r, struct rq_session *ses, struct rq_try *t,
     return rc;
 }
 
-/* --- making it ---------------------------------------------------------------------------------
- */
+/* --- making it ------------------------------------------------------------------------------- */
 
 static enum sp_code
 write_journal(struct sp_requester *r, struct rq_session *ses, struct sp_err *e)

@@ -47,8 +47,7 @@ rq_forget(struct sp_requester *r, const struct rq_session *ses)
     }
 }
 
-/* --- writers -----------------------------------------------------------------------------------
- */
+/* --- writers --------------------------------------------------------------------------------- */
 
 /* `st` gives its text away. */
 static void
@@ -94,8 +93,7 @@ read_all(struct sp_requester *r, const struct rq_session *ses, enum sp_stage sta
     return sp_vss_failed(hr) ? hr : 0;
 }
 
-/* --- components --------------------------------------------------------------------------------
- */
+/* --- components ------------------------------------------------------------------------------ */
 
 /* After a partial failure each component's own; after the shadow also what it was stamped with. */
 static bool
@@ -127,7 +125,8 @@ ask_components(
         }
         c->stamped = c->stamped || report.stamped;
         /* A failure that was told stays told. */
-        if (report.failure_known && !(c->failure_known && c->failure != 0)) {
+        if (report.failure_known &&
+            !(c->failure_known && sp_vss_failure(c->failure, c->app_failure) != 0)) {
             c->failure_known = true;
             c->failure = report.failure;
             c->app_failure = report.app_failure;
@@ -168,8 +167,7 @@ rq_gather(struct sp_requester *r, struct rq_session *ses, enum sp_stage stage, u
     return hr == 0 ? ask_components(r, ses, stage, e) : SP_OK;
 }
 
-/* --- what follows ------------------------------------------------------------------------------
- */
+/* --- what follows ---------------------------------------------------------------------------- */
 
 /* The part of the verdict that this session is about: shallow, and nobody's to clear but its
  * arrays. */

@@ -123,8 +123,7 @@ take_main(struct taking *k, struct sp_err *e)
     return rc;
 }
 
-/* --- what came of it ---------------------------------------------------------------------------
- */
+/* --- what came of it ------------------------------------------------------------------------- */
 
 enum sp_code
 rq_verdict_shadow(struct sp_requester *r, struct rq_session *ses, uint32_t attempts,

@@ -57,8 +57,7 @@ sp_shadow_janitor(
     return rc;
 }
 
-/* --- what only VSS has -------------------------------------------------------------------------
- */
+/* --- what only VSS has ----------------------------------------------------------------------- */
 
 const char *const *
 sp_shadow_roots(const struct sp_shadow *s, size_t *ret_n)

@@ -12,8 +12,7 @@
 #include "vss/mounts_linux.h"
 #include "vss/volumes.h"
 
-/* --- which volumes there are
- * ---------------------------------------------------------------------------- */
+/* --- which volumes there are ----------------------------------------------------------------- */
 
 struct search {
     struct sp_shadow *s;
@@ -116,8 +115,7 @@ find_volumes(struct sp_shadow *s, const struct sp_shadow_options *o, struct sp_e
     return rc;
 }
 
-/* --- making them
- * ------------------------------------------------------------------------------------------ */
+/* --- making them ----------------------------------------------------------------------------- */
 
 static enum sp_code
 name_shadows(struct sp_shadow *s, const char *token, const char *journal_dir, size_t *ret_n,
@@ -254,8 +252,7 @@ shadow_platform_release(struct sp_shadow *s, struct sp_err *e)
     return rc;
 }
 
-/* --- the janitor
- * --------------------------------------------------------------------------------------------- */
+/* --- the janitor ----------------------------------------------------------------------------- */
 
 struct sweep {
     const struct sp_env *env;

@@ -25,8 +25,7 @@ say(const struct sp_shadow *s, const char *sentence)
         s->o.say(s->o.arg, sentence);
 }
 
-/* --- planning ----------------------------------------------------------------------------------
- */
+/* --- planning -------------------------------------------------------------------------------- */
 
 static bool
 matches(const struct sp_requester *r, const struct sp_vss_choice *c, const struct sp_vss_pattern *p)
@@ -272,8 +271,7 @@ shadow_vss_files(const struct shadow_vss *v, size_t component, size_t *ret_n)
     return component < v->n ? (const char *const *)v->files[component] : NULL;
 }
 
-/* --- taking ------------------------------------------------------------------------------------
- */
+/* --- taking ---------------------------------------------------------------------------------- */
 
 #define ADVICE ", or put the data on a volume that VSS makes shadows of"
 

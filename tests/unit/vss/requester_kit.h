@@ -18,6 +18,8 @@
 
 struct kit {
     char top[64], c[80], d[80], shadows[80], journal[80];
+    struct sp_os os; /* the system's, but for flushing */
+    struct sp_env env;
     const struct sp_vss_api *api;
     struct model *m;
     struct sp_requester *r;

@@ -200,8 +200,7 @@ test_what_is_recorded(void **state)
     kit_free(&k);
 }
 
-/* --- volumes -----------------------------------------------------------------------------------
- */
+/* --- volumes --------------------------------------------------------------------------------- */
 
 static void
 test_one_set_for_all_volumes(void **state)
@@ -305,8 +304,7 @@ test_no_volume_at_all(void **state)
     kit_free(&k);
 }
 
-/* --- documents ---------------------------------------------------------------------------------
- */
+/* --- documents ------------------------------------------------------------------------------- */
 
 static enum sp_code
 collect(void *arg, const char *name, const void *p, size_t n, struct sp_err *e)

@@ -144,8 +144,7 @@ test_abort_on_every_path(void **state)
     }
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------
- */
+/* --- deadlines ------------------------------------------------------------------------------- */
 
 static void
 test_no_wait_without_deadline(void **state)
@@ -226,8 +225,7 @@ test_a_completion_that_fails(void **state)
     }
 }
 
-/* --- interruptions -----------------------------------------------------------------------------
- */
+/* --- interruptions --------------------------------------------------------------------------- */
 
 static void
 test_interrupted_anywhere(void **state)
@@ -273,8 +271,7 @@ test_interrupted_while_waiting(void **state)
     assert_true(sp_clock_mono(&sp_clock_system) - from < 3 * SP_SECOND);
 }
 
-/* --- what is beside ----------------------------------------------------------------------------
- */
+/* --- what is beside -------------------------------------------------------------------------- */
 
 static void
 test_no_vss_at_all(void **state)

@@ -154,6 +154,12 @@ test_a_set_that_fails(void **state)
     kit_free(&k);
 }
 
+static bool
+when_it_is_tried_again(void *arg)
+{
+    return kit_said(arg, "attempt 2 of 3");
+}
+
 static void
 test_the_pause_between(void **state)
 {
@@ -167,6 +173,15 @@ test_the_pause_between(void **state)
     from = sp_clock_mono(&sp_clock_system);
     assert_int_equal(kit_run(&k, true), SP_OK);
     assert_true(sp_clock_mono(&sp_clock_system) - from >= 50 * (SP_SECOND / 1000));
+    kit_free(&k);
+
+    kit_new(&k); /* it ends when the user says so */
+    KIT_MACHINE(&k, SMALL, MOODY, "  status snapshot 9 0x800423f3 attempt=1\n");
+    k.o.limits.pause_ms = 60000;
+    k.o.cancelled = when_it_is_tried_again;
+    assert_int_equal(kit_take(&k), SP_CANCELLED);
+    assert_non_null(strstr(k.err.text, "during a pause"));
+    assert_int_equal(kit_count(&k, "create"), 1);
     kit_free(&k);
 }
 
@@ -201,8 +216,7 @@ test_writers_change_between_sessions(void **state)
     kit_free(&k);
 }
 
-/* --- one failing VM ----------------------------------------------------------------------------
- */
+/* --- one failing VM -------------------------------------------------------------------------- */
 
 #define VM(n)                                                                                      \
     "  component filegroup \"\" 0000000" n "-AAAA-4000-8000-00000000000" n                         \
@@ -259,6 +273,17 @@ test_eight_one_failing(void **state)
     assert_int_equal(kit_component(&k, "vm3")->hresult, 0x800423f4);
     assert_string_equal(kit_component(&k, "vm3")->failure_text, "the guest did not answer");
     assert_int_equal(kit_component(&k, "vm3")->shadow, 0);
+    /* What its writer said then, and what it said of the others later. */
+    assert_int_equal(kit_verdict(&k)
+                         ->writers[kit_component(&k, "vm3")->writer]
+                         .stages[SP_STAGE_SNAPSHOT]
+                         .hresult,
+        SP_VSS_E_PARTIAL_FAILURE);
+    assert_int_equal(kit_verdict(&k)
+                         ->writers[kit_component(&k, "vm4")->writer]
+                         .stages[SP_STAGE_SNAPSHOT]
+                         .hresult,
+        0);
     assert_int_equal(kit_verdict(&k)->nshadows, 1);
     assert_int_equal(kit_count(&k, "create"), 2); /* a new set, without it */
     assert_int_equal(kit_count(&k, "add_component"), 10 + 9);

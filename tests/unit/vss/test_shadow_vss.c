@@ -64,8 +64,7 @@ release(struct kit *k)
     s = NULL;
 }
 
-/* --- taking ------------------------------------------------------------------------------------
- */
+/* --- taking ---------------------------------------------------------------------------------- */
 
 static void
 test_the_instant(void **state)
@@ -125,8 +124,7 @@ test_not_committed(void **state)
     kit_free(&k);
 }
 
-/* --- what cannot be had ------------------------------------------------------------------------
- */
+/* --- what cannot be had ---------------------------------------------------------------------- */
 
 static void
 expect_live(bool failed, const char *reason)
@@ -270,8 +268,7 @@ test_without_shadows(void **state)
     kit_free(&k);
 }
 
-/* --- what was asked for ------------------------------------------------------------------------
- */
+/* --- what was asked for ---------------------------------------------------------------------- */
 
 static void
 test_applications_by_name(void **state)
@@ -391,8 +388,7 @@ test_overrides(void **state)
     kit_free(&k);
 }
 
-/* --- journals ----------------------------------------------------------------------------------
- */
+/* --- journals -------------------------------------------------------------------------------- */
 
 static struct kit *watched;
 static uint32_t (*do_snapshot)(struct sp_vss_session *, struct sp_vss_async **);
