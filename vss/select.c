@@ -249,7 +249,7 @@ sp_vss_select(const struct sp_vss_metadata *m, const struct sp_vss_select_option
     struct selection s = {.m = m, .o = o};
     enum sp_code rc;
 
-    if ((rc = tree_new(&s, e)) == SP_OK && (rc = ask(&s, e)) == SP_OK &&
+    if ((rc = select_tree_new(&s, e)) == SP_OK && (rc = ask(&s, e)) == SP_OK &&
         (rc = look_at_files(&s, e)) == SP_OK && (rc = look_beside(&s, e)) == SP_OK) {
         sum_up(&s);
         decide(&s);

@@ -75,7 +75,7 @@ struct selection {
     struct scope scope;
     struct sp_vss_plan plan;
 };
-enum sp_code tree_new(struct selection *s, struct sp_err *e); /* nodes, tree, units, paths */
+enum sp_code select_tree_new(struct selection *s, struct sp_err *e); /* nodes, tree, units, paths */
 void tree_clear(struct selection *s);
 bool is_above(const struct selection *s, size_t above, size_t node); /* in the tree */
 bool takes_part(const struct node *n);                               /* added, or with one that is */

@@ -146,7 +146,7 @@ sort_tree(struct selection *s, struct sp_err *e)
 }
 
 enum sp_code
-tree_new(struct selection *s, struct sp_err *e)
+select_tree_new(struct selection *s, struct sp_err *e)
 {
     size_t n = 0;
     enum sp_code rc = SP_OK;
