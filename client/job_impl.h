@@ -3,7 +3,8 @@
 
 /* The inside of one run of a job, shared by its parts. In the order of a run:
  *
- *   job_run.c        the order itself, commands, what follows
+ *   job_run.c        the order itself
+ *   job_commands.c   the user's commands, and what follows a run
  *   job_roots.c      what is backed up, what is left out, change journals
  *   job_shadow.c     shadows: planned, taken, where the files are read
  *   job_documents.c  VSS's documents, which a restore by the writers needs: part of the set
@@ -79,6 +80,14 @@ struct run {
     char closing[SP_ERR_TEXT]; /* what the run did, in one line */
     struct sp_backup_result result;
 };
+
+/* "" : none. What it fails with is the run's. */
+enum sp_code job_hook(struct run *r, const char *what, const char *command, const char *status, struct sp_err *e);
+/* What follows a run: its own commands and the ping; a failure there is a warning. */
+void job_follow_up(struct run *r, bool success, const char *status);
+/* For `service status`, the journal and the Event Log; the run is over, and a line that cannot be kept changes nothing
+ * about it. */
+void job_remember(struct run *r, int64_t started_ns, enum sp_exit code);
 
 /* The job's paths as keys, sorted, none within another. */
 enum sp_code job_find_roots(struct run *r, struct sp_err *e);

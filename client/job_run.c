@@ -7,8 +7,6 @@
 
 #include "base/clock.h"
 #include "base/path.h"
-#include "client/hooks.h"
-#include "client/job_files.h"
 
 /* The order of a run. */
 
@@ -136,21 +134,6 @@ pipeline(struct run *r, bool reread, int64_t started_ns, struct sp_err *e)
     return rc;
 }
 
-static enum sp_code
-hook(struct run *r, const char *what, const char *command, const char *status, struct sp_err *e)
-{
-    const struct sp_hook_env vars[] = {{"STILLPOINT_JOB", r->job->name},
-        {"STILLPOINT_REPOSITORY", r->store.address != NULL ? r->store.address : ""},
-        {"STILLPOINT_STATUS", status},
-        {"STILLPOINT_SET",
-            r->result.sequence > 0 ? sp_hex16(r->result.set_id).s : ""},
-        {NULL, NULL}};
-
-    if (command[0] == '\0')
-        return SP_OK;
-    return sp_hook_run(what, command, vars, r->job->command_timeout_ns, e);
-}
-
 /* From the shadows to the commit. *ret_after: the command `after` has run. */
 static enum sp_code
 make_set(struct run *r, bool reread, int64_t started_ns, bool *ret_after, struct sp_err *e)
@@ -168,7 +151,7 @@ make_set(struct run *r, bool reread, int64_t started_ns, bool *ret_after, struct
         shadowed = shadowed || r->volumes[i].consistency > SP_LEVEL_LIVE;
     if (shadowed) {
         *ret_after = true;
-        if ((rc = hook(r, "after", r->job->after, "running", e)) != SP_OK)
+        if ((rc = job_hook(r, "after", r->job->after, "running", e)) != SP_OK)
             return rc;
     }
     return pipeline(r, reread, started_ns, e);
@@ -184,7 +167,7 @@ body(struct run *r, bool reread, struct sp_err *e)
     bool after = false;
     enum sp_code rc;
 
-    if ((rc = hook(r, "before", r->job->before, "running", e)) != SP_OK)
+    if ((rc = job_hook(r, "before", r->job->before, "running", e)) != SP_OK)
         return rc;
     if ((rc = make_set(r, reread, started, &after, e)) == SP_OK)
         job_finish(r);
@@ -196,47 +179,11 @@ body(struct run *r, bool reread, struct sp_err *e)
         r->unclean = true;
     }
     /* Whatever happened, what `before` stopped is started again. */
-    if (!after && hook(r, "after", r->job->after, "running", &late) != SP_OK && rc == SP_OK) {
+    if (!after && job_hook(r, "after", r->job->after, "running", &late) != SP_OK && rc == SP_OK) {
         sp_cli_warn(r->c, "%s", late.text);
         r->unclean = true; /* the set is made; the run is not clean */
     }
     return rc;
-}
-
-/* What follows a run: its own commands and the ping; a failure there is a warning. */
-static void
-follow_up(struct run *r, bool success, const char *status)
-{
-    struct sp_err e = {0};
-    char *url;
-
-    if (hook(r, success ? "on-success" : "on-failure",
-            success ? r->job->on_success : r->job->on_failure, status, &e) != SP_OK)
-        sp_cli_warn(r->c, "%s", e.text);
-    if (r->job->ping_url[0] == '\0')
-        return;
-    url = malloc(strlen(r->job->ping_url) + 8);
-    if (url == NULL)
-        return;
-    (void)sprintf(url, "%s%s", r->job->ping_url, success ? "" : "/fail");
-    if (sp_http_get(url, &e) != SP_OK)
-        sp_cli_warn(r->c, "the ping failed: %s", e.text);
-    free(url);
-}
-
-/* For `service status`, the journal and the Event Log; the run is over, and a line that cannot be kept
- * changes nothing about it. */
-static void
-remember(struct run *r, int64_t started_ns, enum sp_exit code)
-{
-    struct sp_last_run last = {.started_ns = started_ns, .exit_code = (int)code};
-    struct sp_err e = {0};
-
-    last.ended_ns = sp_clock_wall(r->c->env->clock);
-    last.success_ns = code == SP_EXIT_DONE || code == SP_EXIT_PARTLY ? last.ended_ns : 0;
-    (void)snprintf(last.text, sizeof(last.text), "%s", r->closing);
-    if (sp_last_run_write(r->c->env, r->job->name, &last, &e) != SP_OK)
-        sp_cli_warn(r->c, "how this run went cannot be kept for 'service status': %s", e.text);
 }
 
 static void
@@ -318,8 +265,8 @@ sp_job_run(struct sp_cli *c, const struct sp_job *job, bool reread, struct sp_js
         sp_json_ku64(json, "exit", (uint64_t)code);
         sp_json_object_end(json);
     }
-    remember(&r, started, code);
-    follow_up(&r, code == SP_EXIT_DONE || code == SP_EXIT_PARTLY,
+    job_remember(&r, started, code);
+    job_follow_up(&r, code == SP_EXIT_DONE || code == SP_EXIT_PARTLY,
         code == SP_EXIT_DONE ? "done" : code == SP_EXIT_PARTLY ? "partly" : "failed");
     run_clear(&r);
     return code;
