@@ -37,9 +37,9 @@ function(sp_switch)
             set(label e2e)
         elseif(NOT S_program AND (SP_SANITIZE MATCHES "address" OR WIN32))
             sp_switch_build(switch_${name} ${S_suite} ${S_file} ${file})
-            get_target_property(run ${S_suite} SP_RUN) # a suite that something else has to start
-            if(NOT run)
-                set(run ${CMAKE_CROSSCOMPILING_EMULATOR})
+            set(run ${CMAKE_CROSSCOMPILING_EMULATOR})
+            if(SP_RUN_${S_suite}) # something else has to start it
+                set(run ${SP_RUN_${S_suite}})
             endif()
             list(APPEND run $<TARGET_FILE:switch_${name}>)
             set(label unit)
