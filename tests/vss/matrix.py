@@ -100,7 +100,7 @@ def read(path):
 
 
 class World:
-    def __init__(self, program):
+    def __init__(self, program, files):
         self.at = pathlib.Path(tempfile.mkdtemp(prefix="sp-matrix.",
             dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self.program = program
@@ -109,7 +109,7 @@ class World:
         for place in ("config", "state", "cache"):
             self.env[f"STILLPOINT_{place.upper()}_DIR"] = str(self.at / place)
             (self.at / place).mkdir()
-        for volume, names in FILES.items():
+        for volume, names in files.items():
             for name in names:
                 path = self.at / volume / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def main():
     names = [a for a in sys.argv[1:] if a != "-v"]
     program = os.environ.get("SP_PROGRAM_stillpoint-vss") or os.path.join(os.environ["SP_BUILD"], "tests/vss/stillpoint-vss")
     blocks = [b for b in read(HERE / "matrix.txt") if not names or b.name in names]
-    world, red, cells, runs = World(program), 0, 0, 0
+    world, red, cells, runs = World(program, FILES), 0, 0, 0
     try:
         for b in blocks:
             result = None
