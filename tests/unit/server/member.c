@@ -171,3 +171,17 @@ member_set(struct member *m, enum sp_record_type type, const char *job, uint64_t
     assert_ok(sp_set_record_encode(
         type, &clear, &sealed, m->sealer, m->compressor, m->opener, m->hasher, m->secret, ret, e));
 }
+
+void
+member_completion(const struct member *m, const uint8_t host[16], const uint8_t set_id[16],
+    const uint8_t record[32], struct sp_buf *ret)
+{
+    struct sp_completion clear = {.applications = SP_LEVEL_APPLICATION};
+    struct sp_completion_sealed sealed = {.ndocuments = 0};
+
+    memcpy(clear.set_id, set_id, 16);
+    memcpy(clear.host, host, 16);
+    memcpy(clear.record, record, 32);
+    assert_ok(sp_completion_encode(&clear, &sealed, m->sealer, m->compressor, m->opener, m->hasher,
+        m->secret, ret, e));
+}

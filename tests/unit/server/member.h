@@ -44,5 +44,8 @@ void member_block(struct member *m, enum sp_block_kind kind, const struct sp_id 
  */
 void member_set(struct member *m, enum sp_record_type type, const char *job, uint64_t sequence,
     const uint8_t *previous, const struct sp_id *root, struct sp_buf *ret, uint8_t ret_set_id[16]);
+/* A completion of that host's set and record, signed by the member. Appends. */
+void member_completion(const struct member *m, const uint8_t host[16], const uint8_t set_id[16],
+    const uint8_t record[32], struct sp_buf *ret);
 
 #endif

@@ -147,6 +147,13 @@ peer_run(struct peer *p, int ms)
 void
 peer_open(struct peer *p, const struct running *r, const struct member *m)
 {
+    peer_open_knowing(p, r, m, NULL);
+}
+
+void
+peer_open_knowing(
+    struct peer *p, const struct running *r, const struct member *m, const char *feature)
+{
     struct sp_tls_client tls = {.clock = &sp_clock_system};
     struct sp_connect o = {.timeout_ms = 5000};
     struct sp_home home;
@@ -169,6 +176,8 @@ peer_open(struct peer *p, const struct running *r, const struct member *m)
     o.session.service = tls.service;
     o.session.hello.type = SP_MSG_CLIENT_HELLO;
     memcpy(o.session.hello.client_hello.program, "test", 5);
+    if (feature != NULL)
+        assert_ok(sp_features_add(&o.session.hello.client_hello.features, feature, e));
     if (m != NULL) {
         o.session.hello.client_hello.has_group = true;
         memcpy(o.session.hello.client_hello.group, m->group, 16);

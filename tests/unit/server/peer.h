@@ -40,6 +40,9 @@ struct peer {
 };
 /* Connects as a host (or to enrol: m NULL) and waits for the hello or the end. */
 void peer_open(struct peer *p, const struct running *r, const struct member *m);
+/* The same, as a program that knows a feature; the other knows none. */
+void peer_open_knowing(
+    struct peer *p, const struct running *r, const struct member *m, const char *feature);
 void peer_close(struct peer *p);
 bool peer_wait(struct peer *p, bool (*until)(struct peer *p), int ms);
 /* Sends; the payload is copied. */

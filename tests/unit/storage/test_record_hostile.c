@@ -377,6 +377,119 @@ sealed_parts(void **state)
     sp_buf_free(&b);
 }
 
+/* --- verdicts ------------------------------------------------------------------------------------
+ */
+
+/* A field of the verdict, alone in it. */
+static void
+put_verdict(struct sp_buf *b, uint32_t field, const void *p, size_t n)
+{
+    struct sp_buf v = SP_BUF_INIT;
+
+    sp_wire_put_item(&v, field, p, n);
+    sp_wire_put_item(b, 20, v.data, v.len);
+    sp_buf_free(&v);
+}
+
+/* So many items of a field, all alike. */
+static void
+put_many(struct sp_buf *b, uint32_t field, size_t count, const void *p, size_t n)
+{
+    struct sp_buf v = SP_BUF_INIT;
+
+    for (size_t i = 0; i < count; i++)
+        sp_wire_put_item(&v, field, p, n);
+    sp_wire_put_item(b, 20, v.data, v.len);
+    sp_buf_free(&v);
+}
+
+/* A component with a list or text of that length. */
+static void
+put_long(struct sp_buf *b, uint32_t field, size_t count, size_t n)
+{
+    struct sp_buf c = SP_BUF_INIT, text = SP_BUF_INIT;
+
+    for (size_t i = 0; i < n; i++)
+        sp_buf_put_u8(&text, field == 12 ? 1 : 'x');
+    for (size_t i = 0; i < count; i++)
+        sp_wire_put_item(&c, field, text.data, text.len);
+    put_verdict(b, 4, c.data, c.len);
+    sp_buf_free(&c);
+    sp_buf_free(&text);
+}
+
+static void
+verdicts(void **state)
+{
+    static const char id[] = "66841cd4-6ded-4f4b-8f17-fd23f8ddc3de";
+    char spoilt[64], field[64];
+    struct sp_buf b = SP_BUF_INIT;
+
+    (void)state;
+#define SAYS(code, put)                                                                            \
+    do {                                                                                           \
+        b.len = 0;                                                                                 \
+        sp_wire_put_bytes(&b, 1, set_id, 16);                                                      \
+        put;                                                                                       \
+        gives(code, open_plain(&b));                                                               \
+    } while (0)
+    SAYS(SP_OK, sp_wire_put_item(&b, 20, "", 0));
+    SAYS(SP_OK, put_verdict(&b, 3, "", 0));
+    SAYS(SP_OK, put_verdict(&b, 3, "\x50\x03", 2)); /* levels */
+    SAYS(SP_CORRUPT, put_verdict(&b, 3, "\x50\x04", 2));
+    SAYS(SP_OK, put_verdict(&b, 4, "\xa8\x01\x03", 3));
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\xa8\x01\x04", 3));
+    SAYS(SP_OK, put_verdict(&b, 3, "\x58\x63", 2)); /* a reason of later */
+    SAYS(SP_OK, put_verdict(&b, 4, "\x30\x63", 2)); /* a kind of later */
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x08\x01", 2)); /* indices: writer */
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x58\x02", 2)); /* parent */
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x58\x01", 2)); /* itself */
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x68\x01", 2)); /* shadow */
+    SAYS(SP_OK, put_verdict(&b, 4, "\x62\x01\x01", 3)); /* depends */
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x62\x01\x02", 3));
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x62\x01\x00", 3));
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x08\xff\xff\xff\xff\x0f", 6));
+    SAYS(SP_CORRUPT, put_verdict(&b, 4, "\x1a\x01\xff", 3)); /* texts */
+    SAYS(SP_CORRUPT, put_verdict(&b, 7, "\xff", 1));
+    for (size_t i = 0; i <= 36; i++) { /* identifiers */
+        memcpy(spoilt, id, sizeof(id));
+        spoilt[i] = i == 36 ? 'a' : 'G';
+        spoilt[37] = '\0';
+        field[0] = '\x0a';
+        field[1] = (char)strlen(spoilt);
+        memcpy(field + 2, spoilt, strlen(spoilt));
+        SAYS(SP_CORRUPT, put_verdict(&b, i % 2 == 0 ? 3 : 5, field, 2 + strlen(spoilt)));
+    }
+    field[0] = '\x0a';
+    field[1] = 36;
+    memcpy(field + 2, id, 36);
+    SAYS(SP_OK, put_verdict(&b, 3, field, 38));
+    /* One more than there may be of each. */
+    SAYS(SP_OK, put_many(&b, 3, 1000, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 3, 1001, "", 0));
+    SAYS(SP_OK, put_many(&b, 4, 10000, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 4, 10001, "", 0));
+    SAYS(SP_OK, put_many(&b, 5, 100, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 5, 101, "", 0));
+    SAYS(SP_OK, put_many(&b, 6, 1000, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 6, 1001, "", 0));
+    SAYS(SP_OK, put_many(&b, 7, 1000, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 7, 1001, "", 0));
+    SAYS(SP_OK, put_long(&b, 20, 20000, 1));
+    SAYS(SP_CORRUPT, put_long(&b, 20, 20001, 1));
+    SAYS(SP_OK, put_long(&b, 12, 1, 20000));
+    SAYS(SP_CORRUPT, put_long(&b, 12, 1, 20001));
+    SAYS(SP_OK, put_long(&b, 7, 1, 4096));
+    SAYS(SP_CORRUPT, put_long(&b, 7, 1, 4097));
+    SAYS(SP_OK, put_long(&b, 20, 1, 4096));
+    SAYS(SP_CORRUPT, put_long(&b, 20, 1, 4097));
+    /* What would take a hundred times its size in memory. */
+    SAYS(SP_CORRUPT, put_many(&b, 4, 400000, "", 0));
+    SAYS(SP_CORRUPT, put_many(&b, 3, 400000, "", 0));
+#undef SAYS
+    sp_buf_free(&b);
+}
+
 /* --- random damage -------------------------------------------------------------------------------
  */
 
@@ -466,6 +579,7 @@ main(void)
         cmocka_unit_test(envelopes),
         cmocka_unit_test(completions_and_removals),
         cmocka_unit_test(sealed_parts),
+        cmocka_unit_test(verdicts),
         cmocka_unit_test(random_damage),
         cmocka_unit_test(random_damage_inside),
     };
