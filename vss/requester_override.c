@@ -23,7 +23,7 @@ path_of(const struct sp_vss_files *f, char **ret, struct sp_err *e)
     size_t n;
     enum sp_code rc;
 
-    sp_buf_put_str(&path, files_folder(f));
+    sp_buf_put_str(&path, select_files_folder(f));
     if (exact(f)) {
         if (path.len > 0 && path.data[path.len - 1] != (uint8_t)separator)
             sp_buf_put_u8(&path, (uint8_t)separator);
@@ -56,7 +56,7 @@ add(struct sp_requester *r, size_t component, const struct sp_vss_files *f, stru
     enum sp_code rc;
 
     if ((rc = path_of(f, &one.path, e)) != SP_OK ||
-        (rc = scope_key(one.path, &key, &is_key, e)) != SP_OK)
+        (rc = select_scope_key(one.path, &key, &is_key, e)) != SP_OK)
         goto out;
     if (!is_key) {
         rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW, "'%s' is no place of a file", one.path);
@@ -109,7 +109,7 @@ takes_from(const struct rq_override *o, const struct sp_vss_choice *c)
         bool is_key = false;
 
         /* One that cannot be compared counts as taken. */
-        takes = scope_key(c->paths[i], &key, &is_key, &ignored) != SP_OK || !is_key ||
+        takes = select_scope_key(c->paths[i], &key, &is_key, &ignored) != SP_OK || !is_key ||
                 sp_key_within(o->key, o->key_len, key.data, key.len);
         sp_buf_free(&key);
     }
