@@ -31,7 +31,7 @@ for i in 1 2; do echo "disk $i" >"$world/d/web0$i/disk.vhdx"; done
 echo rows >"$world/d/sql/DB1.mdf"
 export STILLPOINT_TEST_VSS=$world/script STILLPOINT_TEST_VSS_TRACE=$world/trace STILLPOINT_TEST_VSS_HASTE=1
 script "${vms[@]}" "${db[@]}"
-quiet "$stillpoint" init -r "$world/repository" --sheet "$world/sheet"
+quiet "$stillpoint" init -r "$world/direct" --sheet "$world/sheet"
 
 well_ended() {
     [[ $(tail -n 1 "$world/trace") == *'illegal=0 sessions=0 asyncs=0 shadows=0 unended=0' ]] ||
@@ -47,7 +47,7 @@ backup() {
 completion_of() { # JOB: the object of its newest set's completion
     local id
     id=$("$stillpoint" show "$1" --json 2>/dev/null >"$world/j"; json "$world/j" 'x["set"]')
-    find "$world/repository/sets" -name "*$id.completion"
+    find "$world/direct/sets" -name "*$id.completion"
 }
 # refused WORDS DEMAND JOB: exit 4, and nothing is written.
 refused() {
@@ -94,7 +94,7 @@ expect 4 'application is demanded of vm:nope' "$stillpoint" restore good --targe
 
 # --- the end is not known: the client died after the commit ------------------------------------------
 own=$(completion_of good)
-[[ -f $own ]] || fail "the set has no completion in $(find "$world/repository/sets" -type f)"
+[[ -f $own ]] || fail "the set has no completion in $(find "$world/direct/sets" -type f)"
 mv "$own" "$world/completion"
 expect 0 'crash/application, unconfirmed' "$stillpoint" list
 "$stillpoint" list --json >"$world/list"
@@ -157,6 +157,20 @@ script "${vms[@]}"
 expect 0 'files are live' "$stillpoint" backup "$world/c" --job live --shadow none
 refused 'are live' application live
 granted live live
+
+# --- the same by way of a server -------------------------------------------------------------------
+script "${vms[@]}" "${db[@]}"
+new_server
+new_host hv1
+backup far 0 "$world/c" "$world/d"
+expect 0 'crash/application  ' "$stillpoint" list
+expect 0 'VM web01: application' "$stillpoint" show far
+expect 0 'BackupComplete ended well' "$stillpoint" show far --consistency --verbose
+granted application far
+script "${vms[@]}" '  status snapshot 9 0x800423f4 with=VM-2'
+expect 1 'VM web02' "$stillpoint" backup "$world/d" --job far --set second-shadow=no
+refused 'VM web02 is crash-consistent' application far
+as machine
 
 # --- writers, plan, test ----------------------------------------------------------------------------
 script "${vms[@]}" "${db[@]}" '  status idle 9 0x800423f2'
