@@ -184,13 +184,13 @@ open_document(const struct sp_watch *w, const struct watch_seen *s,
 {
     const uint8_t *key = watch_key(w, s);
     struct sp_buf other = SP_BUF_INIT;
-    bool open = false;
+    bool open = false, there = false;
     enum sp_code rc = SP_OK;
 
     switch (s->row->how) {
     case WATCH_LOCKED_BESIDE:
-        rc = with_end(&other, key, s->n, s->row->end, s->row->other, e);
-        open = rc == SP_OK && watch_is_there(place, other.data, other.len);
+        if ((rc = with_end(&other, key, s->n, s->row->end, s->row->other, e)) == SP_OK)
+            rc = watch_is_there(place, other.data, other.len, &open, e);
         break;
     case WATCH_HELD:
         open = place->in_use != NULL && place->in_use(place->arg, key, s->n);
@@ -198,8 +198,9 @@ open_document(const struct sp_watch *w, const struct watch_seen *s,
     case WATCH_JOURNAL:
         if ((rc = with_end(&other, key, s->n, s->row->end, "", e)) == SP_OK &&
             place->level(place->arg, other.data, other.len) == SP_LEVEL_LIVE &&
-            place->in_set(place->arg, other.data, other.len) &&
-            watch_is_there(place, other.data, other.len))
+            place->in_set(place->arg, other.data, other.len))
+            rc = watch_is_there(place, other.data, other.len, &there, e);
+        if (rc == SP_OK && there)
             sp_buf_put(ret, other.data, other.len);
         break;
     case WATCH_MACHINE:

@@ -36,19 +36,23 @@ out:
     return rc;
 }
 
-bool
-watch_is_there(const struct sp_watch_place *place, const void *key, size_t n)
+enum sp_code
+watch_is_there(
+    const struct sp_watch_place *place, const void *key, size_t n, bool *ret, struct sp_err *e)
 {
     struct sp_buf path = SP_BUF_INIT;
     struct sp_os_stat st;
-    struct sp_err ignored;
-    bool there = place->read_path(place->arg, key, n, &path, &ignored) == SP_OK &&
-                 sp_buf_ok(&path, &ignored) == SP_OK &&
-                 sp_os_system.stat(sp_os_system.self, sp_buf_str(&path), &st, &ignored) == SP_OK &&
-                 st.type == SP_OS_FILE;
+    struct sp_err why;
+    enum sp_code rc = place->read_path(place->arg, key, n, &path, &why);
 
+    if (rc == SP_OK && (rc = sp_buf_ok(&path, &why)) == SP_OK)
+        rc = sp_os_system.stat(sp_os_system.self, sp_buf_str(&path), &st, &why);
+    *ret = rc == SP_OK && st.type == SP_OS_FILE;
     sp_buf_free(&path);
-    return there;
+    if (rc != SP_NOMEM)
+        return SP_OK; /* what cannot be looked at is not there */
+    *e = why;
+    return rc;
 }
 
 char *

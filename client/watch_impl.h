@@ -39,7 +39,8 @@ watch_find(const struct sp_watch *w, const void *key, size_t n, bool *ret, struc
  */
 enum sp_code watch_read(const struct sp_watch_place *place, const void *key, size_t n, bool end,
     size_t limit, struct sp_buf *ret, struct sp_err *e);
-bool watch_is_there(const struct sp_watch_place *place, const void *key, size_t n);
+enum sp_code watch_is_there(
+    const struct sp_watch_place *place, const void *key, size_t n, bool *ret, struct sp_err *e);
 char *watch_native(const void *key, size_t n); /* malloc'd; NULL: no memory */
 /* A component without a writer, with one path; *ret is v's. */
 enum sp_code watch_add(struct sp_verdict *v, enum sp_unit_kind kind, const char *unit,

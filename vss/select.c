@@ -43,11 +43,12 @@ look_at_files(struct selection *s, struct sp_err *e)
             const struct sp_vss_files *f = &n->c->files[j];
             enum extent extent = OUTSIDE;
 
-            rc = scope_of_files(&s->scope, f, &extent, e);
+            rc = select_scope_of_files(&s->scope, f, &extent, e);
             n->touched |= extent != OUTSIDE;
             if (extent != INSIDE && n->outside == NULL)
                 n->outside = f;
-            if (extent != OUTSIDE && n->dark == NULL && !has_shadow(s, files_folder(f), &last)) {
+            if (extent != OUTSIDE && n->dark == NULL &&
+                !has_shadow(s, select_files_folder(f), &last)) {
                 n->dark = f;
                 n->dark_why = last.why;
             }
@@ -155,7 +156,7 @@ decide(struct selection *s)
         bool in_set = n->c->nfiles > 0 ? n->touched : n->below_touched || n->beside || n->asked;
 
         judge(s, at);
-        if (up != NULL && takes_part(up))
+        if (up != NULL && select_takes_part(up))
             n->with = up->added ? n->selectable : up->with;
         else if (in_set && n->why == SP_WHY_UNKNOWN && (n->c->selectable || up == NULL))
             n->added = true;
@@ -177,7 +178,7 @@ tell_why(const struct selection *s, const struct node *n, struct sp_vss_choice *
 
     c->why = n->why;
     if (f != NULL) {
-        char *path = files_path(f, true);
+        char *path = select_files_path(f, true);
 
         if (path == NULL)
             return sp_fail_nomem(e);
@@ -186,7 +187,7 @@ tell_why(const struct selection *s, const struct node *n, struct sp_vss_choice *
         if (n->why == SP_WHY_NO_SHADOW && because->dark_why != NULL)
             sp_buf_printf(&b, ": %s", because->dark_why);
     } else if (because != n) {
-        put_node(&b, because);
+        select_put_node(&b, because);
     } else {
         return SP_OK;
     }
@@ -230,11 +231,11 @@ tell(struct selection *s, struct sp_err *e)
     for (size_t i = 0; i < s->n; i++) {
         struct node *n = &s->nodes[i];
 
-        if (takes_part(n) || ((n->touched || n->asked) && n->why != SP_WHY_UNKNOWN))
+        if (select_takes_part(n) || ((n->touched || n->asked) && n->why != SP_WHY_UNKNOWN))
             n->choice = s->plan.nchoices++;
     }
     for (size_t i = 0; i < s->n && rc == SP_OK; i++) /* the sentences need the names that move */
-        if (s->nodes[i].choice != SIZE_MAX && !takes_part(&s->nodes[i]))
+        if (s->nodes[i].choice != SIZE_MAX && !select_takes_part(&s->nodes[i]))
             rc = tell_why(s, &s->nodes[i], &s->plan.choices[s->nodes[i].choice], e);
     for (size_t i = 0; i < s->n && rc == SP_OK; i++)
         if (s->nodes[i].choice != SIZE_MAX)
@@ -249,15 +250,16 @@ sp_vss_select(const struct sp_vss_metadata *m, const struct sp_vss_select_option
     struct selection s = {.m = m, .o = o};
     enum sp_code rc;
 
-    if ((rc = select_tree_new(&s, e)) == SP_OK && (rc = ask(&s, e)) == SP_OK &&
+    if ((rc = select_tree_new(&s, e)) == SP_OK && (rc = select_asked(&s, e)) == SP_OK &&
         (rc = look_at_files(&s, e)) == SP_OK && (rc = look_beside(&s, e)) == SP_OK) {
         sum_up(&s);
         decide(&s);
-        if ((rc = follow_dependencies(&s, e)) == SP_OK && (rc = add_excludes(&s, e)) == SP_OK)
+        if ((rc = select_follow_dependencies(&s, e)) == SP_OK &&
+            (rc = select_add_excludes(&s, e)) == SP_OK)
             rc = tell(&s, e);
     }
-    tree_clear(&s);
-    scope_clear(&s.scope);
+    select_tree_clear(&s);
+    select_scope_clear(&s.scope);
     if (rc == SP_OK)
         *ret = s.plan;
     else

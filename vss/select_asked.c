@@ -53,7 +53,7 @@ match_asked(struct selection *s, struct sp_err *e)
                 "what "
                 "there is",
                 sp_vss_pattern_text(s->o->asked[i]));
-            rc = say_lack(s, &b, e);
+            rc = select_say_lack(s, &b, e);
         }
     }
     return rc;
@@ -79,7 +79,7 @@ hand_down(struct selection *s)
 static bool
 is_whole_volume(const struct sp_vss_files *f, const void *key, size_t n)
 {
-    return !f->recursive && files_are_pattern(f) &&
+    return !f->recursive && select_files_are_pattern(f) &&
            sp_key_depth(key, n) <= (sp_path_backslash ? 1 : 0);
 }
 
@@ -89,12 +89,12 @@ add_root(struct selection *s, struct scope *extra, const struct node *n,
 {
     struct sp_buf key = SP_BUF_INIT, why = SP_BUF_INIT;
     struct sp_err no_key;
-    char *path = files_path(f, false);
+    char *path = select_files_path(f, false);
     enum extent extent;
     enum sp_code rc = path != NULL ? SP_OK : sp_fail_nomem(e);
 
     if (rc == SP_OK)
-        rc = scope_of_files(&s->scope, f, &extent, e);
+        rc = select_scope_of_files(&s->scope, f, &extent, e);
     if (rc != SP_OK || extent == INSIDE)
         goto out;
     if ((rc = sp_key_from_path(path, &key, &no_key)) == SP_NOMEM) {
@@ -102,10 +102,10 @@ add_root(struct selection *s, struct scope *extra, const struct node *n,
         goto out;
     }
     if (rc == SP_OK && !is_whole_volume(f, key.data, key.len)) {
-        rc = scope_add(extra, key.data, key.len, path, e);
+        rc = select_scope_add(extra, key.data, key.len, path, e);
         goto out;
     }
-    put_node(&why, n);
+    select_put_node(&why, n);
     if (rc == SP_OK)
         sp_buf_printf(&why,
             " has files at '%s' that would bring the whole volume: name it as a root of the job",
@@ -113,7 +113,7 @@ add_root(struct selection *s, struct scope *extra, const struct node *n,
     else
         sp_buf_printf(
             &why, " has files at '%s', which cannot be a root of the job: %s", path, no_key.text);
-    rc = say_lack(s, &why, e);
+    rc = select_say_lack(s, &why, e);
 out:
     free(path);
     sp_buf_free(&key);
@@ -122,27 +122,27 @@ out:
 }
 
 enum sp_code
-ask(struct selection *s, struct sp_err *e)
+select_asked(struct selection *s, struct sp_err *e)
 {
     struct scope extra = {0};
     enum sp_code rc = match_asked(s, e);
 
     hand_down(s);
     for (size_t i = 0; i < s->o->nroots && rc == SP_OK; i++)
-        rc = scope_add(&s->scope, s->o->roots[i].p, s->o->roots[i].n, NULL, e);
-    scope_settle(&s->scope);
+        rc = select_scope_add(&s->scope, s->o->roots[i].p, s->o->roots[i].n, NULL, e);
+    select_scope_settle(&s->scope);
     for (size_t i = 0; i < s->n && rc == SP_OK; i++) {
         const struct node *n = &s->nodes[i];
 
         for (size_t j = 0; n->asked && !n->excluded && j < n->c->nfiles && rc == SP_OK; j++)
             rc = add_root(s, &extra, n, &n->c->files[j], e);
     }
-    scope_settle(&extra);
+    select_scope_settle(&extra);
     for (size_t i = 0; i < extra.n && rc == SP_OK; i++)
-        rc = add_string(&s->plan.roots, &s->plan.nroots, strdup(extra.v[i].path), e);
+        rc = select_add_string(&s->plan.roots, &s->plan.nroots, strdup(extra.v[i].path), e);
     for (size_t i = 0; i < extra.n && rc == SP_OK; i++)
-        rc = scope_take(&s->scope, &extra.v[i], e);
-    scope_settle(&s->scope);
-    scope_clear(&extra);
+        rc = select_scope_take(&s->scope, &extra.v[i], e);
+    select_scope_settle(&s->scope);
+    select_scope_clear(&extra);
     return rc;
 }

@@ -130,7 +130,7 @@ add(struct walk *w, size_t at)
 
     s->nodes[at].added = true;
     for (size_t i = 0; i < s->n && s->nodes[at].c->selectable; i++) {
-        if (is_above(s, at, i)) {
+        if (select_is_above(s, at, i)) {
             s->nodes[i].added = false;
             s->nodes[i].with = at;
             queue(w, i);
@@ -146,7 +146,7 @@ try_to_add(struct walk *w, size_t at)
 {
     struct node *n = &w->s->nodes[at];
 
-    if (takes_part(n) || n->why != SP_WHY_UNKNOWN)
+    if (select_takes_part(n) || n->why != SP_WHY_UNKNOWN)
         return;
     if (!n->c->selectable && n->selectable != NO_NODE)
         add(w, n->selectable);
@@ -178,21 +178,21 @@ say_missing(struct walk *w, const struct node *n, const struct sp_vss_dependency
 {
     struct sp_buf b = SP_BUF_INIT;
 
-    put_node(&b, n);
+    select_put_node(&b, n);
     if (target == NULL) {
         sp_buf_printf(&b, " depends on %s%s%s of the writer %s, which is not on this machine",
             d->logical_path, d->logical_path[0] != '\0' ? "\\" : "", d->name, d->writer_id);
-        return say_lack(w->s, &b, e);
+        return select_say_lack(w->s, &b, e);
     }
     sp_buf_put_str(&b, " depends on ");
-    put_node(&b, target);
+    select_put_node(&b, target);
     if (target->why == SP_WHY_NOT_CHOSEN)
         sp_buf_put_str(&b, ", which the job leaves out of VSS's part (application-exclude)");
     else if (target->why == SP_WHY_NO_SHADOW)
         sp_buf_put_str(&b, ", which has files on a volume that gets no shadow");
     else
         sp_buf_put_str(&b, ", whose files are not all in the set");
-    return say_lack(w->s, &b, e);
+    return select_say_lack(w->s, &b, e);
 }
 
 static enum sp_code
@@ -214,7 +214,7 @@ follow(struct walk *w, struct node *n, const struct sp_vss_dependency *d, struct
             break;
         any = true;
         try_to_add(w, name->node);
-        if (!takes_part(target))
+        if (!select_takes_part(target))
             rc = say_missing(w, n, d, target, e);
         if (rc == SP_OK)
             rc = add_edge(n, name->node, e);
@@ -227,7 +227,7 @@ out:
 }
 
 enum sp_code
-follow_dependencies(struct selection *s, struct sp_err *e)
+select_follow_dependencies(struct selection *s, struct sp_err *e)
 {
     struct walk w = {.s = s};
     enum sp_code rc = names_new(s, &w.names, e);
@@ -241,7 +241,7 @@ follow_dependencies(struct selection *s, struct sp_err *e)
         goto out;
     }
     for (size_t i = 0; i < s->n; i++)
-        if (takes_part(&s->nodes[i]))
+        if (select_takes_part(&s->nodes[i]))
             queue(&w, i);
     for (size_t i = 0; i < w.ntodo && rc == SP_OK; i++) {
         struct node *n = &s->nodes[w.todo[i]];

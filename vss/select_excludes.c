@@ -56,7 +56,7 @@ put_pattern(struct selection *s, const uint8_t *key, size_t n, const struct sp_v
     if (back)
         sp_buf_put_u8(&b, '/');
     if ((rc = sp_buf_ok(&b, e)) == SP_OK)
-        rc = add_string(&s->plan.excludes, &s->plan.nexcludes, strdup(sp_buf_str(&b)), e);
+        rc = select_add_string(&s->plan.excludes, &s->plan.nexcludes, strdup(sp_buf_str(&b)), e);
     sp_buf_free(&b);
     return rc;
 }
@@ -85,13 +85,13 @@ add_exclude(struct selection *s, const struct sp_vss_files *f, struct sp_err *e)
 }
 
 enum sp_code
-add_excludes(struct selection *s, struct sp_err *e)
+select_add_excludes(struct selection *s, struct sp_err *e)
 {
     bool *concerned = calloc(s->m->nwriters + 1, sizeof *concerned);
     enum sp_code rc = concerned != NULL ? SP_OK : sp_fail_nomem(e);
 
     for (size_t i = 0; i < s->n && rc == SP_OK; i++)
-        concerned[s->nodes[i].writer] |= takes_part(&s->nodes[i]);
+        concerned[s->nodes[i].writer] |= select_takes_part(&s->nodes[i]);
     for (int kind = HERE; kind <= TREE; kind++) {
         for (size_t i = 0; i < s->m->nwriters; i++) {
             const struct sp_vss_writer *w = &s->m->writers[i];

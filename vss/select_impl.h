@@ -19,22 +19,22 @@ struct scope { /* settled: sorted, none within another */
     struct scope_key *v;
     size_t n;
 };
-enum sp_code scope_add(struct scope *s, const void *key, size_t n, const char *path, struct sp_err *e);
-enum sp_code scope_take(struct scope *s, struct scope_key *k, struct sp_err *e); /* empties *k */
-void scope_settle(struct scope *s);
-void scope_clear(struct scope *s);
+enum sp_code select_scope_add(struct scope *s, const void *key, size_t n, const char *path, struct sp_err *e);
+enum sp_code select_scope_take(struct scope *s, struct scope_key *k, struct sp_err *e); /* empties *k */
+void select_scope_settle(struct scope *s);
+void select_scope_clear(struct scope *s);
 
 enum extent { OUTSIDE, PARTLY, INSIDE };
 /* SP_NOMEM is the only failure: a path that cannot be a key is outside. */
-enum sp_code scope_of_files(
+enum sp_code select_scope_of_files(
     const struct scope *s, const struct sp_vss_files *f, enum extent *ret, struct sp_err *e);
 /* A key is made of a native path; *ret is false where it cannot be. */
-enum sp_code scope_key(const char *path, struct sp_buf *to, bool *ret, struct sp_err *e);
+enum sp_code select_scope_key(const char *path, struct sp_buf *to, bool *ret, struct sp_err *e);
 
-bool files_are_pattern(const struct sp_vss_files *f); /* more than one name */
-const char *files_folder(const struct sp_vss_files *f);
+bool select_files_are_pattern(const struct sp_vss_files *f); /* more than one name */
+const char *select_files_folder(const struct sp_vss_files *f);
 /* With `spec`: folder\spec in every case; without: the folder, where they are a pattern. malloc'd. */
-char *files_path(const struct sp_vss_files *f, bool spec);
+char *select_files_path(const struct sp_vss_files *f, bool spec);
 
 /* --- components (select_tree.c) --- */
 
@@ -76,21 +76,21 @@ struct selection {
     struct sp_vss_plan plan;
 };
 enum sp_code select_tree_new(struct selection *s, struct sp_err *e); /* nodes, tree, units, paths */
-void tree_clear(struct selection *s);
-bool is_above(const struct selection *s, size_t above, size_t node); /* in the tree */
-bool takes_part(const struct node *n);                               /* added, or with one that is */
+void select_tree_clear(struct selection *s);
+bool select_is_above(const struct selection *s, size_t above, size_t node); /* in the tree */
+bool select_takes_part(const struct node *n);                               /* added, or with one that is */
 /* "DB1 (SqlServerWriter)" of a choice, for sentences. */
-void put_node(struct sp_buf *b, const struct node *n);
-enum sp_code say_lack(struct selection *s, struct sp_buf *sentence, struct sp_err *e); /* frees it */
-enum sp_code add_string(char ***v, size_t *n, char *s, struct sp_err *e); /* takes s; NULL is SP_NOMEM */
+void select_put_node(struct sp_buf *b, const struct node *n);
+enum sp_code select_say_lack(struct selection *s, struct sp_buf *sentence, struct sp_err *e); /* frees it */
+enum sp_code select_add_string(char ***v, size_t *n, char *s, struct sp_err *e); /* takes s; NULL is SP_NOMEM */
 
 /* --- select_asked.c: patterns of the job, and the roots that they bring --- */
-enum sp_code ask(struct selection *s, struct sp_err *e);
+enum sp_code select_asked(struct selection *s, struct sp_err *e);
 
 /* --- select_depends.c --- */
-enum sp_code follow_dependencies(struct selection *s, struct sp_err *e);
+enum sp_code select_follow_dependencies(struct selection *s, struct sp_err *e);
 
 /* --- select_excludes.c --- */
-enum sp_code add_excludes(struct selection *s, struct sp_err *e);
+enum sp_code select_add_excludes(struct selection *s, struct sp_err *e);
 
 #endif

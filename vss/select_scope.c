@@ -17,7 +17,7 @@ put_key(struct sp_buf *b, const void *key, size_t n)
 }
 
 enum sp_code
-scope_key(const char *path, struct sp_buf *to, bool *ret, struct sp_err *e)
+select_scope_key(const char *path, struct sp_buf *to, bool *ret, struct sp_err *e)
 {
     struct sp_buf key = SP_BUF_INIT;
     struct sp_err why;
@@ -38,7 +38,7 @@ scope_key(const char *path, struct sp_buf *to, bool *ret, struct sp_err *e)
 /* --- the set ---------------------------------------------------------------------------------- */
 
 enum sp_code
-scope_take(struct scope *s, struct scope_key *k, struct sp_err *e)
+select_scope_take(struct scope *s, struct scope_key *k, struct sp_err *e)
 {
     struct scope_key *more = s->v;
 
@@ -52,7 +52,7 @@ scope_take(struct scope *s, struct scope_key *k, struct sp_err *e)
 }
 
 enum sp_code
-scope_add(struct scope *s, const void *key, size_t n, const char *path, struct sp_err *e)
+select_scope_add(struct scope *s, const void *key, size_t n, const char *path, struct sp_err *e)
 {
     struct sp_buf b = SP_BUF_INIT;
     struct scope_key k = {0};
@@ -65,7 +65,7 @@ scope_add(struct scope *s, const void *key, size_t n, const char *path, struct s
         if (path != NULL && (k.path = strdup(path)) == NULL)
             rc = sp_fail_nomem(e);
         else
-            rc = scope_take(s, &k, e);
+            rc = select_scope_take(s, &k, e);
     }
     free(k.p);
     free(k.path);
@@ -82,7 +82,7 @@ by_key(const void *a, const void *b)
 }
 
 void
-scope_settle(struct scope *s)
+select_scope_settle(struct scope *s)
 {
     size_t kept = 0;
 
@@ -100,7 +100,7 @@ scope_settle(struct scope *s)
 }
 
 void
-scope_clear(struct scope *s)
+select_scope_clear(struct scope *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         free(s->v[i].p);
@@ -151,14 +151,14 @@ touches(const struct scope *s, size_t at, const void *key, size_t n, const struc
 }
 
 enum sp_code
-scope_of_files(
+select_scope_of_files(
     const struct scope *s, const struct sp_vss_files *f, enum extent *ret, struct sp_err *e)
 {
     struct sp_buf key = SP_BUF_INIT;
-    char *path = files_path(f, false);
+    char *path = select_files_path(f, false);
     size_t at;
     bool has_key = false;
-    enum sp_code rc = path != NULL ? scope_key(path, &key, &has_key, e) : sp_fail_nomem(e);
+    enum sp_code rc = path != NULL ? select_scope_key(path, &key, &has_key, e) : sp_fail_nomem(e);
 
     if (rc == SP_OK) {
         at = behind(s, key.data, key.len);
@@ -167,7 +167,8 @@ scope_of_files(
         else if (at > 0 && sp_key_within(s->v[at - 1].p, s->v[at - 1].n, key.data, key.len))
             *ret = INSIDE;
         else
-            *ret = files_are_pattern(f) && touches(s, at, key.data, key.len, f) ? PARTLY : OUTSIDE;
+            *ret = select_files_are_pattern(f) && touches(s, at, key.data, key.len, f) ? PARTLY
+                                                                                       : OUTSIDE;
     }
     free(path);
     sp_buf_free(&key);
@@ -177,21 +178,21 @@ scope_of_files(
 /* --- files of components ---------------------------------------------------------------------- */
 
 bool
-files_are_pattern(const struct sp_vss_files *f)
+select_files_are_pattern(const struct sp_vss_files *f)
 {
     return f->recursive || f->spec[0] == '\0' || strpbrk(f->spec, "*?") != NULL;
 }
 
 const char *
-files_folder(const struct sp_vss_files *f)
+select_files_folder(const struct sp_vss_files *f)
 {
     return f->alternate[0] != '\0' ? f->alternate : f->path;
 }
 
 char *
-files_path(const struct sp_vss_files *f, bool spec)
+select_files_path(const struct sp_vss_files *f, bool spec)
 {
-    const char *folder = files_folder(f);
+    const char *folder = select_files_folder(f);
     size_t n = strlen(folder), m = strlen(f->spec);
     char separator = sp_path_backslash ? '\\' : '/';
     char *p = malloc(n + m + 2);
@@ -199,7 +200,7 @@ files_path(const struct sp_vss_files *f, bool spec)
     if (p == NULL)
         return NULL;
     memcpy(p, folder, n + 1);
-    if (m > 0 && (spec || !files_are_pattern(f))) {
+    if (m > 0 && (spec || !select_files_are_pattern(f))) {
         if (n > 0 && p[n - 1] != separator)
             p[n++] = separator;
         memcpy(p + n, f->spec, m + 1);

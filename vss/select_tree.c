@@ -7,7 +7,7 @@
 /* --- growing ---------------------------------------------------------------------------------- */
 
 enum sp_code
-add_string(char ***v, size_t *n, char *s, struct sp_err *e)
+select_add_string(char ***v, size_t *n, char *s, struct sp_err *e)
 {
     char **more = *v;
 
@@ -24,18 +24,18 @@ add_string(char ***v, size_t *n, char *s, struct sp_err *e)
 }
 
 enum sp_code
-say_lack(struct selection *s, struct sp_buf *sentence, struct sp_err *e)
+select_say_lack(struct selection *s, struct sp_buf *sentence, struct sp_err *e)
 {
     enum sp_code rc = sp_buf_ok(sentence, e);
 
     if (rc == SP_OK)
-        rc = add_string(&s->plan.lacks, &s->plan.nlacks, strdup(sp_buf_str(sentence)), e);
+        rc = select_add_string(&s->plan.lacks, &s->plan.nlacks, strdup(sp_buf_str(sentence)), e);
     sp_buf_free(sentence);
     return rc;
 }
 
 void
-put_node(struct sp_buf *b, const struct node *n)
+select_put_node(struct sp_buf *b, const struct node *n)
 {
     sp_buf_printf(b, "%s (%s)", n->unit.name, n->w->name);
 }
@@ -76,12 +76,12 @@ make_paths(struct node *n, struct sp_err *e)
     enum sp_code rc = SP_OK;
 
     for (size_t i = 0; i < n->c->nfiles && rc == SP_OK; i++) {
-        char *path = files_path(&n->c->files[i], false);
+        char *path = select_files_path(&n->c->files[i], false);
 
         if (path != NULL && n->npaths > 0 && strcmp(n->paths[n->npaths - 1], path) == 0)
             free(path);
         else
-            rc = add_string(&n->paths, &n->npaths, path, e);
+            rc = select_add_string(&n->paths, &n->npaths, path, e);
     }
     return rc;
 }
@@ -101,7 +101,7 @@ by_writer_and_key(const void *a, const void *b)
 }
 
 bool
-is_above(const struct selection *s, size_t above, size_t node)
+select_is_above(const struct selection *s, size_t above, size_t node)
 {
     const struct node *a = &s->nodes[above], *n = &s->nodes[node];
 
@@ -118,7 +118,7 @@ link_up(struct selection *s)
     for (size_t i = 0; i < s->n; i++) {
         struct node *n = &s->nodes[s->tree[i]];
 
-        while (last != NO_NODE && !is_above(s, last, s->tree[i]))
+        while (last != NO_NODE && !select_is_above(s, last, s->tree[i]))
             last = s->nodes[last].up;
         n->up = last;
         if (last != NO_NODE)
@@ -183,7 +183,7 @@ select_tree_new(struct selection *s, struct sp_err *e)
 }
 
 void
-tree_clear(struct selection *s)
+select_tree_clear(struct selection *s)
 {
     for (size_t i = 0; i < s->n; i++) {
         struct node *n = &s->nodes[i];
@@ -200,7 +200,7 @@ tree_clear(struct selection *s)
 }
 
 bool
-takes_part(const struct node *n)
+select_takes_part(const struct node *n)
 {
     return n->added || n->with != NO_NODE;
 }
