@@ -10,7 +10,11 @@
  *    It is `application` only where a component of a VMware writer that took part has its files; else NO_WRITER, at the
  *    level of the weakest volume of its files. What it needs that is not in the set is named. Tools and their version where
  *    vmware.log or the configuration tells;
- *  - a document that was open: kind DOCUMENT, NO_WRITER, at its volume's level. Closed ones are no units. */
+ *  - a document that was open: kind DOCUMENT, NO_WRITER, at its volume's level. Closed ones are no units. A database
+ *    of SQLite with a journal is one only where it is read live: from one instant it recovers.
+ *
+ * What is read live has NO_SHADOW for its reason, so that it stays live when the verdict is judged again; what is read
+ * from a shadow is told to be of the verdict's first one. */
 
 #include "client/source.h"
 #include "base/verdict.h"
