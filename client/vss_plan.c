@@ -21,23 +21,23 @@ struct look {
 static void
 put_reason(const struct sp_vss_choice *c, struct sp_buf *to)
 {
-    const char *detail = c->detail != NULL ? c->detail : "";
-
     if (c->why == SP_WHY_PARTLY_OUTSIDE)
         sp_buf_put_str(to,
-            "some of its files are outside of what is backed up, or on a volume without a shadow; "
-            "to have all of it: application = ");
+            "some of its files are outside of what is backed up, or on a volume without a shadow");
     else if (c->why == SP_WHY_NOT_CHOSEN)
         sp_buf_put_str(to, "the job leaves it out (application-exclude); its files are backed up");
     else if (c->why == SP_WHY_NO_SHADOW)
         sp_buf_put_str(to, "its volume gets no shadow");
     else
-        sp_buf_printf(to, "%s", sp_why_word(c->why));
-    if (c->why == SP_WHY_PARTLY_OUTSIDE)
-        vss_unit_pattern(c->unit.kind, c->unit.name, to);
-    if (detail[0] != '\0') {
+        sp_buf_put_str(to, sp_why_word(c->why));
+    if (c->detail != NULL && c->detail[0] != '\0') {
         sp_buf_put_str(to, ": ");
-        sp_text_show(detail, to);
+        sp_text_show(c->detail, to);
+    }
+    if (c->why == SP_WHY_PARTLY_OUTSIDE) {
+        sp_buf_put_str(to, " ('application = ");
+        vss_unit_pattern(c->unit.kind, c->unit.name, to);
+        sp_buf_put_str(to, "' in the job takes all of it)");
     }
 }
 
@@ -239,6 +239,7 @@ plan_one(struct vss_command *v, const struct vss_subject *s, struct sp_err *e)
     enum sp_code rc;
 
     vss_subject_options(v, s, &o);
+    o.say = NULL; /* what is missing is shown with the rest */
     if ((rc = sp_requester_plan(&o, &r, e)) != SP_OK)
         return rc;
     l.metadata = sp_requester_metadata(r);

@@ -16,7 +16,8 @@ struct outcome {
     struct sp_verdict verdict;
     struct sp_volume *volumes;
     size_t nvolumes;
-    bool live; /* a volume without a shadow */
+    bool live;  /* a volume without a shadow */
+    bool lacks; /* what the job asks for is not there */
 };
 
 static void
@@ -71,6 +72,7 @@ make(struct vss_command *v, const struct vss_subject *s, struct outcome *ret, st
         return rc;
     if ((rc = sp_requester_take(r, e)) == SP_OK)
         rc = sp_verdict_copy(sp_requester_verdict(r), &ret->verdict, e);
+    ret->lacks = rc == SP_OK && sp_requester_choice(r)->nlacks > 0;
     if (rc == SP_OK)
         rc = keep_volumes(r, ret, e);
     if (rc == SP_OK)
@@ -86,7 +88,7 @@ judge(const struct outcome *o)
         if (o->verdict.components[i].level != SP_LEVEL_APPLICATION)
             return SP_EXIT_PARTLY;
     }
-    return o->live ? SP_EXIT_PARTLY : SP_EXIT_DONE;
+    return o->live || o->lacks ? SP_EXIT_PARTLY : SP_EXIT_DONE;
 }
 
 static void

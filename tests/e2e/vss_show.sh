@@ -196,6 +196,9 @@ path = $world/c
 [bare]
 path = $world/d
 shadow = none
+[asking]
+application = vm:nope
+application = vm:web01
 [truncating]
 path = $world/d
 backup-type = full
@@ -207,6 +210,12 @@ expect 0 'does without shadows' "$stillpoint" vss plan bare
 [[ $(json "$world/json" '[([c["unit"] for c in p["takes_part"]], [(c["unit"], c["why"]) for c in p["does_not"]]) for p in x["plans"]]') == \
     "[(['web01', 'SRV\\\\A/DB1'], [('web02', 'not-chosen')])]" ]] || fail "vss plan --json: $(cat "$world/json")"
 expect 1 'backup-type' "$stillpoint" doctor
+expect 0 "nothing on this machine is 'vm:nope'" "$stillpoint" vss plan asking
+expect 1 "nothing on this machine is 'vm:nope'" "$stillpoint" vss test asking
+mkdir "$world/c/elsewhere"
+script "${vms[@]}" "${db[@]}" '  component database "" Wide' "    file $world/d/sql wide.ini" "    log $world/c/elsewhere *.log"
+expect 0 "/c/elsewhere/*.log ('application = database:Wide' in the job takes all of it)" "$stillpoint" vss plan "$world/d"
+script "${vms[@]}" "${db[@]}"
 rm "$world/trace"
 expect 0 'application-consistent: all 3 applications took part' "$stillpoint" vss test
 well_ended
