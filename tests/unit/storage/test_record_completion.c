@@ -270,7 +270,7 @@ other_arrangements(void **state)
     for (int i = 0; i < 2; i++) {
         struct sp_completion_sealed s = {.ndocuments = 0};
 
-        documents_draw(&d, &s, (size_t[]){100, 2000}, 2);
+        documents_draw(&d, &s, (size_t[]){2000, 2000}, 2);
         ok(encode(&c[i], &s, &object[i]));
         ok(sp_record_split(object[i].data, object[i].len, &parts[i], &err));
         sp_completion_sealed_clear(&s);
