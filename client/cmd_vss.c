@@ -15,9 +15,8 @@ static const char usage[] =
     "writers) to prepare themselves for a backup. Without a job or a path, plan and test are "
     "about\n"
     "every application there is. With --verbose more is told: files, raw states, results.\n\n"
-    "test ends with 0 when every application took part, 1 when something was below that, and 2 "
-    "when\n"
-    "VSS failed or is not there.\n";
+    "test ends with 0 when every application took part, 1 when something was below that or what a\n"
+    "job asks for is not there, and 2 when VSS failed or there is none.\n";
 
 /* Windows says itself what is missing when VSS cannot be started. */
 static enum sp_code
