@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fold.h"
 #include "base/path.h"
 #include "base/text.h"
 #include "client/view_impl.h"
@@ -85,6 +86,19 @@ sp_views_free(struct sp_views *v)
     free(v);
 }
 
+/* Windows' writers name files in a case of their own, which no walk will write. */
+static bool
+covers(const struct sp_view *v, const void *key, size_t n)
+{
+    const char *k = key;
+
+    if (!sp_path_backslash)
+        return sp_key_within(v->key, v->key_len, key, n);
+    return v->key_len == 0 ||
+           (v->key_len <= n && (v->key_len == n || k[v->key_len] == '\0') &&
+               sp_fold_equal((const char *)v->key, v->key_len, k, v->key_len));
+}
+
 /* The last one of equal keys, so that the caller's order says which holds. */
 struct sp_view *
 sp_views_longest(const struct sp_views *v, const void *key, size_t n)
@@ -92,7 +106,7 @@ sp_views_longest(const struct sp_views *v, const void *key, size_t n)
     struct sp_view *found = NULL;
 
     for (size_t i = 0; i < v->n; i++)
-        if (sp_key_within(v->views[i].key, v->views[i].key_len, key, n) &&
+        if (covers(&v->views[i], key, n) &&
             (found == NULL || v->views[i].key_len >= found->key_len))
             found = &v->views[i];
     return found;

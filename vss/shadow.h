@@ -89,7 +89,7 @@ size_t sp_shadow_count(const struct sp_shadow *s);
 const struct sp_shadow_volume *
 sp_shadow_volume(const struct sp_shadow *s, size_t i); /* sorted by key */
 /* Files and folders that are read from another shadow than their volume's (a component that got
- * one of its own). */
+ * one of its own). Written as the writer writes them: on Windows in any case. */
 struct sp_shadow_override {
     uint8_t *key;
     size_t key_len;
