@@ -238,24 +238,6 @@ test_journals(void **state)
     (void)document(w, "live/a.db");
 }
 
-static void
-test_many(void **state)
-{
-    struct world *w = *state;
-
-    w->held = "many";
-    for (int i = 0; i < 10003; i++) {
-        char name[64];
-
-        snprintf(name, sizeof name, "many/%05d.pst", i);
-        see(w, name);
-    }
-    finish(w);
-    assert_int_equal(w->v.ncomponents, 10000);
-    assert_int_equal(w->v.nnotes, 1);
-    assert_non_null(strstr(w->v.notes[0], "3 more documents"));
-}
-
 /* --- machines --------------------------------------------------------------------------------- */
 
 static void
@@ -444,7 +426,6 @@ main(void)
         TEST(test_access),
         TEST(test_outlook),
         TEST(test_journals),
-        TEST(test_many),
         TEST(test_machine),
         TEST(test_weakest),
         TEST(test_missing),
