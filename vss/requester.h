@@ -4,7 +4,8 @@
 /* The requester: the whole sequence of a VSS backup over the table of api.h
  * (learn.microsoft.com/windows/win32/vss/overview-of-processing-a-backup-under-vss), portable.
  *
- *   plan:   start · create · InitializeForBackup · SetContext(BACKUP) · SetBackupState · GatherWriterMetadata · select
+ *   plan:   start · create · InitializeForBackup · SetContext(BACKUP) · SetBackupState · GatherWriterMetadata ·
+ *           FreeWriterMetadata · IsVolumeSupported × · select
  *   take:   StartSnapshotSet · AddToSnapshotSet × volumes · AddComponent × · PrepareForBackup · status · DoSnapshotSet ·
  *           status · GetSnapshotProperties
  *   finish: made: SetBackupSucceeded × · BackupComplete · status · SaveAsXML; not made: AbortBackup
@@ -17,6 +18,12 @@
  * ones alone, whose files are read from its own shadows (overrides). What fails there, too, is read crash-consistent from
  * the first. Success of a component is reported only by finish(made), after the commit at the store (R2), and only
  * for those at `application`. A journal (journal.h) names each shadow set's id from before DoSnapshotSet until it is over.
+ *
+ * A writer stands in the verdict once for each session whose answers are evidence: that of the main shadow set (in the
+ * order of the metadata), then those in which a component was left behind, then the second set's. A component's `writer`
+ * is the one that spoke of it last. One whose AddToSnapshotSet says that a volume has no shadows makes the requester
+ * choose again, without that volume. Where nobody can be asked for his status the set is not used: a new one, `attempts`
+ * in all, then an error. A wait that ends by its deadline is not tried again.
  *
  * One thread, but for nothing. Sentences of what happened go to `say` as they come, and into the verdict's notes. */
 
