@@ -92,7 +92,8 @@ heals(struct judged *j)
 }
 
 /* What the run relies on was not written, flushed or named, in the store or in this machine's
- * state. Trying what a store can do, tidying up behind a set, and caches may fail. */
+ * state. Trying what a store can do, tidying up behind a set, caches, and the line that says how the last run
+ * went (a hint: client/job_files.h) may fail. */
 static bool
 relied_on(const struct judged *j)
 {
@@ -107,7 +108,8 @@ relied_on(const struct judged *j)
         (strncmp(below, "/live/repository", 16) != 0 && strncmp(below, "/live/state", 11) != 0))
         return false;
     return !trap_within(j->c->site, "sp_index_tidy") && !trap_within(j->c->site, "read_range") &&
-           !trap_within(j->c->site, "sp_os_read_file") && !trap_within(j->c->site, "sp_dir_probe");
+           !trap_within(j->c->site, "sp_os_read_file") && !trap_within(j->c->site, "sp_dir_probe") &&
+           !trap_within(j->c->site, "sp_last_run_write");
 }
 
 /* R1: the exit code says whether there is a set, and one that is there is whole. */
