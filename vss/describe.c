@@ -44,8 +44,8 @@ static const struct known {
 /* How Hyper-V begins a caption: the first two until 2012, the others since 2012 R2; what the
  * methods do is on the pages. Captions may be localised
  * (learn.microsoft.com/windows/win32/api/vswriter/
- * nf-vswriter-ivsscreatewritermetadata-addcomponent): a method in other words is told as it came.
- */
+ * nf-vswriter-ivsscreatewritermetadata-addcomponent): a method in other words is told as it came,
+ * and not believed to have asked anything inside the VM. */
 static const struct method {
     const char *caption, *name;
     enum sp_level cap;
@@ -92,7 +92,7 @@ sp_vss_method_cap(const char *method)
     for (size_t i = 0; method != NULL && i < sizeof methods / sizeof methods[0]; i++)
         if (equal(method, methods[i].name))
             return methods[i].cap;
-    return SP_LEVEL_APPLICATION;
+    return method == NULL || *method == '\0' ? SP_LEVEL_APPLICATION : SP_LEVEL_CRASH;
 }
 
 static const struct known *
@@ -150,6 +150,8 @@ hyper_v(const struct sp_vss_writer *w, const struct sp_vss_component *c, struct 
         if (u->method == NULL)
             return sp_fail_nomem(e);
         caption += n + 1;
+    } else if (u->kind == SP_UNIT_VM && (u->method = strdup("unknown")) == NULL) {
+        return sp_fail_nomem(e);
     }
     u->name = strdup(caption);
     return u->name != NULL ? SP_OK : sp_fail_nomem(e);

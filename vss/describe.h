@@ -20,7 +20,8 @@ struct sp_unit {
 enum sp_code sp_vss_describe(const struct sp_vss_writer *w, const struct sp_vss_component *c,
     struct sp_unit *ret, struct sp_err *e);
 void sp_unit_clear(struct sp_unit *u);
-/* The best that a method can be: CRASH for "Offline" and "Saved State", in any case; APPLICATION for all else. */
+/* The best that a method can be: APPLICATION for NULL, "Online" and "Child Partition Snapshot" (in any case), CRASH for
+ * all else: "Offline", "Saved State", and words that are not known (a VM without any has the method "unknown"). */
 enum sp_level sp_vss_method_cap(const char *method);
 bool sp_vss_is_hyper_v(const char *class_id);
 

@@ -139,7 +139,11 @@ sp_vss_method_is(const char *method)
         return " Hyper-V saved the VM's memory and let it stand still for the shadow, instead of "
                "asking"
                " the applications in it.";
-    return " Hyper-V could not ask the applications in the VM.";
+    if (strstr(method, "ffline") != NULL)
+        return " Hyper-V could not ask the applications in the VM.";
+    return " That is no method of Hyper-V that this program knows to ask the applications in the VM "
+           "(on a system in"
+           " another language it may be called otherwise), so it is not taken for one.";
 }
 
 const char *

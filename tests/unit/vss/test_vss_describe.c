@@ -33,11 +33,11 @@ static const struct row rows[] = {
     {HYPER_V, "", GUID, "Online\\Host Component", SP_UNIT_VM, "Host Component", "Online"},
     {HYPER_V, "", GUID, "Online\\\\x", SP_UNIT_VM, "\\x", "Online"},
     /* without a method that can be told */
-    {HYPER_V, "", GUID, "Online", SP_UNIT_VM, "Online", NULL},
-    {HYPER_V, "", GUID, "Online\\", SP_UNIT_VM, "Online\\", NULL},
-    {HYPER_V, "", GUID, "\\web01", SP_UNIT_VM, "\\web01", NULL},
-    {HYPER_V, "", GUID, "", SP_UNIT_VM, GUID, NULL},
-    {HYPER_V, "", "", "", SP_UNIT_VM, "The writer", NULL},
+    {HYPER_V, "", GUID, "Online", SP_UNIT_VM, "Online", "unknown"},
+    {HYPER_V, "", GUID, "Online\\", SP_UNIT_VM, "Online\\", "unknown"},
+    {HYPER_V, "", GUID, "\\web01", SP_UNIT_VM, "\\web01", "unknown"},
+    {HYPER_V, "", GUID, "", SP_UNIT_VM, GUID, "unknown"},
+    {HYPER_V, "", "", "", SP_UNIT_VM, "The writer", "unknown"},
     {HYPER_V, "", GUID, "En ligne\\web01", SP_UNIT_VM, "web01", "En ligne"},
     /* SQL Server */
     {SQL_SERVER, "SRV\\INST", "DB1", "", SP_UNIT_DATABASE, "SRV\\INST/DB1", NULL},
@@ -150,11 +150,11 @@ test_methods(void **state)
     assert_int_equal(sp_vss_method_cap(NULL), SP_LEVEL_APPLICATION);
     assert_int_equal(sp_vss_method_cap("Online"), SP_LEVEL_APPLICATION);
     assert_int_equal(sp_vss_method_cap("Child Partition Snapshot"), SP_LEVEL_APPLICATION);
-    assert_int_equal(sp_vss_method_cap("En ligne"), SP_LEVEL_APPLICATION);
+    assert_int_equal(sp_vss_method_cap("En ligne"), SP_LEVEL_CRASH);
     assert_int_equal(sp_vss_method_cap("Offline"), SP_LEVEL_CRASH);
     assert_int_equal(sp_vss_method_cap("offLINE"), SP_LEVEL_CRASH);
     assert_int_equal(sp_vss_method_cap("Saved State"), SP_LEVEL_CRASH);
-    assert_int_equal(sp_vss_method_cap("Saved"), SP_LEVEL_APPLICATION);
+    assert_int_equal(sp_vss_method_cap("Saved"), SP_LEVEL_CRASH);
     assert_true(sp_vss_is_hyper_v(HYPER_V));
     assert_true(sp_vss_is_hyper_v("66841CD4-6DED-4F4B-8F17-FD23F8DDC3DE"));
     assert_false(sp_vss_is_hyper_v(SQL_SERVER));
