@@ -50,8 +50,8 @@ POSIX = ["sys/*", "linux/*", "netinet/*", "arpa/*", "net/*", "dirent.h", "dlfcn.
     "semaphore.h", "spawn.h", "syslog.h", "termios.h", "utime.h", "endian.h", "langinfo.h", "malloc.h",
     "mntent.h", "sysexits.h"]
 WIN32 = ["windows.h", "win*.h", "io.h", "direct.h", "process.h", "initguid.h", "vs*.h", "aclapi.h",
-    "sddl.h", "shlobj.h", "wincrypt.h", "dpapi.h", "psapi.h", "userenv.h", "ntsecapi.h", "objbase.h", "netlistmgr.h", "bcrypt.h",
-    "knownfolders.h", "shellapi.h"]
+    "sddl.h", "shlobj.h", "wincrypt.h", "dpapi.h", "psapi.h", "userenv.h", "ntsecapi.h", "objbase.h", "oleauto.h", "wbem*.h", "netlistmgr.h",
+    "bcrypt.h", "knownfolders.h", "shellapi.h"]
 PLATFORM_FILES = {"posix": ["*_posix.[ch]", "*_linux.[ch]"], "win32": ["*_win32.[ch]"]}
 
 PLATFORM_MACRO = re.compile(
