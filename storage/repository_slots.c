@@ -123,10 +123,10 @@ sp_repository_slots(struct sp_repository *r, const uint8_t *group,
     struct sp_err *e)
 {
     struct names l = {NULL, 0, 0};
-    struct sp_err why = {0};
+    struct sp_err why = {0}, unread = {0};
     char prefix[64] = "keys";
     uint8_t *slot;
-    size_t i, n;
+    size_t i, n, given = 0;
     enum sp_code rc;
 
     if (group != NULL)
@@ -141,18 +141,27 @@ sp_repository_slots(struct sp_repository *r, const uint8_t *group,
 
         rc = sp_backend_get_all(r->backend, l.v[i], SP_SMALL_OBJECT, &slot, &n, &why);
         if (rc != SP_OK) {
-            if (sp_store_fatal(rc))
+            if (sp_store_fatal(rc)) {
                 *e = why;
-            else
-                rc = SP_OK; /* one bad slot does not hide the others (R11) */
+                continue;
+            }
+            if (rc != SP_ABSENT && rc != SP_CORRUPT)
+                unread = why;
+            rc = SP_OK; /* one bad slot does not hide the others (R11) */
             continue;
         }
         if (sp_slot_parse(slot, n, &info, &why) == SP_OK) {
             slot_name(info.group, info.id, object);
-            if (strcmp(object, l.v[i]) == 0)
+            if (strcmp(object, l.v[i]) == 0) {
                 rc = each(arg, slot, n, e);
+                given++;
+            }
         }
         free(slot);
+    }
+    if (rc == SP_OK && given == 0 && unread.code != SP_OK) { /* not the same as none */
+        *e = unread;
+        rc = unread.code;
     }
 out:
     free(l.v);
