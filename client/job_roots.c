@@ -145,9 +145,11 @@ take_documents(struct run *r, struct sp_err *e)
     return rc;
 }
 
-/* Of the components that fell below what is demanded of them. */
+/* Of the components that fell below what is demanded of them. First all of it, so that folders that it takes back
+ * (vss/shadow_vss_files.c) stay out where the job leaves them out; at last what takes nothing back, so that the job takes none
+ * of it back either. */
 static enum sp_code
-leave_out(struct run *r, struct sp_err *e)
+leave_out(struct run *r, bool first, struct sp_err *e)
 {
     const struct sp_verdict *v = r->shadow != NULL ? sp_shadow_verdict(r->shadow) : NULL;
     enum sp_code rc = SP_OK;
@@ -157,7 +159,8 @@ leave_out(struct run *r, struct sp_err *e)
         const char *const *files = r->left[i] ? sp_shadow_files(r->shadow, i, &n) : NULL;
 
         for (size_t k = 0; k < n && rc == SP_OK; k++)
-            rc = sp_strings_add(&r->patterns, files[k], e);
+            if (first || (files[k][0] != '!' && (k + 1 == n || files[k + 1][0] != '!')))
+                rc = sp_strings_add(&r->patterns, files[k], e);
     }
     return rc;
 }
@@ -176,12 +179,14 @@ job_make_filter(struct run *r, struct sp_err *e)
         writers.patterns = sp_shadow_excludes(r->shadow, &writers.n);
     rc = sp_system_excludes_get(&system, e);
     if (rc == SP_OK)
+        rc = leave_out(r, true, e);
+    if (rc == SP_OK)
         rc = sp_job_patterns(r->job, &system, r->shadow != NULL ? &writers : NULL, &r->patterns, e);
     sp_system_excludes_clear(&system);
     if (rc == SP_OK)
         rc = take_documents(r, e);
     if (rc == SP_OK)
-        rc = leave_out(r, e);
+        rc = leave_out(r, false, e);
     if (rc != SP_OK)
         return rc;
     return sp_filter_new((const char *const *)r->patterns.s, r->patterns.n, sp_paths_fold, &r->filter, e);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "vss/glob.h"
 #include "vss/requester_impl.h"
 #include "vss/select_impl.h"
 
@@ -97,10 +98,37 @@ rq_overrides_find(
     return rc;
 }
 
-/* Whether a file of a component that stays lies at or below the override. */
+/* Whether a component's pattern speaks of what lies at the override. One that cannot be compared
+ * does. */
 static bool
-takes_from(const struct rq_override *o, const struct sp_vss_choice *c)
+speaks_of(const struct sp_vss_files *f, const struct rq_override *o)
 {
+    struct sp_buf key = SP_BUF_INIT;
+    struct sp_err ignored;
+    bool is_key = false, speaks;
+    const char *name;
+    size_t n;
+
+    if (exact(f))
+        return false;
+    speaks = select_scope_key(select_files_folder(f), &key, &is_key, &ignored) != SP_OK || !is_key;
+    if (!speaks && sp_key_within(key.data, key.len, o->key, o->key_len)) {
+        name = sp_key_name(o->key, o->key_len, &n);
+        speaks = f->recursive ||
+                 (sp_key_depth(o->key, o->key_len) == sp_key_depth(key.data, key.len) + 1 &&
+                     (f->spec[0] == '\0' || strcmp(f->spec, "*.*") == 0 ||
+                         sp_vss_glob(f->spec, strlen(f->spec), name, n, sp_path_backslash)));
+    }
+    sp_buf_free(&key);
+    return speaks;
+}
+
+/* Whether a file of a component that stays lies at or below the override, or the override below a
+ * folder of it. */
+static bool
+takes_from(const struct sp_requester *r, const struct rq_override *o, const struct sp_vss_choice *c)
+{
+    const struct sp_vss_component *m = &r->metadata.writers[c->writer].components[c->component];
     bool takes = false;
 
     for (size_t i = 0; i < c->npaths && !takes; i++) {
@@ -113,6 +141,8 @@ takes_from(const struct rq_override *o, const struct sp_vss_choice *c)
                 sp_key_within(o->key, o->key_len, key.data, key.len);
         sp_buf_free(&key);
     }
+    for (size_t i = 0; i < m->nfiles && !takes; i++)
+        takes = speaks_of(&m->files[i], o);
     return takes;
 }
 
@@ -125,7 +155,7 @@ rq_overrides_clash(
             r->plan.choices[o->v[i].component].parent != component)
             continue;
         for (size_t k = 0; k < r->plan.nchoices; k++) {
-            if (!which[k] && takes_from(&o->v[i], &r->plan.choices[k]))
+            if (!which[k] && takes_from(r, &o->v[i], &r->plan.choices[k]))
                 return true;
         }
     }

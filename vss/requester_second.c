@@ -50,6 +50,27 @@ leave_out(struct second *s, size_t component)
     }
 }
 
+/* Again for as long as somebody goes: who stays then may have shared with him. */
+static void
+leave_out_clashing(struct second *s, const uint8_t *with)
+{
+    struct sp_requester *r = s->r;
+    bool changed = true;
+
+    while (changed) {
+        changed = false;
+        for (size_t i = 0; i < r->plan.nchoices; i++) {
+            if (!s->which[i] || !r->plan.choices[i].added ||
+                !rq_overrides_clash(r, &s->overrides, i, with))
+                continue;
+            rq_say(r, "%s shares files or folders with others and gets no shadow set of its own",
+                r->verdict.components[i].unit);
+            leave_out(s, i);
+            changed = true;
+        }
+    }
+}
+
 static enum sp_code
 find_out(struct second *s, struct sp_err *e)
 {
@@ -65,14 +86,7 @@ find_out(struct second *s, struct sp_err *e)
         return SP_OK;
     if ((rc = rq_overrides_find(r, s->which, &s->overrides, e)) != SP_OK)
         return rc;
-    for (size_t i = 0; i < n; i++) {
-        if (!s->which[i] || !r->plan.choices[i].added ||
-            !rq_overrides_clash(r, &s->overrides, i, r->without))
-            continue;
-        rq_say(r, "%s shares files or folders with others and gets no shadow set of its own",
-            r->verdict.components[i].unit);
-        leave_out(s, i);
-    }
+    leave_out_clashing(s, r->without);
     if ((s->on = calloc(r->volumes.n + 1, 1)) == NULL)
         return sp_fail_nomem(e);
     for (size_t i = 0; i < s->overrides.n; i++) {
@@ -157,6 +171,7 @@ take_over(struct second *s, struct sp_err *e)
             leave_out(s, i);
         }
     }
+    leave_out_clashing(s, s->which);
     return any(s) ? rq_overrides_keep(r, &s->overrides, s->which, e) : SP_OK;
 }
 

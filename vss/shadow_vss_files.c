@@ -20,12 +20,18 @@ put_quoted(struct sp_buf *b, const uint8_t *p, size_t n)
     }
 }
 
+static bool
+is_every(const char *spec)
+{
+    return spec[0] == '\0' || strcmp(spec, "*") == 0 || strcmp(spec, "*.*") == 0;
+}
+
 /* Of a name's wildcards * and ? mean the same there; "*.*" is any name, with or without a dot
  * (learn.microsoft.com/windows/win32/vss/file-specifications-in-vss: as for the file system). */
 static void
 put_spec(struct sp_buf *b, const char *spec)
 {
-    if (spec[0] == '\0' || strcmp(spec, "*.*") == 0)
+    if (is_every(spec))
         spec = "*";
     for (; *spec != '\0'; spec++) {
         if (*spec == '*' || *spec == '?')
@@ -35,8 +41,16 @@ put_spec(struct sp_buf *b, const char *spec)
     }
 }
 
+/* Of files; a pattern with wildcards means folders of such names as well, and all that is in them.
+ * Those are taken back, unless all below belongs to the component. */
+static bool
+speaks_of_folders(const struct sp_vss_files *f)
+{
+    return is_every(f->spec) ? !f->recursive : strpbrk(f->spec, "*?") != NULL;
+}
+
 static enum sp_code
-pattern_of(const struct sp_vss_files *f, char **ret, struct sp_err *e)
+pattern_of(const struct sp_vss_files *f, bool back, char **ret, struct sp_err *e)
 {
     struct sp_buf key = SP_BUF_INIT, b = SP_BUF_INIT;
     uint8_t *text;
@@ -47,13 +61,15 @@ pattern_of(const struct sp_vss_files *f, char **ret, struct sp_err *e)
              f->alternate != NULL && f->alternate[0] != '\0' ? f->alternate : f->path, &key, e)) !=
         SP_OK)
         goto out;
-    sp_buf_put_u8(&b, '/');
+    sp_buf_put_str(&b, back ? "!/" : "/");
     put_quoted(&b, key.data, key.len);
     if (key.len > 0)
         sp_buf_put_u8(&b, '/');
     if (f->recursive)
         sp_buf_put_str(&b, "**/");
     put_spec(&b, f->spec);
+    if (back)
+        sp_buf_put_u8(&b, '/');
     sp_buf_put_u8(&b, '\0');
     if ((rc = sp_buf_take(&b, &text, &n, e)) == SP_OK)
         *ret = (char *)text;
@@ -66,14 +82,19 @@ out:
 enum sp_code
 shadow_vss_patterns(const struct sp_vss_component *c, char ***ret, size_t *ret_n, struct sp_err *e)
 {
-    char **list = calloc(c->nfiles + 1, sizeof *list);
+    char **list = calloc(2 * c->nfiles + 1, sizeof *list);
     size_t n = 0;
     enum sp_code rc = SP_OK;
 
     if (list == NULL)
         return sp_fail_nomem(e);
-    for (; n < c->nfiles && rc == SP_OK; n += rc == SP_OK)
-        rc = pattern_of(&c->files[n], &list[n], e);
+    for (size_t i = 0; i < c->nfiles && rc == SP_OK; i++) {
+        if ((rc = pattern_of(&c->files[i], false, &list[n], e)) == SP_OK)
+            n++;
+        if (rc == SP_OK && speaks_of_folders(&c->files[i]) &&
+            (rc = pattern_of(&c->files[i], true, &list[n], e)) == SP_OK)
+            n++;
+    }
     if (rc == SP_OK) {
         *ret = list;
         *ret_n = n;
