@@ -108,6 +108,16 @@ backup_note(struct backup *b, const char *text)
     sp_mutex_unlock(&b->events_lock);
 }
 
+static void
+tell_left_out(void *arg, const void *key, size_t n, bool is_dir)
+{
+    struct backup *b = arg;
+
+    sp_mutex_lock(&b->events_lock);
+    b->events->left_out(b->events->arg, key, n, is_dir);
+    sp_mutex_unlock(&b->events_lock);
+}
+
 /* A record that this host did not sign, or of another key group, is no parent. A store that fails
  * to say who signs ends the run. */
 static enum sp_code
@@ -310,6 +320,7 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
 {
     struct crew crew;
     struct sp_source_counts counts = {0};
+    struct sp_source_options source;
     bool made;
     enum sp_code rc;
 
@@ -322,7 +333,11 @@ one_pass(struct backup *b, struct sp_commit_result *committed, struct sp_backup_
         goto out;
     if ((rc = parent_open(b, e)) != SP_OK)
         goto out;
-    if ((rc = sp_source_open(b->env, &b->o->source, &b->source, e)) != SP_OK)
+    source = b->o->source;
+    if (b->events->left_out != NULL)
+        source.left_out = tell_left_out;
+    source.left_out_arg = b;
+    if ((rc = sp_source_open(b->env, &source, &b->source, e)) != SP_OK)
         goto out;
     rc = start(b, &crew, e);
     if (rc == SP_OK)

@@ -72,6 +72,7 @@ struct sp_backup_events { /* any may be NULL; called by one thread at a time */
     void (*note)(void *arg, const char *sentence);
     void (*seen)(void *arg, const void *key, size_t key_len); /* by the walk, each file that is in the set, once
                                                                  (in the first pass) */
+    void (*left_out)(void *arg, const void *key, size_t key_len, bool is_dir); /* by the walk: see client/source.h */
     /* Once the catalog is whole and before its record is made, in each pass: what the run found out about
      * consistency is complete. Fills *ret_verdict (borrowed until sp_backup_run returns; NULL: none) and the two levels
      * of the record. */

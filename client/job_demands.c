@@ -80,6 +80,15 @@ may_be_found(const struct sp_demand_finding *f)
     return sp_fold_equal(text, n, "vm", 2) || sp_fold_equal(text, n, "document", 8);
 }
 
+/* What follows a text begins with a full stop, which some texts have already. */
+static const char *
+behind(const char *text, const char *then)
+{
+    size_t n = strlen(text);
+
+    return n > 0 && text[n - 1] == '.' && then[0] == '.' ? then + 1 : then;
+}
+
 /* *ret_against: the first that lets no set be made. */
 static enum sp_code
 act(struct run *r, const struct sp_demand_findings *f, enum job_moment moment,
@@ -110,7 +119,7 @@ act(struct run *r, const struct sp_demand_findings *f, enum job_moment moment,
             continue;
         }
         if (!told_before(r, one))
-            sp_cli_warn(r->c, "%s: %s%s", r->job->name, one->text, then);
+            sp_cli_warn(r->c, "%s: %s%s", r->job->name, one->text, behind(one->text, then));
     }
     return rc;
 }

@@ -7,11 +7,19 @@
 #define FAULTS_SHOWN 20
 
 static void
+on_left_out(void *arg, const void *key, size_t n, bool is_dir)
+{
+    job_left_out(arg, key, n, is_dir);
+}
+
+static void
 on_fault(void *arg, const struct sp_fault *f)
 {
     struct run *r = arg;
     struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
+    if (f->kind != SP_FAULT_ATTRIBUTES) /* the content is there */
+        job_left_out(r, f->key, f->key_len, f->kind == SP_FAULT_FOLDER);
     if (r->c->quiet || ++r->faults_shown > FAULTS_SHOWN)
         return;
     sp_progress_clear(r->progress);
@@ -113,6 +121,7 @@ job_events(struct run *r, struct sp_backup_events *ret)
         .progress = on_progress,
         .note = on_note,
         .seen = on_seen,
+        .left_out = on_left_out,
         .before_commit = before_commit,
         .arg = r};
 }

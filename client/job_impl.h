@@ -12,6 +12,7 @@
  *                    commit, and after BackupComplete
  *   job_events.c     what the run tells meanwhile
  *   job_verdict.c    how consistent it is: what the walk adds to what VSS says
+ *   job_lacks.c      applications' files that are left out or cannot be read
  *   job_watch.c      VMs and documents that no writer speaks for
  *   job_finish.c     after the commit: VSS hears of it, and what it says then is kept beside the set
  *   job_result.c     the closing lines, and JSON
@@ -72,6 +73,7 @@ struct run {
     size_t nlive;
     uint64_t *live_files; /* one a component */
     struct sp_watch *watch;
+    struct lacks *lacks; /* job_lacks.c */
     size_t ncomponents; /* of the shadow's verdict; those behind them in `verdict` are the walk's */
     size_t watch_notes, nwatch_notes; /* which of its notes are the walk's */
 
@@ -129,6 +131,13 @@ enum sp_code job_make_verdict(struct run *r, enum job_moment moment, struct sp_e
 void job_clear_verdict(struct run *r);
 /* An application that should have taken part failed to: the run is not clean, whatever is demanded. */
 bool job_writer_failed(const struct run *r);
+
+/* Which components' files the set is without, though their writers name them: the job's patterns leave them out, or they
+ * could not be read. What the writers and the system leave out themselves is not missed. */
+enum sp_code job_begin_lacks(struct run *r, struct sp_err *e);
+void job_left_out(struct run *r, const void *key, size_t n, bool is_dir);
+const char *job_lacks(const struct run *r, size_t component); /* the first of them; NULL: it is whole */
+void job_clear_lacks(struct run *r);
 
 /* Adds what was seen of VMs and documents; once more, as it was found before, at the end. */
 enum sp_code job_watched(struct run *r, struct sp_verdict *v, struct sp_err *e);

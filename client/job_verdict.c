@@ -5,7 +5,6 @@
 
 #include "base/path.h"
 #include "client/watch.h"
-#include "vss/judge.h"
 
 /* How consistent the set is: what VSS says, and what only the walk knows: which files of an
  * application were read live after all, VMs and documents that no writer speaks for, and what was
@@ -57,12 +56,20 @@ job_begin_verdict(struct run *r, struct sp_err *e)
     if ((r->live_files = calloc(v->ncomponents + 1, sizeof *r->live_files)) == NULL)
         return sp_fail_nomem(e);
     r->ncomponents = v->ncomponents;
-    if ((rc = sp_watch_new(&r->watch, e)) != SP_OK)
+    if ((rc = sp_watch_new(&r->watch, e)) != SP_OK || (rc = job_begin_lacks(r, e)) != SP_OK)
         return rc;
     for (size_t i = 0; i < v->ncomponents && rc == SP_OK; i++)
         for (size_t k = 0; k < v->components[i].npaths && rc == SP_OK; k++)
             rc = add_part(r, i, v->components[i].paths[k], e);
     return rc == SP_OK ? job_make_verdict(r, JOB_TAKEN, e) : rc;
+}
+
+/* VSS's own, which is about the shadow and was written after it: no application's file, wherever it lies. */
+static bool
+is_document(const struct run *r, const void *key, size_t n)
+{
+    return r->documents != NULL &&
+           sp_key_within(r->documents_key.data, r->documents_key.len, key, n);
 }
 
 void
@@ -71,7 +78,7 @@ job_seen(struct run *r, const void *key, size_t n)
     size_t last = SIZE_MAX; /* counted for this component */
 
     sp_watch_see(r->watch, key, n);
-    if (r->nlive == 0 || !job_reads_live(r, key, n))
+    if (r->nlive == 0 || !job_reads_live(r, key, n) || is_document(r, key, n))
         return;
     for (size_t i = 0; i < r->nlive; i++) {
         const struct live_part *p = &r->live[i];
@@ -85,20 +92,19 @@ job_seen(struct run *r, const void *key, size_t n)
 
 /* --- the verdict ------------------------------------------------------------------------------ */
 
-/* Judged again where that says something new. */
-static void
-count_live(const struct run *r, struct sp_verdict *v, size_t n, bool final)
+/* Before the writers hear of the set, they are judged by what it has. */
+static enum sp_code
+tell_found(struct run *r, struct sp_err *e)
 {
-    bool any = false;
+    enum sp_code rc = SP_OK;
 
-    for (size_t i = 0; i < n; i++) {
-        if (r->live_files[i] > v->components[i].files_live) {
-            v->components[i].files_live = r->live_files[i];
-            any = true;
-        }
+    for (size_t i = 0; i < r->ncomponents && rc == SP_OK; i++) {
+        const char *lacks = job_lacks(r, i);
+
+        if (r->live_files[i] > 0 || lacks != NULL)
+            rc = sp_shadow_found(r->shadow, i, r->live_files[i], lacks, e);
     }
-    if (any && v->vss)
-        sp_vss_judge(v, final);
+    return rc;
 }
 
 static void
@@ -120,9 +126,10 @@ job_make_verdict(struct run *r, enum job_moment moment, struct sp_err *e)
     struct sp_verdict v = {0};
     enum sp_code rc;
 
+    if (moment == JOB_BEFORE_COMMIT && (rc = tell_found(r, e)) != SP_OK)
+        return rc;
     if ((rc = sp_verdict_copy(said, &v, e)) != SP_OK)
         return rc;
-    count_live(r, &v, said->ncomponents, moment == JOB_FINISHED);
     mark_left(r, &v, said->ncomponents);
     if (moment == JOB_BEFORE_COMMIT)
         rc = job_watched(r, &v, e);
@@ -147,6 +154,7 @@ job_clear_verdict(struct run *r)
     free(r->live);
     free(r->live_files);
     free(r->left);
+    job_clear_lacks(r);
     sp_watch_free(r->watch);
 }
 

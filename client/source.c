@@ -112,6 +112,8 @@ sp_source_open(const struct sp_env *env, const struct sp_source_options *o, stru
     s->env = *env;
     s->filter = o->filter;
     s->one_file_system = o->one_file_system;
+    s->left_out = o->left_out;
+    s->left_out_arg = o->left_out_arg;
     s->folders.env = &s->env;
     s->folders.temp_dir = s->temp_dir;
     s->folders.cachedir_tag = o->cachedir_tag;

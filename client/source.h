@@ -41,6 +41,9 @@ struct sp_source_options {
                               folder itself and the tag are kept */
     int64_t started_ns;    /* of the run, by the source's clock */
     const char *temp_dir;  /* for sorting huge folders */
+    /* What a rule leaves out, as the walk comes to it; a folder stands for all that is in it. May be NULL. */
+    void (*left_out)(void *arg, const void *key, size_t key_len, bool is_dir);
+    void *left_out_arg;
 };
 
 struct sp_source;

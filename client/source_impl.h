@@ -21,6 +21,8 @@ struct sp_source {
     size_t nroots;
     const struct sp_filter *filter;
     bool one_file_system;
+    void (*left_out)(void *arg, const void *key, size_t key_len, bool is_dir);
+    void *left_out_arg;
     char *temp_dir;
     struct sp_folder_options folders;
     struct sp_dirs *dirs;

@@ -167,12 +167,20 @@ next_name(struct sp_source *s, struct target *ret, bool *ret_more, struct sp_ite
 /* --- one object ----------------------------------------------------------------------------------
  */
 
+static void
+tell_left_out(const struct sp_source *s, bool is_dir)
+{
+    if (s->left_out != NULL)
+        s->left_out(s->left_out_arg, s->key.data, s->key.len, is_dir);
+}
+
 static bool
 excluded(struct sp_source *s, bool is_dir)
 {
     if (s->filter == NULL || !sp_filter_excludes(s->filter, s->key.data, s->key.len, is_dir))
         return false;
     s->counts.excluded++;
+    tell_left_out(s, is_dir);
     return true;
 }
 
@@ -283,12 +291,16 @@ open_frame(struct sp_source *s, const struct target *t, const struct sp_place *a
     }
     if (crossing(s, t, at, found)) {
         s->counts.crossed++;
+        if (s->one_file_system)
+            tell_left_out(s, true);
         return SP_OK;
     }
     rc = sp_folder_enter(&s->folders, at, &seen, it, &f.folder, &left_out, e);
     if (rc != SP_OK || f.folder.list == NULL)
         return rc;
     s->counts.excluded += left_out;
+    if (left_out > 0)
+        tell_left_out(s, true);
     if ((rc = push(s, &f, e)) != SP_OK)
         sp_folder_leave(&f.folder);
     return rc;

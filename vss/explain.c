@@ -222,6 +222,20 @@ put_next(struct sp_buf *to, const struct sp_verdict *v, const struct sp_verdict_
             " sets that right.");
 }
 
+/* It was told, and the set is without some of it all the same. */
+static const struct sp_vss_sentence lacking = {SP_WHY_PARTLY_OUTSIDE,
+    "{writer} prepared it for the shadow, but the set is without some of its files{detail}. The "
+    "writer was not told of a good backup",
+    "Take the pattern that leaves them out from the job, or mend what kept them from being read, "
+    "and run the job again.",
+    false};
+
+static bool
+took_part(const struct sp_verdict *v, const struct sp_verdict_component *c)
+{
+    return c->added || (c->parent < v->ncomponents && v->components[c->parent].added);
+}
+
 void
 sp_vss_explain_component(const struct sp_verdict *v, size_t component, struct sp_buf *to)
 {
@@ -230,6 +244,8 @@ sp_vss_explain_component(const struct sp_verdict *v, size_t component, struct sp
     const struct sp_verdict_component *c = &v->components[component];
     const struct sp_vss_sentence *s = sp_vss_sentence(c->why, c->kind);
 
+    if (c->why == SP_WHY_PARTLY_OUTSIDE && took_part(v, c))
+        s = &lacking;
     sp_vss_put_unit(to, c);
     sp_buf_put_str(to, levels[c->level <= SP_LEVEL_APPLICATION ? c->level : SP_LEVEL_LIVE]);
     if (sp_vss_unconfirmed(v, c))

@@ -235,7 +235,10 @@ against(const struct sp_verdict *v, const struct sp_verdict_component *c, bool f
     }
     if ((r = against_part(v, c, head, final)).why != SP_WHY_UNKNOWN)
         return r;
-    return c->files_live > 0 ? (struct reason){SP_WHY_NO_SHADOW, 0} : none;
+    if (c->files_live > 0)
+        return (struct reason){SP_WHY_NO_SHADOW, 0};
+    /* It took part, and whoever read it says that the set is without some of it. */
+    return c->why == SP_WHY_PARTLY_OUTSIDE ? (struct reason){c->why, 0} : none;
 }
 
 static void

@@ -22,7 +22,8 @@
  * recorded and changes nothing. The first reason in the order of the run wins, but a method is told only of what did
  * not fail; hresult is the code that `why` is about.
  *
- * `why` is also asked: LEFT_OUT stays (level NONE); PARTLY_OUTSIDE, NOT_CHOSEN, and a failure of an earlier shadow set
+ * `why` is also asked: LEFT_OUT stays (level NONE); PARTLY_OUTSIDE of one that took part (the run read it, and some of it is
+ * not in the set) stays unless something failed; PARTLY_OUTSIDE, NOT_CHOSEN, and a failure of an earlier shadow set
  * (with its hresult), stay with what is neither added nor came with an added one. What has no writer and a level
  * already keeps both (whoever found it knows where it lies: client/watch.h), but files_live makes it `live`; one without
  * a level goes by its shadow set, or where VSS was not driven by files_live and `why` (NO_SHADOW, NOT_ASKED: `live`;

@@ -1,9 +1,44 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vss/requester_impl.h"
 
 /* The end of the sessions: the writers hear of a set only when it is committed (R2). */
+
+enum sp_code
+rq_found(
+    struct sp_requester *r, size_t component, uint64_t live, const char *lacks, struct sp_err *e)
+{
+    struct sp_verdict_component *c = &r->verdict.components[component];
+    char *detail;
+
+    if (live > c->files_live)
+        c->files_live = live;
+    if (lacks != NULL && c->level == SP_LEVEL_APPLICATION) {
+        if ((detail = strdup(lacks)) == NULL)
+            return sp_fail_nomem(e);
+        free(c->detail);
+        c->detail = detail;
+        c->why = SP_WHY_PARTLY_OUTSIDE;
+    }
+    sp_vss_judge(&r->verdict, r->finished);
+    return SP_OK;
+}
+
+/* What is added stands for all that comes with it. */
+static bool
+went_well(const struct sp_requester *r, const struct rq_session *ses, size_t component)
+{
+    for (size_t i = 0; i < r->verdict.ncomponents; i++) {
+        const struct sp_verdict_component *c = &r->verdict.components[i];
+
+        if ((i == component || c->parent == component) &&
+            (c->level != SP_LEVEL_APPLICATION || c->shadow != ses->shadow))
+            return false;
+    }
+    return true;
+}
 
 /* "Should be called for each component that was added"
  * (learn.microsoft.com/windows/win32/api/vsbackup/
@@ -15,7 +50,7 @@ report(struct sp_requester *r, struct rq_session *ses)
     for (size_t i = 0; i < r->verdict.ncomponents; i++) {
         const struct sp_verdict_component *c = &r->verdict.components[i];
         struct sp_vss_component_ref ref;
-        bool well = c->level == SP_LEVEL_APPLICATION && c->shadow == ses->shadow;
+        bool well = went_well(r, ses, i);
         uint32_t hr;
 
         if (ses->part[i] != RQ_ADDED)

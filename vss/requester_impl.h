@@ -138,6 +138,10 @@ enum sp_code rq_verdict_begin(struct sp_requester *r, struct sp_err *e);
 enum sp_code
 rq_files_live(struct sp_requester *r, size_t component, uint64_t *ret, struct sp_err *e);
 
+/* As sp_shadow_found (shadow.h; requester_finish.c). */
+enum sp_code rq_found(struct sp_requester *r, size_t component, uint64_t live, const char *lacks,
+    struct sp_err *e);
+
 /* --- asking the writers (requester_status.c) ------------------------------------------------- */
 
 /* GatherWriterStatus into the verdict; then the components, where a writer says that some failed,

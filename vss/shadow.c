@@ -102,6 +102,13 @@ sp_shadow_verdict(const struct sp_shadow *s)
 }
 
 enum sp_code
+sp_shadow_found(struct sp_shadow *s, size_t component, uint64_t live, const char *lacks,
+    struct sp_err *e)
+{
+    return s->vss != NULL ? shadow_vss_found(s->vss, component, live, lacks, e) : SP_OK;
+}
+
+enum sp_code
 sp_shadow_documents(const struct sp_shadow *s,
     enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),
     void *arg, struct sp_err *e)

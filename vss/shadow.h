@@ -101,6 +101,11 @@ size_t sp_shadow_overrides(const struct sp_shadow *s, const struct sp_shadow_ove
 enum sp_level sp_shadow_weakest(const struct sp_shadow *s);
 /* Never NULL after plan. After take: what will be, if all goes well; after finish: final. */
 const struct sp_verdict *sp_shadow_verdict(const struct sp_shadow *s);
+/* What the reading found of a component of the verdict, any time between take and finish: `live` of its files were read
+ * live; `lacks` is one that is not in the set though its writer names it (NULL: it is whole). The verdict is judged again,
+ * and the writer hears of no success: it may throw away what the set does not have. */
+enum sp_code sp_shadow_found(struct sp_shadow *s, size_t component, uint64_t live, const char *lacks,
+    struct sp_err *e);
 /* VSS's documents, as requester.h says. Without VSS: none. */
 enum sp_code sp_shadow_documents(const struct sp_shadow *s,
     enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),

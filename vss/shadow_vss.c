@@ -407,6 +407,13 @@ shadow_vss_verdict(const struct shadow_vss *v)
 }
 
 enum sp_code
+shadow_vss_found(struct shadow_vss *v, size_t component, uint64_t live, const char *lacks,
+    struct sp_err *e)
+{
+    return v->r != NULL ? rq_found(v->r, component, live, lacks, e) : SP_OK;
+}
+
+enum sp_code
 shadow_vss_documents(const struct shadow_vss *v,
     enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),
     void *arg, struct sp_err *e)

@@ -19,6 +19,8 @@ enum sp_code shadow_vss_take(struct sp_shadow *s, struct sp_err *e);
 size_t shadow_vss_overrides(const struct shadow_vss *v, const struct sp_shadow_override **ret);
 const struct sp_verdict *
 shadow_vss_verdict(const struct shadow_vss *v); /* NULL: VSS was not driven */
+enum sp_code shadow_vss_found(struct shadow_vss *v, size_t component, uint64_t live,
+    const char *lacks, struct sp_err *e);
 enum sp_code shadow_vss_documents(const struct shadow_vss *v,
     enum sp_code (*each)(void *arg, const char *name, const void *p, size_t n, struct sp_err *e),
     void *arg, struct sp_err *e);

@@ -304,6 +304,53 @@ partly_live() {
     rm -r "$world/d/vms/web02/iso"
 }
 
+# What the job leaves out of an application is not in the set: its writer hears of no success, or it would throw away
+# what it believes to be kept. What the writers leave out themselves is not missed.
+lacking() {
+    local pattern
+    for pattern in disk.vhdx '**/web02/*.vhdx' "/${world#/}/d/vms/web02/"; do
+        eight_vms
+        run 0 'the set is without some of its files' --exclude "$pattern"
+        is 'u["web02"]["level"], u["web02"]["why"]' "('crash', 'partly-outside')"
+        grep -q 'succeeded "" "VM-2" no' "$world/trace" || fail "success is reported: $(grep succeeded "$world/trace")"
+        [[ $pattern == disk.vhdx ]] || is "$(app)" 7
+        run 2 'no set was made' --exclude "$pattern" --require 'application for vm:web02'
+    done
+    eight_vms
+    echo "  exclude $world/d/vms/web02 *.vmcx" >>"$world/script"
+    run 0 'application-consistent' --exclude 'scratch.*'
+    is "$(app)" 8
+    grep -q 'succeeded "" "VM-2" yes' "$world/trace" || fail "no success is reported"
+    # A folder with a CACHEDIR.TAG is left out with all that is in it.
+    echo 'Signature: 8a477f597d28d172789f06886806bc55' >"$world/d/vms/web03/CACHEDIR.TAG"
+    eight_vms
+    run 0 'VM web03 is crash-consistent' --set cachedir-tag=yes
+    rm "$world/d/vms/web03/CACHEDIR.TAG"
+}
+
+# What is left out, or read from a shadow set of its own, takes nothing of others with it.
+shared() {
+    mkdir -p "$world/d/all/sub" "$world/d/all/cache"
+    echo 1 >"$world/d/all/one.dat"
+    echo 2 >"$world/d/all/sub/plain"
+    echo 3 >"$world/d/all/cache/unwanted"
+    eight_vms
+    printf '  component filegroup "" ONE caption="Online\\one"\n    file %s *\n    %s\n' "$world/d/all" "$lost" >>"$world/script"
+    run 1 ' be well. It is left out of the set' --require 'application else leave-out' --exclude "/${world#/}/d/all/cache/"
+    restored "$world/out"
+    [[ ! -e $world/out$world/d/all/one.dat && ! -e $world/out$world/d/all/cache ]] || fail "what is left out is in the set"
+    [[ -e $world/out$world/d/all/sub/plain ]] || fail "a folder beside the files is left out, too"
+
+    eight_vms
+    {
+        printf '  component filegroup "" ALL caption="Online\\all"\n    file %s * recursive\n' "$world/d/all"
+        printf '  component filegroup "" ONE caption="Online\\one"\n    file %s one.dat\n    failure 0x800423F4\n' "$world/d/all"
+    } >>"$world/script"
+    run 1 'one shares files or folders with others'
+    is 'len(v["shadows"]), u["all"]["level"], u["one"]["level"]' "(1, 'application', 'crash')"
+    rm -r "$world/d/all"
+}
+
 # What no writer speaks for: a VM of VMware, taken as one unit, and a database that is open.
 unspoken() {
     mkdir "$world/c/vmware"
@@ -402,7 +449,7 @@ machine
 cases=("$@")
 ((${#cases[@]})) || cases=(all_well eight_one_failing discarded left_out cannot_be_better fails_at_the_end by_name
     documents_within excludes no_shadow frozen second_instant
-    partly_live unspoken store_fails interrupted killed)
+    partly_live lacking shared unspoken store_fails interrupted killed)
 for one in "${cases[@]}"; do
     "$one"
     echo "$one"

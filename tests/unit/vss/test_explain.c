@@ -266,10 +266,17 @@ what_was_not_told(void **state)
     below(&m, SP_LEVEL_CRASH, SP_WHY_PARTLY_OUTSIDE, 0);
     m.c[0].detail = (char *)"E:\\logs\\db1.ldf";
     says(&m,
+        "Database SRV\\INST/DB1 is crash-consistent: the writer \"SqlServerWriter\" prepared it for the"
+        " shadow, but the set is without some of its files: E:\\logs\\db1.ldf. The writer was not told of"
+        " a good backup." POWER_CUT " Take the pattern that leaves them out from the job, or mend what"
+        " kept them from being read, and run the job again.");
+    m.c[0].added = false;
+    says(&m,
         "Database SRV\\INST/DB1 is crash-consistent: it was not told of the backup, because some of"
         " its files are not in the set or on no shadow: E:\\logs\\db1.ldf." POWER_CUT
         " Add the missing files to the job, or name the application in it (application = …): all"
         " its files come with it then.");
+    m.c[0].added = true;
     below(&m, SP_LEVEL_CRASH, SP_WHY_NOT_CHOSEN, 0);
     says(&m, "Database SRV\\INST/DB1 is crash-consistent: the job leaves it out of VSS's part"
              " (application-exclude)." POWER_CUT
