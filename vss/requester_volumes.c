@@ -49,6 +49,13 @@ ask(struct rq_volume *v, const struct sp_vss_api *api, struct sp_vss_session *s,
     if (v->remote)
         return rq_volume_refuse(
             v, "it is on a share: only the server of the share could make a shadow", e);
+    /* Handed to AddToSnapshotSet it would be E_INVALIDARG, and the end of the whole set. */
+    if (v->volume[0] == '\0')
+        return rq_volume_refuse(v,
+            "the system has no volume of its own for it (a drive made with subst, or by a "
+            "program): "
+            "VSS makes no shadows of such; where it stands for a folder, name that folder",
+            e);
     /* Where that cannot be told AddToSnapshotSet tells it. */
     if (s != NULL && !sp_vss_failed(api->volume_supported(s, v->volume, &supported)) && !supported)
         return rq_volume_refuse(v, "VSS makes no shadows of volumes of this kind", e);

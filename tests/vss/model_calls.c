@@ -230,6 +230,8 @@ model_add_volume(struct model_session *s, const char *name, char ret_shadow_id[3
     const struct model_volume *v = volume(s->m, name);
     uint32_t hr = model_enter(s, MODEL_add_volume);
 
+    if (!hr && *name == '\0') /* no form of a name that the call's page knows */
+        hr = SP_VSS_E_INVALIDARG;
     if (!hr && !v)
         hr = SP_VSS_E_NOT_FOUND;
     if (!hr && (v->unsupported || v->remote))

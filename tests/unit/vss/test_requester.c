@@ -216,19 +216,21 @@ test_one_set_for_all_volumes(void **state)
         "volume \"\\\\?\\Volume{d0000000-0000-4000-8000-000000000002}\\\" @C@/again\n"
         "volume \"\\\\?\\Volume{f0000000-0000-4000-8000-000000000004}\\\" @C@/share remote\n"
         "volume \"\\\\?\\Volume{f0000000-0000-4000-8000-000000000005}\\\" @C@/fat unsupported "
-        "fs=FAT32\n");
+        "fs=FAT32\n"
+        "volume \"\" @C@/nameless\n");
     assert_int_equal(kit_take(&k), SP_OK);
     kit_write(k.c, "a", "changed");
     assert_int_equal(kit_count(&k, "start_set"), 1);
     assert_int_equal(kit_count(&k, "do_snapshot"), 1);
     assert_int_equal(kit_count(&k, "add_volume"), 3); /* one mounted twice is added once */
-    assert_int_equal(sp_requester_volumes(k.r, &v), 6);
+    assert_int_equal(sp_requester_volumes(k.r, &v), 7);
     assert_string_equal(v[0].mount, k.c);
     kit_expect(v[0].device, "a", "frozen");
     assert_int_equal(v[0].shadow, 0);
     assert_null(v[0].reason);
-    for (int i = 1; i < 6; i++) {
-        bool none = strstr(v[i].mount, "share") != NULL || strstr(v[i].mount, "fat") != NULL;
+    for (int i = 1; i < 7; i++) {
+        bool none = strstr(v[i].mount, "share") != NULL || strstr(v[i].mount, "fat") != NULL ||
+                    strstr(v[i].mount, "nameless") != NULL;
 
         assert_int_equal(v[i].device == NULL, none);
         assert_int_equal(v[i].reason != NULL, none);
