@@ -25,7 +25,7 @@ start_com(struct sp_err *e)
 
     if (process.secured)
         return SP_OK;
-    vss_let_exceptions_through();
+    /* First of all that COM is used for: any other use may fix the security by itself. */
     if (hr = vss_secure(), hr == RPC_E_TOO_LATE)
         return sp_fail(e, SP_REFUSED, SP_DOM_SHADOW,
             "VSS cannot be used: something in this process has fixed the security of COM before, "
@@ -37,6 +37,7 @@ start_com(struct sp_err *e)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_SHADOW,
             "VSS cannot be used: the security of COM cannot be set up: %s", vss_words(hr).s);
     process.secured = true;
+    vss_let_exceptions_through();
     return SP_OK;
 }
 
