@@ -220,6 +220,7 @@ vss_properties(struct sp_vss_session *s, const char shadow_id[37], struct sp_vss
 {
     VSS_SNAPSHOT_PROP p;
     struct sp_vss_shadow shadow;
+    size_t n;
     VSS_ID id;
     HRESULT hr;
 
@@ -231,8 +232,16 @@ vss_properties(struct sp_vss_session *s, const char shadow_id[37], struct sp_vss
     vss_id_text(&p.m_ProviderId, shadow.provider_id);
     hr = vss_text(p.m_pwszSnapshotDeviceObject, &shadow.device);
     vss_free_properties(&p);
-    if (SUCCEEDED(hr))
-        *ret = shadow;
+    if (FAILED(hr))
+        return (uint32_t)hr;
+    n = strlen(shadow.device);
+    while (n > 0 && shadow.device[n - 1] == '\\')
+        shadow.device[--n] = '\0';
+    if (n == 0) { /* what is below no device would be the live files */
+        free(shadow.device);
+        return SP_VSS_E_UNEXPECTED;
+    }
+    *ret = shadow;
     return (uint32_t)hr;
 }
 
