@@ -132,6 +132,7 @@ ask(IWbemServices *services, const wchar_t *query, char **ret)
 enum sp_code
 vss_guest_version(void *self, const char *component_name, char **ret, struct sp_err *e)
 {
+    ULONGLONG began = GetTickCount64();
     wchar_t query[160];
     IWbemServices *services;
     char *version = NULL, id[37];
@@ -153,6 +154,11 @@ vss_guest_version(void *self, const char *component_name, char **ret, struct sp_
     }
     if (FAILED(hr))
         return sp_fail_nomem(e);
+    if (version == NULL && GetTickCount64() - began >= ANSWER_MS)
+        return sp_fail(e, SP_TIMEOUT, SP_DOM_SHADOW,
+            "Hyper-V's management (WMI, root\\virtualization\\v2) does not answer: see whether its "
+            "services \"Windows Management Instrumentation\" and \"Hyper-V Virtual Machine "
+            "Management\" run");
     *ret = version;
     return SP_OK;
 }

@@ -52,7 +52,6 @@ void
 rq_read_versions(struct sp_requester *r)
 {
     const struct sp_vss_api *api = rq_api(r);
-    bool told = false;
 
     for (size_t i = 0; i < r->verdict.ncomponents; i++) {
         struct sp_verdict_component *c = &r->verdict.components[i];
@@ -62,14 +61,14 @@ rq_read_versions(struct sp_requester *r)
         if (c->kind != SP_UNIT_VM || c->writer == SP_NO_INDEX ||
             !sp_vss_is_hyper_v(r->verdict.writers[c->writer].class_id))
             continue;
-        if (api->guest_version(api->self, c->name, &version, &why) == SP_OK) {
-            free(c->version);
-            c->version = version;
-        } else if (!told) {
+        /* What did not answer for one is not waited for again for each of the others. */
+        if (api->guest_version(api->self, c->name, &version, &why) != SP_OK) {
             rq_say(r, "the version of the guest services of %s could not be read: %s", c->unit,
                 why.text);
-            told = true;
+            return;
         }
+        free(c->version);
+        c->version = version;
     }
 }
 
