@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "vss/api.h"
 
 /* Where a run reads: its shadows, and what the record says of each volume. */
 
@@ -150,6 +151,10 @@ add_record(struct run *r, const struct sp_shadow_volume *v, struct sp_err *e)
             "in use",
             r->job->name, record->path, v->reason);
         r->unclean = true;
+    } else if (v->level == SP_LEVEL_LIVE && r->job->shadow == SP_SHADOW_AUTO &&
+               sp_vss_here() != NULL) {
+        sp_cli_warn(r->c, "%s: %s is read live, while in use: %s", r->job->name, record->path,
+            v->reason); /* nothing falls back in silence (R30) */
     }
     return SP_OK;
 }
