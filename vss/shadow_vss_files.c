@@ -49,18 +49,27 @@ speaks_of_folders(const struct sp_vss_files *f)
     return is_every(f->spec) ? !f->recursive : strpbrk(f->spec, "*?") != NULL;
 }
 
+/* Appended to a list that has room. What is no place of a file here, whatever a writer says, is not
+ * walked either: no pattern, and nobody's backup fails for it. */
 static enum sp_code
-pattern_of(const struct sp_vss_files *f, bool back, char **ret, struct sp_err *e)
+pattern_of(const struct sp_vss_files *f, bool back, char **list, size_t *n, struct sp_err *e)
 {
     struct sp_buf key = SP_BUF_INIT, b = SP_BUF_INIT;
+    struct sp_err why = {0};
     uint8_t *text;
-    size_t n;
-    enum sp_code rc;
+    size_t len;
+    enum sp_code rc = sp_key_from_path(
+        f->alternate != NULL && f->alternate[0] != '\0' ? f->alternate : f->path, &key, &why);
 
-    if ((rc = sp_key_from_path(
-             f->alternate != NULL && f->alternate[0] != '\0' ? f->alternate : f->path, &key, e)) !=
-        SP_OK)
+    if (rc == SP_NOMEM) {
+        *e = why;
         goto out;
+    }
+    if (rc != SP_OK || (key.len > 0 && memchr(key.data, '\n', key.len) != NULL) ||
+        strchr(f->spec, '\n') != NULL) {
+        rc = SP_OK;
+        goto out;
+    }
     sp_buf_put_str(&b, back ? "!/" : "/");
     put_quoted(&b, key.data, key.len);
     if (key.len > 0)
@@ -71,8 +80,8 @@ pattern_of(const struct sp_vss_files *f, bool back, char **ret, struct sp_err *e
     if (back)
         sp_buf_put_u8(&b, '/');
     sp_buf_put_u8(&b, '\0');
-    if ((rc = sp_buf_take(&b, &text, &n, e)) == SP_OK)
-        *ret = (char *)text;
+    if ((rc = sp_buf_take(&b, &text, &len, e)) == SP_OK)
+        list[(*n)++] = (char *)text;
 out:
     sp_buf_free(&key);
     sp_buf_free(&b);
@@ -89,11 +98,9 @@ shadow_vss_patterns(const struct sp_vss_component *c, char ***ret, size_t *ret_n
     if (list == NULL)
         return sp_fail_nomem(e);
     for (size_t i = 0; i < c->nfiles && rc == SP_OK; i++) {
-        if ((rc = pattern_of(&c->files[i], false, &list[n], e)) == SP_OK)
-            n++;
-        if (rc == SP_OK && speaks_of_folders(&c->files[i]) &&
-            (rc = pattern_of(&c->files[i], true, &list[n], e)) == SP_OK)
-            n++;
+        rc = pattern_of(&c->files[i], false, list, &n, e);
+        if (rc == SP_OK && speaks_of_folders(&c->files[i]))
+            rc = pattern_of(&c->files[i], true, list, &n, e);
     }
     if (rc == SP_OK) {
         *ret = list;

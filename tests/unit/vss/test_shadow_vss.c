@@ -353,6 +353,31 @@ test_patterns_of_files(void **state)
     kit_free(&k);
 }
 
+/* What one writer says of its files is nobody else's matter. */
+static void
+test_places_that_are_none(void **state)
+{
+    struct sp_shadow_options o;
+    struct kit k;
+    size_t n;
+
+    (void)state;
+    kit_new(&k);
+    KIT_MACHINE(&k,
+        "writer aaaaaaaa-0000-4000-8000-000000000001 11111111-0000-4000-8000-000000000001 W\n"
+        "  component filegroup \"\" One\n"
+        "    file relative *\n"
+        "    file @C@/x a.dat\n"
+        "    file \"\" b.dat\n"
+        "    file @C@/../y b.dat\n");
+    o = options(&k, SP_SHADOW_AUTO);
+    assert_int_equal(plan(&k, &o), SP_OK);
+    (void)sp_shadow_files(s, 0, &n);
+    assert_int_equal(n, 1);
+    release(&k);
+    kit_free(&k);
+}
+
 static void
 test_overrides(void **state)
 {
@@ -561,6 +586,7 @@ main(void)
         cmocka_unit_test(test_without_shadows),
         cmocka_unit_test(test_applications_by_name),
         cmocka_unit_test(test_patterns_of_files),
+        cmocka_unit_test(test_places_that_are_none),
         cmocka_unit_test(test_overrides),
         cmocka_unit_test(test_the_journal_comes_first),
         cmocka_unit_test(test_the_janitor),
