@@ -71,7 +71,7 @@ both 2 'not empty' init -r @/own --sheet @/sheet2
 both 2 'not written over' init -r @/control --sheet @/sheet
 both 2 'does/not/exist' backup @/does/not/exist
 both 2 'before' backup @/tree --before 'exit 3'
-both 1 'after' backup @/tree --after 'exit 3'
+both 1 'after' backup @/tree --shadow none --after 'exit 3'
 both 5 'there is no set' show nothing
 both 6 'may not be mounted' list -r @/nowhere --passphrase-file @/passphrase
 both 6 'mount' list -r @/mountpoint --passphrase-file @/passphrase
