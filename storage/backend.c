@@ -156,6 +156,65 @@ sp_backend_list(
 }
 
 enum sp_code
+sp_backend_list_all(struct sp_backend *b, const char *const *prefixes, size_t n,
+    sp_backend_list_fn each, void *arg, struct sp_err *e)
+{
+    size_t i;
+    enum sp_code rc = SP_OK;
+
+    for (i = 0; i < n && rc == SP_OK; i++)
+        if (prefixes[i][0] != '\0')
+            rc = check_name(prefixes[i], e);
+    if (rc == SP_OK && b->ops->list_all != NULL)
+        return b->ops->list_all(b, prefixes, n, each, arg, e);
+    for (i = 0; i < n && rc == SP_OK; i++)
+        rc = b->ops->list(b, prefixes[i], each, arg, e);
+    return rc;
+}
+
+enum sp_code
+sp_backend_fetch_start(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e)
+{
+    enum sp_code rc = check_name(f->name, e);
+
+    f->pending = NULL;
+    f->bytes = NULL;
+    if (rc != SP_OK || b->ops->fetch_start == NULL)
+        return rc;
+    return b->ops->fetch_start(b, f, e);
+}
+
+enum sp_code
+sp_backend_fetch_finish(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e)
+{
+    if (b->ops->fetch_finish != NULL)
+        return b->ops->fetch_finish(b, f, e);
+    if (f->whole)
+        return sp_backend_get_all(b, f->name, f->limit, &f->bytes, &f->n, e);
+    return b->ops->get(b, f->name, f->offset, f->to, f->n, e);
+}
+
+enum sp_code
+sp_backend_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e)
+{
+    enum sp_code rc = check_name(name, e);
+
+    return rc != SP_OK ? rc : b->ops->written(b, name, ret_ns, e);
+}
+
+enum sp_code
+sp_backend_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e)
+{
+    return b->ops->now(b, ret_ns, e);
+}
+
+enum sp_code
+sp_backend_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e)
+{
+    return b->ops->sweep(b, dead, arg, e);
+}
+
+enum sp_code
 sp_backend_remove(struct sp_backend *b, const char *name, struct sp_err *e)
 {
     enum sp_code rc = check_name(name, e);

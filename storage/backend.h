@@ -1,7 +1,7 @@
 #ifndef SP_STORAGE_BACKEND_H
 #define SP_STORAGE_BACKEND_H
 
-/* Where repository files live: dir, memory (sftp to come), behind one contract that
+/* Where repository files live: dir, sftp, memory, behind one contract that
  * tests/unit/storage/conformance.c holds every backend to.
  *
  *  - Objects are named by 1–4 components [0-9a-z._-]{1,80} joined by '/', flat in meaning (no empty
@@ -33,13 +33,31 @@ struct sp_backend_caps { /* probed by doing (R20), §10 of the design */
     bool flush_folder;   /* fsync of a folder works, or the platform has no need of it */
     bool exclusive;      /* publish cannot replace an existing name, even in a race */
     bool writable;
+    bool space;  /* sp_backend_space answers */
+    bool remove; /* what was written can be removed again: not on an append-only account */
+};
+
+/* One read that may be under way while others are asked for: a link with a long round trip stays busy.
+ * The fields stay as they are, and `name` and `to` alive, from start to finish. */
+struct sp_backend_fetch {
+    const char *name;
+    uint64_t offset; /* of a part: n bytes from there to `to` */
+    void *to;
+    size_t n;
+    bool whole;   /* the whole object instead, of at most `limit` bytes (SP_CORRUPT beyond) */
+    size_t limit; /* … with whole */
+    uint8_t *bytes; /* … filled by finish, malloc'd, n bytes of them */
+    void *pending;  /* the backend's */
 };
 
 typedef enum sp_code (*sp_backend_list_fn)(void *arg, const char *name, uint64_t size,
     struct sp_err *e);
 
+/* Of a temporary file: the run that wrote it, and when, by the store's clock. */
+typedef bool (*sp_backend_dead_fn)(void *arg, const uint8_t run[16], int64_t written_ns);
+
 struct sp_backend_ops {
-    const char *kind; /* "dir", "memory" */
+    const char *kind; /* "dir", "memory", "sftp" */
     enum sp_code (*begin)(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e);
     enum sp_code (*write)(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err *e);
     /* Flushes, closes, names. Releases w in every case. */
@@ -54,12 +72,27 @@ struct sp_backend_ops {
     enum sp_code (*remove)(struct sp_backend *b, const char *name, struct sp_err *e);
     enum sp_code (*move)(struct sp_backend *b, const char *from, const char *to, struct sp_err *e);
     enum sp_code (*space)(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e);
+    /* When an object was written, by the store's own clock; naming and moving it change nothing. */
+    enum sp_code (*written)(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e);
+    /* The store's own clock now: the time of a file that is made for it. */
+    enum sp_code (*now)(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e);
+    /* Temporary files: removes those that `dead` says so of. */
+    enum sp_code (*sweep)(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e);
+    /* NULL: by the calls above, one after the other. */
+    enum sp_code (*fetch_start)(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e);
+    enum sp_code (*fetch_finish)(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e);
+    enum sp_code (*list_all)(struct sp_backend *b, const char *const *prefixes, size_t n,
+        sp_backend_list_fn each, void *arg, struct sp_err *e);
     void (*free)(struct sp_backend *b);
 };
 
 struct sp_backend { /* the head of every implementation's own structure */
     const struct sp_backend_ops *ops;
     struct sp_backend_caps caps;
+    /* Of this opening, random: in the names of its temporary files and of its lease (storage/lease.h). */
+    uint8_t run[16];
+    /* Bytes of fetches that are worth having under way at once; 0: the store is near, finish does the work. */
+    size_t ahead;
 };
 
 /* A folder. create: it must be absent or empty, and is made (SP_EXISTS otherwise). Without create:
@@ -97,6 +130,18 @@ enum sp_code sp_backend_remove(struct sp_backend *b, const char *name, struct sp
 enum sp_code sp_backend_move(struct sp_backend *b, const char *from, const char *to,
     struct sp_err *e);
 enum sp_code sp_backend_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e);
+/* The reads of several callers and objects at once. After start succeeded finish must follow, once, from any
+ * thread; it waits. A start that fails needs none. */
+enum sp_code sp_backend_fetch_start(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e);
+enum sp_code sp_backend_fetch_finish(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e);
+/* What lies below any of the prefixes, in no order, as one question where the store can. */
+enum sp_code sp_backend_list_all(struct sp_backend *b, const char *const *prefixes, size_t n,
+    sp_backend_list_fn each, void *arg, struct sp_err *e);
+enum sp_code sp_backend_written(struct sp_backend *b, const char *name, int64_t *ret_ns,
+    struct sp_err *e);
+enum sp_code sp_backend_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e);
+enum sp_code sp_backend_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg,
+    struct sp_err *e);
 bool sp_object_name_valid(const char *name);
 
 #endif

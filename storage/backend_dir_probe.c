@@ -257,7 +257,7 @@ sp_dir_probe(struct sp_dir *d, struct sp_err *e)
         goto out;
     rc = try_all(&p, &why);
     if (rc == SP_DENIED) {
-        d->head.caps = (struct sp_backend_caps){false, false, false, false};
+        d->head.caps = (struct sp_backend_caps){.space = true};
         rc = SP_OK;
         goto out;
     }
@@ -266,7 +266,7 @@ sp_dir_probe(struct sp_dir *d, struct sp_err *e)
         sp_err_context(e, "trying what %s can do", d->root);
         goto out;
     }
-    d->head.caps.writable = true;
+    d->head.caps.writable = d->head.caps.remove = d->head.caps.space = true;
     d->head.caps.flush_file = !d->file_flush.seen;
     d->head.caps.flush_folder = !d->folder_flush.seen;
     d->look_first = !d->head.caps.exclusive;

@@ -333,7 +333,7 @@ sp_backend_memory_new(struct sp_backend **ret, struct sp_err *e)
     m->head.ops = &memory_ops;
     /* Everything is lost together or not at all: nothing is ever less durable than what a sync
      * covered, and the capabilities say that. */
-    m->head.caps = (struct sp_backend_caps){true, true, true, true};
+    m->head.caps = (struct sp_backend_caps){true, true, true, true, true, true};
     sp_mutex_init(&m->lock);
     *ret = &m->head;
     return SP_OK;

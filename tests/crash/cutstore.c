@@ -390,7 +390,7 @@ cutstore_open(struct cutstore *c)
     struct handle *h = must(calloc(1, sizeof(*h)));
 
     h->head.ops = &cut_ops;
-    h->head.caps = (struct sp_backend_caps){c->flush_file, c->flush_folder, true, true};
+    h->head.caps = (struct sp_backend_caps){c->flush_file, c->flush_folder, true, true, true, true};
     h->c = c;
     h->number = ++c->handles;
     return &h->head;
