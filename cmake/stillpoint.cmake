@@ -120,6 +120,14 @@ function(sp_test name)
     endif()
 endfunction()
 
+# sp_nomem(program): memory that runs out where the test wants it to (tests/unit/base/nomem.h).
+function(sp_nomem program)
+    if(TARGET ${program})
+        target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/base/nomem.c)
+        target_link_options(${program} PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
+    endif()
+endfunction()
+
 # sp_script_test(name FILE script [TIMEOUT s] [LABELS labels...] [ARGS ...]): a ctest that is a shell or
 # Python script; it finds this build in SP_BUILD and the sources in SP_SOURCE. Exit 77: skipped.
 function(sp_script_test name)

@@ -1,7 +1,8 @@
-/* What happens when memory runs out: the linker gives these calls a chance to fail (--wrap). Every
- * operation is repeated with its first, second, ... allocation failing until it needs no more; each
- * time it must say so, touch nothing and lose nothing (the leak check is the sanitizer's). */
+/* What happens when memory runs out (nomem.h). Every operation is repeated with its first, second,
+ * ... allocation failing until it needs no more; each time it must say so, touch nothing and lose
+ * nothing (the leak check is the sanitizer's). */
 
+#include "nomem.h"
 #include "support.h"
 
 #include <stdatomic.h>
@@ -14,50 +15,6 @@
 #include "base/queue.h"
 #include "base/text.h"
 #include "base/thread.h"
-
-static atomic_int countdown; /* the allocation that brings it to zero fails; below zero none does */
-static atomic_bool all_fail;
-
-static bool
-fails(void)
-{
-    if (atomic_load(&all_fail))
-        return true;
-    return atomic_load(&countdown) > 0 && atomic_fetch_sub(&countdown, 1) == 1;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 static const char *folder;
 
@@ -270,9 +227,9 @@ every_allocation_may_fail(void **state)
             enum sp_code rc;
 
             assert_true(n < 1000);
-            atomic_store(&countdown, n);
+            nomem_at(n);
             rc = ops[i].op(&err);
-            if (atomic_exchange(&countdown, -1) > 0) {
+            if (!nomem_came()) {
                 assert_int_equal(rc, SP_OK);
                 break;
             }
@@ -304,9 +261,9 @@ the_log_still_says_something(void **state)
 
     (void)state;
     assert_ok(sp_log_new(SP_LOG_INFO, false, keep, &lines, &l, e));
-    atomic_store(&all_fail, true);
+    nomem_all(true);
     sp_log(l, SP_LOG_ERROR, "text");
-    atomic_store(&all_fail, false);
+    nomem_all(false);
     assert_int_equal(lines, 1);
     sp_log_free(l);
 }
@@ -345,13 +302,13 @@ a_queue_without_memory_waits(void **state)
     assert_ok(sp_thread_start("push", push, &p, &t, e));
     while (!atomic_load(&p.ready))
         sp_sleep_ms(1);
-    atomic_store(&all_fail, true);
+    nomem_all(true);
     atomic_store(&p.go, true);
     sp_sleep_ms(50);
     assert_false(atomic_load(&p.returned));
     assert_ptr_equal(sp_queue_pop(p.q), &others);
     sp_thread_join(t);
-    atomic_store(&all_fail, false);
+    nomem_all(false);
     assert_true(atomic_load(&p.returned));
     for (int i = 0; i < 15; i++)
         assert_ptr_equal(sp_queue_pop(p.q), &others);

@@ -1,57 +1,17 @@
 /* Verdicts as plain data: their words, copies that share nothing, and memory that runs out at every
  * place. */
 
+#include "nomem.h"
 #include "support.h"
 
 #include "base/verdict.h"
-
-static int countdown = -1; /* the allocation that brings it to zero fails; below zero none does */
-
-static bool
-fails(void)
-{
-    return countdown > 0 && countdown-- == 1;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 /* --- a full one ------------------------------------------------------------------------------- */
 
 static char *
 own(const char *s)
 {
-    char *copy = __real_strdup(s);
+    char *copy = strdup(s);
 
     assert_non_null(copy);
     return copy;
@@ -116,11 +76,11 @@ fill(struct sp_verdict *v)
         c->detail = own("C:\\a");
         if (i == 0)
             continue;
-        assert_non_null(c->depends = __real_malloc(2 * sizeof *c->depends));
+        assert_non_null(c->depends = malloc(2 * sizeof *c->depends));
         c->depends[0] = 0;
         c->depends[1] = 2;
         c->ndepends = 2;
-        assert_non_null(c->paths = __real_calloc(2, sizeof *c->paths));
+        assert_non_null(c->paths = calloc(2, sizeof *c->paths));
         c->paths[0] = own("C:\\a\\b.vhdx");
         c->paths[1] = own("D:\\c");
         c->npaths = 2;
@@ -260,10 +220,9 @@ a_copy_without_memory_says_so(void **state)
         enum sp_code rc;
 
         assert_true(n < 1000);
-        countdown = n;
+        nomem_at(n);
         rc = sp_verdict_copy(&v, &copy, &err);
-        if (countdown > 0) {
-            countdown = -1;
+        if (!nomem_came()) {
             assert_int_equal(rc, SP_OK);
             break;
         }
@@ -291,16 +250,16 @@ what_cannot_be_added_changes_nothing(void **state)
     for (int round = 0; round < 2; round++) {
         size_t n = v.nwriters;
 
-        countdown = 1;
+        nomem_at(1);
         assert_code(SP_NOMEM, sp_verdict_add_writer(&v, &w, e));
-        countdown = 1;
+        nomem_at(1);
         assert_code(SP_NOMEM, sp_verdict_add_component(&v, &c, e));
-        countdown = 1;
+        nomem_at(1);
         assert_code(SP_NOMEM, sp_verdict_add_shadow(&v, &s, e));
-        countdown = 1;
+        nomem_at(1);
         assert_code(SP_NOMEM, sp_verdict_add_event(&v, &event, e));
         for (int i = 1; i <= 2; i++) {
-            countdown = i;
+            nomem_at(i);
             assert_code(SP_NOMEM, sp_verdict_note(&v, e, "note"));
         }
         assert_true(v.nwriters == n && v.ncomponents == 3 * (n / 2) && v.nshadows == n / 2);

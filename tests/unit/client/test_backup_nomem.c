@@ -1,28 +1,20 @@
 /* The backup pipeline when a thread cannot be started, or memory runs out, at any point: the run
- * ends, with an error and no set, or with a whole set. The linker sends those calls through here.
- */
+ * ends, with an error and no set, or with a whole set. */
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/thread.h"
+#include "tests/unit/base/nomem.h"
 #include "tests/unit/client/site.h"
 
 /* --- the n-th fails ------------------------------------------------------------------------------
  */
 
-static atomic_long until_thread, until_memory; /* 0: none fails; 1: the next */
-static atomic_long allocations;
-static long fail_at; /* in the next run */
-
-static bool
-its_turn(atomic_long *until)
-{
-    return atomic_load(until) > 0 && atomic_fetch_sub(until, 1) == 1;
-}
+static atomic_long until_thread; /* 0: none fails; 1: the next */
+static long fail_at;             /* which allocation of the next run */
 
 enum sp_code __real_sp_thread_start(
     const char *name, void (*run)(void *arg), void *arg, struct sp_thread **ret, struct sp_err *e);
@@ -33,52 +25,9 @@ enum sp_code
 __wrap_sp_thread_start(
     const char *name, void (*run)(void *arg), void *arg, struct sp_thread **ret, struct sp_err *e)
 {
-    if (its_turn(&until_thread))
+    if (atomic_load(&until_thread) > 0 && atomic_fetch_sub(&until_thread, 1) == 1)
         return sp_fail(e, SP_NOMEM, SP_DOM_SELF, "no more threads");
     return __real_sp_thread_start(name, run, arg, ret, e);
-}
-
-static bool
-no_memory(void)
-{
-    atomic_fetch_add(&allocations, 1);
-    if (!its_turn(&until_memory))
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *__real_malloc(size_t n);
-void *__wrap_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__wrap_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-char *__wrap_strdup(const char *s);
-
-void *
-__wrap_malloc(size_t n)
-{
-    return no_memory() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return no_memory() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return no_memory() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return no_memory() ? NULL : __real_strdup(s);
 }
 
 /* --- tests ---------------------------------------------------------------------------------------
@@ -96,9 +45,10 @@ some_files(struct site *s)
 static void
 arm(bool begins)
 {
-    atomic_store(&until_memory, begins ? fail_at : 0);
     if (begins)
-        atomic_store(&allocations, 0);
+        nomem_at(fail_at);
+    else
+        (void)nomem_came();
 }
 
 static void
@@ -144,7 +94,7 @@ test_memory(void **state)
     site_renew(&s);
     s.around = arm;
     site_run_well(&s, "to count", &o);
-    all = atomic_load(&allocations);
+    all = nomem_count();
     /* The first are the most different ones. */
     for (n = 1; n <= all; n += n < 60 ? 1 : 1 + (long)(test_random(&seed) % 60)) {
         if (n % 2 == 0)

@@ -1,5 +1,5 @@
 /* The watch when memory runs out at any point: seeing never fails, finishing says it, and what got
- * lost is told. The linker sends allocations through here. */
+ * lost is told. */
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,48 +12,8 @@
 
 #include "base/path.h"
 #include "client/watch.h"
+#include "tests/unit/base/nomem.h"
 #include "tests/unit/client/tree.h"
-
-static int countdown; /* the allocation that brings it to zero fails; 0: none does */
-
-static bool
-fails(void)
-{
-    return countdown > 0 && --countdown == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 static enum sp_code
 read_path(void *arg, const void *key, size_t n, struct sp_buf *ret, struct sp_err *e)
@@ -112,14 +72,13 @@ test_all(void **state)
         enum sp_code rc;
         bool enough;
 
-        countdown = i;
+        nomem_at(i);
         rc = sp_watch_new(&w, &e);
         for (size_t k = 0; rc == SP_OK && k < 4; k++)
             sp_watch_see(w, keys[k].p, keys[k].n);
         if (rc == SP_OK)
             rc = sp_watch_finish(w, &place, &v, &e);
-        enough = countdown > 0;
-        countdown = 0;
+        enough = !nomem_came();
         if (rc == SP_OK && v.ncomponents < 3) { /* in seeing: told, not failed */
             assert_int_equal(v.nnotes, 1);
             assert_non_null(strstr(v.notes[0], "not enough memory"));

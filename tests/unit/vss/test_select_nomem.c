@@ -1,50 +1,10 @@
 /* Memory runs out at any point: it is said, nothing is given, and nothing is lost (the leak check
- * is the sanitizer's). The linker sends allocations through here. */
+ * is the sanitizer's). */
 
+#include "tests/unit/base/nomem.h"
 #include "tests/unit/vss/world.h"
 
 #include "vss/vmware.h"
-
-static int countdown; /* the allocation that brings it to zero fails; 0: none does */
-
-static bool
-fails(void)
-{
-    return countdown > 0 && --countdown == 0;
-}
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-
-void *
-__wrap_malloc(size_t n)
-{
-    return fails() ? NULL : __real_malloc(n);
-}
-
-void *
-__wrap_calloc(size_t n, size_t size)
-{
-    return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *
-__wrap_realloc(void *p, size_t n)
-{
-    return fails() ? NULL : __real_realloc(p, n);
-}
-
-char *
-__wrap_strdup(const char *s)
-{
-    return fails() ? NULL : __real_strdup(s);
-}
 
 /* Until it needs no more; gives how many it needed. */
 static int
@@ -55,10 +15,9 @@ sweep(enum sp_code (*run)(void *arg, struct sp_err *e), void *arg)
         enum sp_code rc;
         bool enough;
 
-        countdown = i;
+        nomem_at(i);
         rc = run(arg, &e);
-        enough = countdown > 0;
-        countdown = 0;
+        enough = !nomem_came();
         if (enough) {
             assert_int_equal(rc, SP_OK);
             return i - 1;
