@@ -22,6 +22,11 @@ void sp_doctor_tell(struct sp_doctor *d, enum sp_health h, const char *subject, 
 void
 sp_doctor_bad(struct sp_doctor *d, const char *subject, const char *advice, const struct sp_err *e);
 
+/* Counts the names in a folder of this machine's state that end with `suffix`; no folder, none. *ret_folder malloc'd,
+ * NULL on failure. */
+enum sp_code sp_doctor_count(struct sp_doctor *d, const char *folder, const char *suffix, size_t *ret_n,
+    char **ret_folder, struct sp_err *e);
+
 /* doctor_store.c: one repository, with all that this machine knows of it. */
 void sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_default);
 /* doctor_jobs.c: the configuration's jobs, and what earlier runs left. */

@@ -124,40 +124,22 @@ look_at_demands(struct sp_doctor *d)
     }
 }
 
-static enum sp_code
-count_file(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
-{
-    (void)name;
-    (void)st;
-    (void)e;
-    ++*(size_t *)arg;
-    return SP_OK;
-}
-
 /* VSS's documents, which a restore by the writers needs: each run keeps its own here and in its
  * set. */
 static void
 look_at_documents(struct sp_doctor *d)
 {
-    const struct sp_os *os = d->c->env->os;
     struct sp_err e = {0};
-    char *state = NULL, *folder = NULL;
+    char *folder = NULL;
     size_t n = 0;
-    enum sp_code rc;
 
-    if ((rc = sp_os_place(SP_PLACE_STATE, &state, &e)) == SP_OK &&
-        (folder = sp_path_join(state, "vss")) == NULL)
-        rc = sp_fail_nomem(&e);
-    if (rc == SP_OK)
-        rc = os->list(os->self, folder, false, count_file, &n, &e);
-    if (rc != SP_OK && rc != SP_ABSENT)
+    if (sp_doctor_count(d, "vss", "", &n, &folder, &e) != SP_OK)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "applications", NULL, "%s", e.text);
     else if (n > 0)
         sp_doctor_tell(d, SP_HEALTH_GOOD, "applications", NULL,
             "the writers' documents of %s are in %s, and in each set",
             sp_present_count(n, "job's last run", "jobs' last runs").s, folder);
     free(folder);
-    free(state);
 }
 
 void

@@ -104,32 +104,57 @@ sp_doctor_jobs(struct sp_doctor *d)
         look_at_job(d, &d->c->config->jobs[i]);
 }
 
+struct count {
+    const char *suffix;
+    size_t n;
+};
+
 static enum sp_code
-count_journal(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
+count_name(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
 {
-    size_t *n = arg, len = strlen(name), suffix = sizeof(JOURNAL_SUFFIX) - 1;
+    struct count *c = arg;
+    size_t len = strlen(name), suffix = strlen(c->suffix);
 
     (void)st;
     (void)e;
-    *n += len > suffix && strcmp(name + len - suffix, JOURNAL_SUFFIX) == 0;
+    c->n += len > suffix && strcmp(name + len - suffix, c->suffix) == 0;
+    return SP_OK;
+}
+
+enum sp_code
+sp_doctor_count(struct sp_doctor *d, const char *folder, const char *suffix, size_t *ret_n,
+    char **ret_folder, struct sp_err *e)
+{
+    const struct sp_os *os = d->c->env->os;
+    struct count c = {.suffix = suffix};
+    char *state = NULL, *path = NULL;
+    enum sp_code rc;
+
+    *ret_folder = NULL;
+    if ((rc = sp_os_place(SP_PLACE_STATE, &state, e)) != SP_OK)
+        return rc;
+    path = sp_path_join(state, folder);
+    free(state);
+    if (path == NULL)
+        return sp_fail_nomem(e);
+    rc = os->list(os->self, path, false, count_name, &c, e);
+    if (rc != SP_OK && rc != SP_ABSENT) {
+        free(path);
+        return rc;
+    }
+    *ret_n = c.n;
+    *ret_folder = path;
     return SP_OK;
 }
 
 void
 sp_doctor_leftovers(struct sp_doctor *d)
 {
-    const struct sp_os *os = d->c->env->os;
     struct sp_err e = {0};
-    char *state = NULL, *folder = NULL;
+    char *folder = NULL;
     size_t n = 0;
-    enum sp_code rc;
 
-    if ((rc = sp_os_place(SP_PLACE_STATE, &state, &e)) == SP_OK &&
-        (folder = sp_path_join(state, "shadows")) == NULL)
-        rc = sp_fail_nomem(&e);
-    if (rc == SP_OK)
-        rc = os->list(os->self, folder, false, count_journal, &n, &e);
-    if (rc != SP_OK && rc != SP_ABSENT)
+    if (sp_doctor_count(d, "shadows", JOURNAL_SUFFIX, &n, &folder, &e) != SP_OK)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows", NULL, "%s", e.text);
     else if (n > 0)
         sp_doctor_tell(d, SP_HEALTH_WARNING, "shadows",
@@ -139,5 +164,4 @@ sp_doctor_leftovers(struct sp_doctor *d)
     else
         sp_doctor_tell(d, SP_HEALTH_GOOD, "shadows", NULL, "none left behind");
     free(folder);
-    free(state);
 }

@@ -12,61 +12,57 @@ on_left_out(void *arg, const void *key, size_t n, bool is_dir)
     job_left_out(arg, key, n, is_dir);
 }
 
+/* In a line of its own, about one file. */
+static void
+warn_about(struct run *r, const void *key, size_t n, const char *what)
+{
+    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
+
+    sp_progress_clear(r->progress);
+    sp_key_to_path(key, n, &path);
+    sp_path_show(path.data, path.len, &shown);
+    sp_cli_warn(r->c, "%s: %s", sp_buf_str(&shown), what);
+    sp_buf_free(&path);
+    sp_buf_free(&shown);
+}
+
 static void
 on_fault(void *arg, const struct sp_fault *f)
 {
     struct run *r = arg;
-    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
     if (f->kind != SP_FAULT_ATTRIBUTES) /* the content is there */
         job_left_out(r, f->key, f->key_len, f->kind == SP_FAULT_FOLDER);
     if (r->c->quiet || ++r->faults_shown > FAULTS_SHOWN)
         return;
-    sp_progress_clear(r->progress);
-    sp_key_to_path(f->key, f->key_len, &path);
-    sp_path_show(path.data, path.len, &shown);
-    sp_cli_warn(r->c, "%s: %s", sp_buf_str(&shown), f->text);
+    warn_about(r, f->key, f->key_len, f->text);
     if (r->faults_shown == FAULTS_SHOWN)
         sp_cli_warn(r->c, "more files have warnings; 'stillpoint show SET' lists them all");
-    sp_buf_free(&path);
-    sp_buf_free(&shown);
 }
 
 static void
 on_audit(void *arg, const void *key, size_t n)
 {
     struct run *r = arg;
-    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
     r->audits++;
-    sp_progress_clear(r->progress);
-    sp_key_to_path(key, n, &path);
-    sp_path_show(path.data, path.len, &shown);
-    sp_cli_warn(r->c,
-        "%s: its content differs from the last set although size and times do not; it was backed up "
-        "again. Failing hardware or a program that resets times may be the cause",
-        sp_buf_str(&shown));
-    sp_buf_free(&path);
-    sp_buf_free(&shown);
+    warn_about(r, key, n,
+        "its content differs from the last set although size and times do not; it was backed up "
+        "again. Failing hardware or a program that resets times may be the cause");
 }
 
 static void
 on_journal(void *arg, const void *key, size_t n)
 {
     struct run *r = arg;
-    struct sp_buf path = SP_BUF_INIT, shown = SP_BUF_INIT;
 
     r->audits++;
-    sp_progress_clear(r->progress);
-    sp_key_to_path(key, n, &path);
-    sp_path_show(path.data, path.len, &shown);
-    sp_cli_warn(r->c,
-        "%s: it changed, and the volume's change journal has no record of that; the journal is not believed any "
-        "more, and the rest of the volume's files are looked at. What this run left out before because of it is "
-        "looked at by the next",
-        sp_buf_str(&shown));
-    sp_buf_free(&path);
-    sp_buf_free(&shown);
+    warn_about(r, key, n,
+        "it changed, and the volume's change journal has no record of that; the journal is not "
+        "believed any "
+        "more, and the rest of the volume's files are looked at. What this run left out before "
+        "because of it is "
+        "looked at by the next");
 }
 
 static void
@@ -92,7 +88,8 @@ on_seen(void *arg, const void *key, size_t n)
     job_seen(arg, key, n);
 }
 
-/* What is demanded is held against all that is known by now: then no set is made, and VSS hears of none. */
+/* What is demanded is held against all that is known by now: then no set is made, and VSS hears of
+ * none. */
 static enum sp_code
 before_commit(void *arg, const struct sp_verdict **ret_verdict, enum sp_level *ret_applications,
     enum sp_level *ret_files, struct sp_err *e)
