@@ -68,7 +68,7 @@ double_writer(const struct model_writer *w, struct sp_vss_writer *ret)
     memcpy(ret->instance_id, w->instance_id, 37);
     ret->name = copy(w->name);
     ret->instance_name = copy(w->instance_name);
-    ret->usage = 4;  /* VSS_UT_USERDATA */
+    ret->usage = 3;  /* VSS_UT_USERDATA */
     ret->source = 3; /* VSS_ST_OTHERDB: learn.microsoft.com/windows/win32/api/vsbackup */
     ret->components = zeroed(w->ncomponents, sizeof *ret->components);
     ret->ncomponents = w->ncomponents;
