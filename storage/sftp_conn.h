@@ -15,7 +15,9 @@ struct sp_sftp_link;
 struct sp_sftp_link_ops {
     /* Starts pumping from a thread of its own: sp_sftp_conn_{feed,take,sent,lost}. Called once. */
     enum sp_code (*start)(struct sp_sftp_link *l, struct sp_sftp_conn *c, struct sp_err *e);
-    /* There is something to send; from any thread, never blocks. */
+    /* There is something to send, or the session was ended from outside (sp_sftp_conn_state: then
+     * the link calls lost and closes, without waiting for its peer); from any thread, with the
+     * connection's lock held, never blocks. */
     void (*kick)(struct sp_sftp_link *l);
     /* Ends the pump (its thread is joined) and frees the link; also before start. */
     void (*free)(struct sp_sftp_link *l);
@@ -52,7 +54,7 @@ enum sp_code sp_sftp_conn_state(struct sp_sftp_conn *c, struct sp_err *e);
 
 /* SP_OK, or the session is over and the link may close. */
 enum sp_code sp_sftp_conn_feed(struct sp_sftp_conn *c, const void *p, size_t n);
-/* As sp_sftp_take; the view stays until sent, also without the lock. */
+/* As sp_sftp_take; the view stays until sent, lost, or a feed that fails, also without the lock. */
 struct sp_span sp_sftp_conn_take(struct sp_sftp_conn *c);
 void sp_sftp_conn_sent(struct sp_sftp_conn *c, size_t n);
 void sp_sftp_conn_lost(struct sp_sftp_conn *c, const struct sp_err *why);

@@ -1,9 +1,10 @@
 #ifndef SP_STORAGE_SFTP_PACKET_H
 #define SP_STORAGE_SFTP_PACKET_H
 
-/* The packets of SFTP version 3 (draft-ietf-secsh-filexfer-02; for the extensions OpenSSH's PROTOCOL
- * file): `u32 length ‖ u8 type ‖ u32 id ‖ …`, all numbers big endian, strings `u32 length ‖ bytes`.
- * Cursors carry their failure inside (base/buf.h); a string is never longer than its packet. */
+/* The packets of SFTP version 3 (draft-ietf-secsh-filexfer-02; for the extensions OpenSSH's
+ * PROTOCOL file): `u32 length ‖ u8 type ‖ u32 id ‖ …`, all numbers big endian, strings `u32 length
+ * ‖ bytes`. Cursors carry their failure inside (base/buf.h); a string is never longer than its
+ * packet. */
 
 #include "base/buf.h"
 #include "storage/sftp_session.h"

@@ -68,7 +68,9 @@ struct sp_sftp_attrs {
 
 struct sp_sftp_request { /* the submitter's memory, alive and unchanged until done */
     enum sp_sftp_type type;
-    const char *path, *path2; /* bytes as they are, at most 4096 */
+    /* Bytes as they are, at most 4096. With a handle `path` is for the sentence of a failure only,
+     * and may be NULL. */
+    const char *path, *path2;
     uint8_t handle[SP_SFTP_HANDLE_MAX];
     size_t handle_len; /* filled by OPEN, OPENDIR */
     uint32_t flags, mode;
@@ -102,18 +104,24 @@ struct sp_sftp_request { /* the submitter's memory, alive and unchanged until do
 enum sp_code sp_sftp_session_new(struct sp_sftp_session **ret, struct sp_err *e);
 void sp_sftp_session_free(struct sp_sftp_session *s); /* nothing may be under way: end first */
 
-/* After the session has ended, done is called at once, with its end's error. */
+/* After the session has ended, done is called at once, with its end's error; so it is, with
+ * SP_INVALID, where a path, a handle or n is over its limit. */
 void sp_sftp_submit(struct sp_sftp_session *s, struct sp_sftp_request *q);
 
-/* Received bytes. A failure is the end of the session: sp_sftp_session_end with it has been called.
- */
+/* Received bytes. A failure is the end of the session: sp_sftp_session_end with it has been called,
+ * and a view of sp_sftp_take is gone. */
 enum sp_code sp_sftp_feed(struct sp_sftp_session *s, const void *p, size_t n, struct sp_err *e);
 /* The next bytes to send, a view that stays until sp_sftp_sent; empty: nothing now. WRITE's payload
  * is given from where it lies, without a copy. */
 struct sp_span sp_sftp_take(struct sp_sftp_session *s);
+/* n of them (0: none) are on their way, and the view is given back; before the next feed, which
+ * takes an answer to what was not sent for a lie. */
 void sp_sftp_sent(struct sp_sftp_session *s, size_t n);
-/* All requests are done with this error, in their order; later ones too. */
+/* All requests are done with this error, in their order; later ones too. Only a WRITE whose payload
+ * is in a view now is done when that is given back. The first end counts. */
 void sp_sftp_session_end(struct sp_sftp_session *s, const struct sp_err *why);
+/* Why it ended; NULL: it lives. */
+const struct sp_err *sp_sftp_session_ended(const struct sp_sftp_session *s);
 
 bool sp_sftp_ready(
     const struct sp_sftp_session *s); /* VERSION came, and limits@openssh.com where offered */
