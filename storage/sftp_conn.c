@@ -184,8 +184,7 @@ sp_sftp_conn_state(struct sp_sftp_conn *c, struct sp_err *e)
     return rc;
 }
 
-/* --- for links -----------------------------------------------------------------------------------
- */
+/* --- for links ------------------------------------------------------------------------------ */
 
 enum sp_code
 sp_sftp_conn_feed(struct sp_sftp_conn *c, const void *p, size_t n)

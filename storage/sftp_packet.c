@@ -89,8 +89,7 @@ sp_sftp_string(struct sp_cur *c)
     return sp_cur_sub(c, sp_sftp_u32(c));
 }
 
-/* --- requests ------------------------------------------------------------------------------------
- */
+/* --- requests ------------------------------------------------------------------------------- */
 
 static size_t
 begin(struct sp_buf *b, uint8_t type)
@@ -195,8 +194,7 @@ sp_sftp_put_request(struct sp_buf *b, const struct sp_sftp_request *q)
     end(b, at, payload);
 }
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers -------------------------------------------------------------------------------- */
 
 uint8_t
 sp_sftp_answer_of(enum sp_sftp_type type)

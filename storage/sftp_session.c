@@ -102,8 +102,7 @@ sp_sftp_submit(struct sp_sftp_session *s, struct sp_sftp_request *q)
     }
 }
 
-/* --- out -----------------------------------------------------------------------------------------
- */
+/* --- out ------------------------------------------------------------------------------------ */
 
 static void
 take_slot(struct sp_sftp_session *s, struct sp_sftp_request *q)
@@ -210,8 +209,7 @@ sp_sftp_sent(struct sp_sftp_session *s, size_t n)
     }
 }
 
-/* --- the end -------------------------------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------------------------- */
 
 void
 sp_sftp_session_end(struct sp_sftp_session *s, const struct sp_err *why)

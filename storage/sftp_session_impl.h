@@ -1,10 +1,10 @@
 #ifndef SP_STORAGE_SFTP_SESSION_IMPL_H
 #define SP_STORAGE_SFTP_SESSION_IMPL_H
 
-/* Shared by sftp_session.c (requests: waiting, sent, ended) and sftp_answer.c (what the server
- * says). A request waits in `waiting` until its packet is encoded, by take; from then on it has a
- * slot, and its id is the slot's number and how often the slot was used: an answer that comes a
- * second time meets an id that nobody has. */
+/* Shared by sftp_session.c (requests: waiting, sent, ended) and sftp_feed.c (packets) and
+ * sftp_answer.c (what they say). A request waits in `waiting` until its packet is encoded, by take;
+ * from then on it has a slot, and its id is the slot's number and how often the slot was used: an
+ * answer that comes a second time meets an id that nobody has. */
 
 #include "storage/sftp_packet.h"
 
@@ -54,5 +54,11 @@ struct sp_sftp_session {
 
 /* Takes a request off its slot and has it done. q->error is set, or it was a success. */
 void sp_sftp_session_done(struct sp_sftp_session *s, struct sp_sftp_request *q);
+/* NULL: nobody asked with this id, or not yet. */
+struct sp_sftp_request *sp_sftp_session_find(struct sp_sftp_session *s, uint32_t id);
+/* A whole packet other than DATA; c begins behind its type. */
+enum sp_code
+sp_sftp_session_answer(struct sp_sftp_session *s, uint8_t type, struct sp_cur *c, struct sp_err *e);
+enum sp_code sp_sftp_broken(struct sp_err *e, const char *what);
 
 #endif
