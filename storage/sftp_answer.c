@@ -20,10 +20,8 @@ sp_sftp_session_find(struct sp_sftp_session *s, uint32_t id)
     return q != NULL && q->id == id && s->sent - q->sent <= SIZE_MAX / 2 ? q : NULL;
 }
 
-* /
-
-    static enum sp_code
-    status(struct sp_sftp_session *s, struct sp_sftp_request *q, struct sp_cur *c, struct sp_err *e)
+static enum sp_code
+status(struct sp_sftp_session *s, struct sp_sftp_request *q, struct sp_cur *c, struct sp_err *e)
 {
     struct sp_cur text = {NULL, 0, false};
 
