@@ -198,6 +198,8 @@ sp_sftp_conn_feed(struct sp_sftp_conn *c, const void *p, size_t n)
     rc = sp_sftp_feed(c->session, p, n, &e);
     if (rc != SP_OK || ready != sp_sftp_ready(c->session))
         sp_sftp_conn_wake(c);
+    if (!ready) /* the session may have to ask something of its own */
+        c->link->ops->kick(c->link);
     sp_mutex_unlock(&c->lock);
     return rc;
 }

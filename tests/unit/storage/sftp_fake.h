@@ -3,12 +3,12 @@
 
 /* An SFTP server in memory: files and folders, and links to it (storage/sftp_conn.h), each with a
  * thread. It is strict and honest unless its options say otherwise: it answers in order, whole, and
- * calls fake_broken() (abort with a sentence) when a client breaks the protocol, leaves a packet
- * over 256 KiB + 1 KiB, or uses a handle that it has closed.
+ * ends the program with a sentence when a client breaks the protocol, sends a packet over 256 KiB
+ * + 1 KiB, or uses a handle that it has not (none of that while it lies).
  *
- * Paths: absolute, or relative to `home`. A folder's name must exist to put something into it, as on
- * a disk; fake_put makes the folders on the way. Any thread may call; options change at any time,
- * also while links are open. */
+ * Paths: absolute, or relative to `home`. A folder's name must exist to put something into it, as
+ * on a disk; fake_put makes the folders on the way. Any thread may call; options change at any
+ * time, also while links are open. */
 
 #include "base/thread.h"
 #include "storage/sftp_conn.h"
@@ -68,23 +68,22 @@ enum fake_lie {
 
 struct fake_options {
     bool no_fsync, no_statvfs, no_limits; /* not offered, and refused as unsupported */
-    bool no_extension_names; /* offered nowhere in VERSION, but answered */
+    bool no_extension_names;              /* offered nowhere in VERSION, but answered */
     bool rename_replaces;
-    bool remove_denied;  /* REMOVE, RMDIR: permission denied; an append-only account */
+    bool remove_denied; /* REMOVE, RMDIR: permission denied; an append-only account */
     bool rename_denied;
-    bool read_only;      /* OPEN to write, MKDIR, REMOVE, RENAME: permission denied */
-    bool mkdir_fails_if_there; /* always so; kept for clearness: status failure, as OpenSSH's */
+    bool read_only; /* OPEN to write, MKDIR, REMOVE, RENAME: permission denied */
     bool fsync_fails, close_fails;
     uint32_t write_fails_at; /* the n-th WRITE from when it was set (from 1) fails; 0: none */
-    bool rename_untold; /* RENAME is done and answered "failure" */
+    bool rename_untold;      /* RENAME is done and answered "failure" */
     uint64_t full_at;     /* what all files together may have; 0: no bound. WRITE then: failure */
     uint64_t total_bytes; /* statvfs; 0: 1 TiB */
     uint32_t short_reads; /* a READ gives at most so many bytes; 0: what is asked for */
-    uint32_t short_listings; /* names in one answer to READDIR; 0: 100 */
+    uint32_t short_listings;      /* names in one answer to READDIR; 0: 100 */
     uint32_t read_max, write_max; /* of limits@openssh.com; 0: 261120 */
-    uint32_t delay_ms; /* every answer comes so much after its request: a far server */
-    bool reorder;      /* answers of what came together are in another order */
-    uint32_t fragment; /* bytes are handed over and taken in pieces of so many; 0: all at once */
+    uint32_t delay_ms;            /* every answer comes so much after its request: a far server */
+    bool reorder;                 /* answers of what came together are in another order */
+    uint32_t fragment;   /* bytes are handed over and taken in pieces of so many; 0: all at once */
     enum sp_code refuse; /* fake_connect fails: SP_UNREACHABLE, SP_AUTH, … */
     uint32_t stall_ms;   /* a link whose client waits so long for an answer is lost with
                             SP_TIMEOUT, as ssh.h's; 0: 10 s */
