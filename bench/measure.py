@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from programs import ENVIRONMENT, TABLE, Server, family
+from programs import COMMANDS, ENVIRONMENT, Server, family
 
 # GNU time starts the program from a small process: a child of this one would inherit Python's own peak.
 TIME = ["/usr/bin/time", "-q", "-f", "%U %S %M"]
@@ -31,14 +31,16 @@ def bytes_below(folder):
 
 
 class Session:
-    def __init__(self, name, program, folder, source, one):
-        self.name, self.program, self.server = name, program, None
+    def __init__(self, name, program, folder, source, one, server=None, more=None):
+        """server: what runs already and is not ended with the session; more: values for the commands."""
+        self.name, self.program, self.server, self.own_server = name, program, server, False
         self.target = folder / "target"
         self.log = folder / "log"
         for part in ("state", "target"):
             (folder / part).mkdir(parents=True)
         self.values = {"repo": str(folder / "repo"), "state": str(folder / "state"),
-            "source": str(source), "target": str(self.target), "one": one, "one_relative": one.lstrip("/")}
+            "source": str(source), "target": str(self.target), "one": one, "one_relative": one.lstrip("/"),
+            **(more or {})}
         self.env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C.UTF-8", **program["env"]}
         for key, value in ENVIRONMENT.get(family(name), {}).items():
             self.env[key] = value.format(**self.values)
@@ -46,8 +48,9 @@ class Session:
             if name.endswith("TLS"):
                 self.server = Server(program["server"], str(folder / "server"), self.values["repo"],
                     folder / "server.log")
+                self.own_server = True
                 self.values["token"] = self.server.token()
-            if "init" in TABLE[name]:
+            if "init" in COMMANDS[name]:
                 self.run(self.command("init", ""))
         except BaseException:
             self.close()
@@ -55,7 +58,7 @@ class Session:
 
     def command(self, what, backup_name):
         values = dict(self.values, name=backup_name)
-        return [*self.program["start"], *(word.format(**values) for word in TABLE[self.name][what].split())]
+        return [*self.program["start"], *(word.format(**values) for word in COMMANDS[self.name][what].split())]
 
     def run(self, command):
         with open(self.log, "ab") as log:
@@ -85,7 +88,7 @@ class Session:
         if self.server:
             cpu += self.server.cpu() - server_before
             server_mb = self.server.peak_mb()
-        stored = bytes_below(self.values["repo"]) if what == "backup" else 0
+        stored = bytes_below(self.values.get("stored", self.values["repo"])) if what == "backup" else 0
         return Figure(wall, cpu, int(peak) * 1024 / 1e6, server_mb, stored)
 
     def verify(self, compare, say):
@@ -108,6 +111,6 @@ class Session:
         self.target.mkdir()
 
     def close(self):
-        if self.server:
+        if self.own_server:
             self.server.stop()
-            self.server = None
+            self.own_server, self.server = False, None

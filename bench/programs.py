@@ -42,6 +42,27 @@ TABLE = {
     # The limit of restoring: the same files once more, nothing unpacked.
     "cp -a": {"restore": "-a {source} {target}/"},
 }
+# What bench/sftp measures: {login} is user@127.0.0.1, {ssh} OpenSSH's client with the options for that account.
+SFTP = {
+    "restic, sftp": {
+        "init": "init -q -o sftp.command={ssh}",
+        "backup": "backup -q -o sftp.command={ssh} {source}",
+        "restore": "restore -q -o sftp.command={ssh} latest --target {target}",
+        "list": "snapshots -o sftp.command={ssh}",
+        "check": "check -q -o sftp.command={ssh}",
+        "check data": "check -q -o sftp.command={ssh} --read-data",
+    },
+    "stillpoint, sftp": {
+        "init": "init -r {repo} --sftp-login key --sftp-key {key} --sftp-known-hosts {known_hosts}",
+        "backup": "backup -r {repo} {source}",
+        "restore": "restore -r {repo} latest --target {target}",
+        "list": "list -r {repo}",
+        "check": "check -r {repo}",
+        "check data": "check -r {repo} --read-data",
+    },
+    "sftp": {"backup": "-b {put} {login}", "restore": "-b {get} {login}"},
+}
+COMMANDS = {**TABLE, **SFTP}
 SERVER = {
     "init": "init -D {state} -r {repo} --listen {address}",
     "run": "run -D {state}",

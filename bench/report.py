@@ -2,12 +2,14 @@
 import collections
 import os
 import platform
+import re
 import shlex
 import statistics
 
-from programs import SERVER, TABLE, family
+from programs import COMMANDS, SERVER, family
 
 SUBJECT = "stillpoint, TLS"
+MEASURED, SFTP = "# Measured", "# Measured over SFTP"
 
 
 class Results:
@@ -85,8 +87,35 @@ def ratios_table(results, corpus, rows):
     return table(["wall / CPU / stored", *peers], out) if out and peers else None
 
 
+def sftp_page(results, programs, described, rounds, rows, goals):
+    parts = [SFTP, "", f"Written by `bench/run_sftp`: {machine()}. {rounds} round(s), the programs in turn; medians. sshd "
+        "of OpenSSH on the same machine and disk, warm; CPU is that of client and sshd. The line is a proxy "
+        "(tests/sftp/slowlink): one queue each way, shared by all connections; it shows no slow start and no losses.", "",
+        table(["program", "version"], [[n, p["version"]] for n, p in programs.items()]), "",
+        "Stillpoint's wall clock in the same round:", "", goals, ""]
+    for corpus, what in described.items():
+        parts += [f"## SFTP, {corpus}: {what}", "", figures_table(results, corpus, rows[corpus]), ""]
+        ratios = ratios_table(results, corpus, rows[corpus])
+        if ratios:
+            parts += ["Ratios, each within one round (below 1: less than the peer):", "", ratios, ""]
+    parts += ["```"]
+    for name in programs:
+        parts += [f"{family(name)} {line}" for line in COMMANDS[name].values()]
+    return "\n".join(parts + ["```", ""])
+
+
+def write_part(file, head, text):
+    """The page's part that begins with this line is replaced; what the other script wrote stays."""
+    old = file.read_text() if file.exists() else ""
+    parts = re.split(r"^(?=# )", old, flags=re.M)
+    kept = [p for p in parts if p.strip() and not p.startswith(head + "\n")]
+    kept = kept + [text] if head == SFTP else [text] + kept
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(p.rstrip("\n") + "\n" for p in kept))
+
+
 def page(results, programs, described, rounds, rows):
-    parts = ["# Measured", "", f"Written by `bench/run`: {machine()}. {rounds} round(s), the programs in turn; "
+    parts = [MEASURED, "", f"Written by `bench/run`: {machine()}. {rounds} round(s), the programs in turn; "
         "medians. CPU is user and system time of client and server added up; memory is the peak "
         "resident size. Everything lies on one local disk, warm.", ""]
     parts += [table(["program", "version"],
@@ -99,7 +128,7 @@ def page(results, programs, described, rounds, rows):
     parts += ["## The commands", "", "```"]
     for name in programs:
         parts += [f"{name}: {shlex.join(['cp' if name == 'cp -a' else family(name)])} {line}"
-            for line in TABLE[name].values()]
+            for line in COMMANDS[name].values()]
     if SUBJECT in programs:
         parts += [f"server: stillpointd {line}" for line in SERVER.values()]
     parts += ["```", ""]
