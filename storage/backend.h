@@ -98,8 +98,7 @@ struct sp_backend { /* the head of every implementation's own structure */
 /* A folder. create: it must be absent or empty, and is made (SP_EXISTS otherwise). Without create:
  * SP_ABSENT when there is no repository.conf ("an unmounted share never looks like an empty
  * repository": the sentence says that the folder may be an unmounted mount point). Probes caps; a folder
- * that cannot be written opens with caps.writable = false. Old temporary files of dead writers (in tmp/,
- * older than 7 days by their own folder's clock) are removed when writable. */
+ * that cannot be written opens with caps.writable = false. */
 enum sp_code sp_backend_dir_open(const struct sp_env *env, const char *path, bool create,
     struct sp_backend **ret, struct sp_err *e);
 enum sp_code sp_backend_memory_new(struct sp_backend **ret, struct sp_err *e);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/random.h"
 
 enum sp_code
 sp_dir_path(const struct sp_dir *d, const char *name, char **ret, struct sp_err *e)
@@ -131,10 +132,9 @@ dir_get(
     return rc;
 }
 
-static enum sp_code
-dir_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e)
+enum sp_code
+sp_dir_stat(struct sp_dir *d, const char *name, struct sp_os_stat *ret, struct sp_err *e)
 {
-    struct sp_dir *d = (struct sp_dir *)b;
     struct sp_os_stat st;
     enum sp_code rc = settle(d, name, stat_name(d, name, &st, e), e);
 
@@ -144,8 +144,19 @@ dir_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e
         return sp_dir_absent(d, name, e);
     if (st.type != SP_OS_FILE)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s in %s is not a file", name, d->root);
-    *ret = st.size;
+    *ret = st;
     return SP_OK;
+}
+
+static enum sp_code
+dir_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e)
+{
+    struct sp_os_stat st;
+    enum sp_code rc = sp_dir_stat((struct sp_dir *)b, name, &st, e);
+
+    if (rc == SP_OK)
+        *ret = st.size;
+    return rc;
 }
 
 static enum sp_code
@@ -224,6 +235,9 @@ static const struct sp_backend_ops dir_ops = {.kind = "dir",
     .remove = dir_remove,
     .move = dir_move,
     .space = dir_space,
+    .written = sp_dir_written,
+    .now = sp_dir_now,
+    .sweep = sp_dir_sweep,
     .free = dir_free};
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -353,8 +367,11 @@ sp_backend_dir_open(const struct sp_env *env, const char *path, bool create,
         return sp_fail_nomem(e);
     d->head.ops = &dir_ops;
     d->env = *env;
+    atomic_init(&d->temporaries, 0);
     sp_mutex_init(&d->lock);
     sp_mutex_init(&d->sync_lock);
+    if ((rc = sp_random_fill(env->random, d->head.run, sizeof(d->head.run), e)) != SP_OK)
+        goto out;
     if ((rc = sp_os_absolute(path, &d->root, e)) != SP_OK)
         goto out;
     if ((rc = create ? make_root(d, e) : find_root(d, e)) != SP_OK)

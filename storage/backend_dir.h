@@ -8,10 +8,13 @@
  *   backend_dir_write.c  writers, and giving names
  *   backend_dir_flush.c  which folders got names, and the barrier
  *   backend_dir_list.c   listing
- *   backend_dir_probe.c  what the file system can do, old temporary files
+ *   backend_dir_probe.c  what the file system can do
+ *   backend_dir_sweep.c  temporary files: their names, whose they are, sweeping; the folder's clock
  *
- * Writing lies in tmp/ under random names until it is flushed (R3); tmp/ is made when a repository
+ * Writing lies in tmp/ under names of its run until it is flushed (R3); tmp/ is made when a repository
  * is opened and stays, and is so the witness of a mount: an unmounted mount point has none. */
+
+#include <stdatomic.h>
 
 #include "base/thread.h"
 #include "storage/backend.h"
@@ -45,6 +48,8 @@ struct sp_dir {
     bool look_first; /* publish might replace: look whether the name is taken */
     int64_t old_ns; /* a folder that has not changed since then, by its own clock, is on the disk */
 
+    atomic_uint_fast64_t temporaries; /* names of temporary files given so far */
+
     struct sp_mutex lock; /* guards the table of folders and the flags of its records */
     struct sp_dir_folder **folders;
     size_t nfolders, cap;
@@ -55,6 +60,9 @@ struct sp_dir {
 
 /* root + "/" + name, malloc'd; the root itself for "". */
 enum sp_code sp_dir_path(const struct sp_dir *d, const char *name, char **ret, struct sp_err *e);
+/* An object's file: SP_ABSENT when there is none, or a folder in its place. */
+enum sp_code
+sp_dir_stat(struct sp_dir *d, const char *name, struct sp_os_stat *ret, struct sp_err *e);
 /* SP_UNREACHABLE when the repository is no longer where it was, as when its share was unmounted. */
 enum sp_code sp_dir_present(struct sp_dir *d, struct sp_err *e);
 /* Says whose absence it was: SP_ABSENT of the object, or what sp_dir_present says. */
@@ -63,11 +71,21 @@ enum sp_code sp_dir_check_writable(const struct sp_dir *d, struct sp_err *e);
 
 /* --- backend_dir_probe.c --------------------------------------------------------------------- */
 
-/* Sets caps and the tolerated faults; removes old temporary files when writable. */
+/* Sets caps and the tolerated faults. */
 enum sp_code sp_dir_probe(struct sp_dir *d, struct sp_err *e);
-/* A new path in tmp/: "<root>/tmp/<kind><32 random digits>". */
+
+/* --- backend_dir_sweep.c --------------------------------------------------------------------- */
+
+#define SP_DIR_PROBE "probe-" /* kinds of temporary files; "" is what is being written */
+#define SP_DIR_NOW "now-"
+
+/* A new path in tmp/: "<root>/tmp/<kind><run, 32 hex>-<n>". */
+enum sp_code sp_dir_temporary(struct sp_dir *d, const char *kind, char **ret, struct sp_err *e);
 enum sp_code
-sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e);
+sp_dir_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e);
+enum sp_code sp_dir_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e);
+enum sp_code
+sp_dir_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e);
 
 /* --- backend_dir_flush.c --------------------------------------------------------------------- */
 
@@ -89,6 +107,9 @@ void sp_dir_folders_free(struct sp_dir *d);
 /* Publishes path as path; tries again for a while when something holds the file. */
 enum sp_code
 sp_dir_rename(const struct sp_dir *d, const char *from, const char *to, struct sp_err *e);
+/* Makes a new file in tmp/, and tmp/ when it was tidied away. */
+enum sp_code sp_dir_create(
+    struct sp_dir *d, const char *kind, char **ret_path, struct sp_file **ret, struct sp_err *e);
 /* Gives the file at path `from` the object name `to`, making folders on the way. SP_ABSENT: there
  * is nothing at `from`. */
 enum sp_code sp_dir_name(struct sp_dir *d, const char *from, const char *to, struct sp_err *e);

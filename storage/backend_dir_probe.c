@@ -1,4 +1,4 @@
-/* What a file system can do, found by doing it (R20), and the sweeping of tmp/.
+/* What a file system can do, found by doing it (R20).
  *
  * The probe writes a file in tmp/, reads it back, and tries to publish another over it. An answer
  * that says "I cannot flush" is remembered and tolerated from then on, exactly that one; a file
@@ -9,84 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/path.h"
 #include "base/random.h"
-#include "base/text.h"
 
 #define PROBE_KIND "probe-"
 #define PROBE_BYTES 256
-#define OLD_NS (INT64_C(7) * 24 * 3600 * SP_SECOND)
 #define SETTLED_NS (3600 * SP_SECOND) /* by then every file system has written it by itself */
-
-enum sp_code
-sp_dir_temporary(const struct sp_dir *d, const char *kind, char **ret, struct sp_err *e)
-{
-    struct sp_buf path = SP_BUF_INIT;
-    uint8_t random[16], *bytes;
-    size_t n;
-    enum sp_code rc;
-
-    if ((rc = sp_random_fill(d->env.random, random, sizeof(random), e)) != SP_OK)
-        return rc;
-    sp_buf_printf(&path, "%s/%s/%s", d->root, SP_DIR_TMP, kind);
-    sp_buf_put_hex(&path, random, sizeof(random));
-    sp_buf_put_u8(&path, 0);
-    rc = sp_buf_take(&path, &bytes, &n, e);
-    if (rc == SP_OK)
-        *ret = (char *)bytes;
-    sp_buf_free(&path);
-    return rc;
-}
-
-/* Only names that sp_dir_temporary makes. */
-static bool
-is_temporary(const char *name)
-{
-    uint8_t random[16];
-
-    if (strncmp(name, PROBE_KIND, strlen(PROBE_KIND)) == 0)
-        name += strlen(PROBE_KIND);
-    return sp_hex_parse(name, random, sizeof(random));
-}
-
-/* --- old temporary files --------------------------------------------------------------------- */
-
-struct sweep {
-    int64_t now_ns; /* by the folder's own clock (R9) */
-    struct sp_buf names;
-};
-
-static enum sp_code
-note_old(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
-{
-    struct sweep *s = arg;
-
-    if (st->type != SP_OS_FILE || !is_temporary(name) || st->mtime_ns > s->now_ns - OLD_NS)
-        return SP_OK;
-    sp_buf_put(&s->names, name, strlen(name) + 1);
-    return sp_buf_ok(&s->names, e);
-}
-
-static void
-sweep_old(struct sp_dir *d, const char *tmp, int64_t now_ns)
-{
-    const struct sp_os *os = d->env.os;
-    struct sweep s = {now_ns, SP_BUF_INIT};
-    struct sp_err ignored;
-
-    /* A file that resists harms nobody, and is tried again when the repository is opened again. */
-    if (os->list(os->self, tmp, true, note_old, &s, &ignored) == SP_OK)
-        for (size_t at = 0; at < s.names.len; at += strlen((char *)s.names.data + at) + 1) {
-            char *path = sp_path_join(tmp, (char *)s.names.data + at);
-
-            if (path != NULL)
-                (void)os->remove(os->self, path, &ignored);
-            free(path);
-        }
-    sp_buf_free(&s.names);
-}
 
 /* --- the probe ------------------------------------------------------------------------------- */
 
@@ -239,7 +167,7 @@ clean_up(struct probe *p)
     struct sp_err ignored;
 
     for (size_t i = 0; i < 3; i++) {
-        /* One of them is always absent; one that stays is swept when it is old. */
+        /* One of them is always absent; one that stays is swept by a later run. */
         if (paths[i] != NULL)
             (void)os->remove(os->self, paths[i], &ignored);
         free(paths[i]);
@@ -273,8 +201,6 @@ sp_dir_probe(struct sp_dir *d, struct sp_err *e)
     if (!p.published)
         d->head.caps.exclusive = true;
     d->old_ns = p.dated ? p.now_ns - SETTLED_NS : INT64_MIN;
-    if (p.dated)
-        sweep_old(d, p.tmp, p.now_ns);
 out:
     clean_up(&p);
     free(p.tmp);

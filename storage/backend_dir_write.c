@@ -1,5 +1,5 @@
-/* Writing into a folder: a random name in tmp/, flush, close, and only then the object's own name
- * (R3). */
+/* Writing into a folder: a name of the run in tmp/, flush, close, and only then the object's own
+ * name (R3). */
 
 #include "storage/backend_dir.h"
 
@@ -25,8 +25,8 @@ writer_free(struct sp_backend_writer *w)
     const struct sp_os *os = w->d->env.os;
     struct sp_err ignored;
 
-    /* The first failure is the one to tell, and what stays behind in tmp/ is swept when it is old.
-     */
+    /* The first failure is the one to tell, and what stays behind in tmp/ is swept when its run is
+     * dead. */
     if (w->f != NULL)
         (void)os->close(os->self, w->f, &ignored);
     if (w->path != NULL)
@@ -36,22 +36,16 @@ writer_free(struct sp_backend_writer *w)
 }
 
 enum sp_code
-sp_dir_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e)
+sp_dir_create(
+    struct sp_dir *d, const char *kind, char **ret_path, struct sp_file **ret, struct sp_err *e)
 {
-    struct sp_dir *d = (struct sp_dir *)b;
     const struct sp_os *os = d->env.os;
-    struct sp_backend_writer *w;
     char *path = NULL, *tmp = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_dir_check_writable(d, e)) != SP_OK)
-        return rc;
-    if ((w = calloc(1, sizeof(*w))) == NULL)
-        return sp_fail_nomem(e);
-    w->d = d;
-    if ((rc = sp_dir_temporary(d, "", &path, e)) != SP_OK)
+    if ((rc = sp_dir_temporary(d, kind, &path, e)) != SP_OK)
         goto out;
-    rc = os->create(os->self, path, &w->f, e);
+    rc = os->create(os->self, path, ret, e);
     if (rc == SP_ABSENT) {
         /* Someone tidied tmp/ away — or the whole share is gone, and then nothing is made here. */
         if ((rc = sp_dir_present(d, e)) != SP_OK ||
@@ -59,23 +53,39 @@ sp_dir_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err
             goto out;
         if ((rc = os->mkdir(os->self, tmp, e)) != SP_OK && rc != SP_EXISTS)
             goto out;
-        rc = os->create(os->self, path, &w->f, e);
+        rc = os->create(os->self, path, ret, e);
         /* "Absent" is said of objects only. */
         if (rc == SP_ABSENT)
             rc = e->code = SP_IO;
     }
     if (rc != SP_OK)
         goto out;
-    w->path = path;
+    *ret_path = path;
     path = NULL;
-    *ret = w;
-    w = NULL;
 out:
     free(path);
     free(tmp);
-    if (w != NULL)
-        writer_free(w);
     return rc;
+}
+
+enum sp_code
+sp_dir_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e)
+{
+    struct sp_dir *d = (struct sp_dir *)b;
+    struct sp_backend_writer *w;
+    enum sp_code rc;
+
+    if ((rc = sp_dir_check_writable(d, e)) != SP_OK)
+        return rc;
+    if ((w = calloc(1, sizeof(*w))) == NULL)
+        return sp_fail_nomem(e);
+    w->d = d;
+    if ((rc = sp_dir_create(d, "", &w->path, &w->f, e)) != SP_OK) {
+        free(w);
+        return rc;
+    }
+    *ret = w;
+    return SP_OK;
 }
 
 enum sp_code

@@ -1,31 +1,58 @@
 /* A backend in memory: for tests, and the contract of backend.h at its plainest. One lock guards
  * all of it. */
 
-#include "storage/backend.h"
+#include "storage/backend_memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/random.h"
 #include "base/thread.h"
 
 struct object {
     char *name;
     uint8_t *bytes;
     size_t n;
+    int64_t written_ns;
 };
 
-struct memory {
-    struct sp_backend head;
+struct memory { /* what all openings share */
     struct sp_mutex lock;
     struct object *objects; /* sorted by name */
     size_t count, cap;
+    size_t openings;
+    struct sp_backend_writer *writers; /* the temporary files */
+    int64_t ahead_ns;                  /* of this machine's clock */
+};
+
+struct opening {
+    struct sp_backend head;
+    struct memory *m;
 };
 
 struct sp_backend_writer {
     struct memory *m;
+    struct sp_backend_writer *next, **link;
     struct sp_buf bytes;
+    uint8_t run[16];
+    int64_t written_ns;
+    bool swept;
 };
+
+static struct memory *
+memory_of(struct sp_backend *b)
+{
+    return ((struct opening *)b)->m;
+}
+
+/* The lock is held. */
+static int64_t
+memory_clock(const struct memory *m)
+{
+    return sp_clock_wall(&sp_clock_system) + m->ahead_ns;
+}
 
 /* Where `name` is, or would be inserted. */
 static size_t
@@ -100,7 +127,16 @@ memory_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err
 
     if (w == NULL)
         return sp_fail_nomem(e);
-    w->m = (struct memory *)b;
+    w->m = memory_of(b);
+    memcpy(w->run, b->run, sizeof(w->run));
+    sp_mutex_lock(&w->m->lock);
+    w->written_ns = memory_clock(w->m);
+    w->next = w->m->writers;
+    w->link = &w->m->writers;
+    if (w->next != NULL)
+        w->next->link = &w->next;
+    w->m->writers = w;
+    sp_mutex_unlock(&w->m->lock);
     *ret = w;
     return SP_OK;
 }
@@ -108,6 +144,9 @@ memory_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err
 static enum sp_code
 memory_write(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err *e)
 {
+    sp_mutex_lock(&w->m->lock);
+    w->written_ns = memory_clock(w->m);
+    sp_mutex_unlock(&w->m->lock);
     sp_buf_put(&w->bytes, p, n);
     return sp_buf_ok(&w->bytes, e);
 }
@@ -115,6 +154,11 @@ memory_write(struct sp_backend_writer *w, const void *p, size_t n, struct sp_err
 static void
 memory_abort(struct sp_backend_writer *w)
 {
+    sp_mutex_lock(&w->m->lock);
+    *w->link = w->next;
+    if (w->next != NULL)
+        w->next->link = w->link;
+    sp_mutex_unlock(&w->m->lock);
     sp_buf_free(&w->bytes);
     free(w);
 }
@@ -132,10 +176,12 @@ memory_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
     if ((rc = sp_buf_take(&w->bytes, &o.bytes, &o.n, e)) != SP_OK)
         goto out;
     sp_mutex_lock(&w->m->lock);
-    rc = insert(w->m, &o, e);
+    o.written_ns = w->written_ns;
+    rc = w->swept ? sp_fail(e, SP_IO, SP_DOM_STORE, "the unfinished file of %s has gone", name)
+                  : insert(w->m, &o, e);
     sp_mutex_unlock(&w->m->lock);
     if (rc == SP_OK)
-        o = (struct object){NULL, NULL, 0};
+        o = (struct object){.name = NULL};
 out:
     free(o.name);
     free(o.bytes);
@@ -155,7 +201,7 @@ static enum sp_code
 memory_get(
     struct sp_backend *b, const char *name, uint64_t offset, void *to, size_t n, struct sp_err *e)
 {
-    struct memory *m = (struct memory *)b;
+    struct memory *m = memory_of(b);
     enum sp_code rc = SP_OK;
     bool there;
     size_t at;
@@ -175,7 +221,7 @@ memory_get(
 static enum sp_code
 memory_size(struct sp_backend *b, const char *name, uint64_t *ret, struct sp_err *e)
 {
-    struct memory *m = (struct memory *)b;
+    struct memory *m = memory_of(b);
     enum sp_code rc = SP_OK;
     bool there;
     size_t at;
@@ -214,7 +260,7 @@ memory_list(
     struct sp_backend *b, const char *prefix, sp_backend_list_fn each, void *arg, struct sp_err *e)
 {
     struct sp_buf found = SP_BUF_INIT;
-    enum sp_code rc = snapshot((struct memory *)b, prefix, &found, e);
+    enum sp_code rc = snapshot(memory_of(b), prefix, &found, e);
 
     for (size_t at = 0; rc == SP_OK && at < found.len;) {
         const char *name = (const char *)found.data + at + 8;
@@ -229,8 +275,8 @@ memory_list(
 static enum sp_code
 memory_remove(struct sp_backend *b, const char *name, struct sp_err *e)
 {
-    struct memory *m = (struct memory *)b;
-    struct object old = {NULL, NULL, 0};
+    struct memory *m = memory_of(b);
+    struct object old = {.name = NULL};
     bool there;
     size_t at;
 
@@ -249,7 +295,7 @@ memory_remove(struct sp_backend *b, const char *name, struct sp_err *e)
 static enum sp_code
 memory_move(struct sp_backend *b, const char *from, const char *to, struct sp_err *e)
 {
-    struct memory *m = (struct memory *)b;
+    struct memory *m = memory_of(b);
     struct object o;
     char *name = strdup(to), *old = NULL;
     enum sp_code rc = SP_OK;
@@ -282,7 +328,7 @@ memory_move(struct sp_backend *b, const char *from, const char *to, struct sp_er
 static enum sp_code
 memory_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
 {
-    struct memory *m = (struct memory *)b;
+    struct memory *m = memory_of(b);
     uint64_t used = 0;
 
     (void)e;
@@ -295,11 +341,63 @@ memory_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
     return SP_OK;
 }
 
+static enum sp_code
+memory_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e)
+{
+    struct memory *m = memory_of(b);
+    enum sp_code rc = SP_OK;
+    bool there;
+    size_t at;
+
+    sp_mutex_lock(&m->lock);
+    at = position(m, name, &there);
+    if (there)
+        *ret_ns = m->objects[at].written_ns;
+    else
+        rc = fail_absent(name, e);
+    sp_mutex_unlock(&m->lock);
+    return rc;
+}
+
+static enum sp_code
+memory_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e)
+{
+    struct memory *m = memory_of(b);
+
+    (void)e;
+    sp_mutex_lock(&m->lock);
+    *ret_ns = memory_clock(m);
+    sp_mutex_unlock(&m->lock);
+    return SP_OK;
+}
+
+static enum sp_code
+memory_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e)
+{
+    struct memory *m = memory_of(b);
+    struct sp_backend_writer *w;
+
+    (void)e;
+    sp_mutex_lock(&m->lock);
+    for (w = m->writers; w != NULL; w = w->next)
+        if (!w->swept && dead(arg, w->run, w->written_ns))
+            w->swept = true;
+    sp_mutex_unlock(&m->lock);
+    return SP_OK;
+}
+
 static void
 memory_free(struct sp_backend *b)
 {
-    struct memory *m = (struct memory *)b;
+    struct memory *m = memory_of(b);
+    bool last;
 
+    free(b);
+    sp_mutex_lock(&m->lock);
+    last = --m->openings == 0;
+    sp_mutex_unlock(&m->lock);
+    if (!last)
+        return;
     for (size_t i = 0; i < m->count; i++) {
         free(m->objects[i].name);
         free(m->objects[i].bytes);
@@ -321,20 +419,63 @@ static const struct sp_backend_ops memory_ops = {.kind = "memory",
     .remove = memory_remove,
     .move = memory_move,
     .space = memory_space,
+    .written = memory_written,
+    .now = memory_now,
+    .sweep = memory_sweep,
     .free = memory_free};
+
+static enum sp_code
+open_memory(struct memory *m, struct sp_backend **ret, struct sp_err *e)
+{
+    struct opening *o = calloc(1, sizeof(*o));
+    enum sp_code rc;
+
+    if (o == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = sp_random_fill(&sp_random_system, o->head.run, sizeof(o->head.run), e)) != SP_OK) {
+        free(o);
+        return rc;
+    }
+    o->head.ops = &memory_ops;
+    /* Everything is lost together or not at all: nothing is ever less durable than what a sync
+     * covered, and the capabilities say that. */
+    o->head.caps = (struct sp_backend_caps){true, true, true, true, true, true};
+    o->m = m;
+    sp_mutex_lock(&m->lock);
+    m->openings++;
+    sp_mutex_unlock(&m->lock);
+    *ret = &o->head;
+    return SP_OK;
+}
 
 enum sp_code
 sp_backend_memory_new(struct sp_backend **ret, struct sp_err *e)
 {
     struct memory *m = calloc(1, sizeof(*m));
+    enum sp_code rc;
 
     if (m == NULL)
         return sp_fail_nomem(e);
-    m->head.ops = &memory_ops;
-    /* Everything is lost together or not at all: nothing is ever less durable than what a sync
-     * covered, and the capabilities say that. */
-    m->head.caps = (struct sp_backend_caps){true, true, true, true, true, true};
     sp_mutex_init(&m->lock);
-    *ret = &m->head;
-    return SP_OK;
+    if ((rc = open_memory(m, ret, e)) != SP_OK) {
+        sp_mutex_destroy(&m->lock);
+        free(m);
+    }
+    return rc;
+}
+
+enum sp_code
+sp_backend_memory_again(struct sp_backend *b, struct sp_backend **ret, struct sp_err *e)
+{
+    return open_memory(memory_of(b), ret, e);
+}
+
+void
+sp_backend_memory_advance(struct sp_backend *b, int64_t ns)
+{
+    struct memory *m = memory_of(b);
+
+    sp_mutex_lock(&m->lock);
+    m->ahead_ns += ns;
+    sp_mutex_unlock(&m->lock);
 }

@@ -260,3 +260,34 @@ sp_presence_finished(struct sp_presence *p, enum sp_pack_kind kind, const uint8_
     *ret = at;
     return SP_OK;
 }
+
+void
+sp_presence_marks_begin(struct sp_presence *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        p->packs[i].was_marked = p->packs[i].marked;
+        p->packs[i].marked = false;
+    }
+}
+
+void
+sp_presence_mark(struct sp_presence *p, enum sp_pack_kind kind, const uint8_t name[32])
+{
+    uint32_t at = sp_presence_find(p, kind, name);
+
+    if (at != SP_NO_PACK)
+        p->packs[at].marked = true;
+}
+
+size_t
+sp_presence_marks_end(struct sp_presence *p)
+{
+    size_t news = 0;
+
+    for (size_t i = 0; i < p->count; i++) {
+        const struct sp_pack_state *s = &p->packs[i];
+
+        news += s->marked && !s->was_marked && s->listed && !s->bad;
+    }
+    return news;
+}

@@ -7,7 +7,8 @@
  * ordinal stays a pack's for the life of the registry, also when the pack vanishes. About 80 bytes
  * a pack. The caller locks.
  *
- * A pack is relied on (have, closure) when it was in the last listing and has not proven bad; it is
+ * A pack is relied on (have, closure) when it was in the last listing, is in no mark of a removal
+ * (storage/lease.h) and has not proven bad; it is
  * read from (get) whenever it was in the last listing: one bad block does not take the others with
  * it (R11).
  */
@@ -35,6 +36,8 @@ struct sp_pack_state {
     bool bad : 1;       /* trailer or a block proved unreadable: not relied on (R6) */
     bool transient : 1; /* bad, but by a failed read: worth another look */
     bool proved : 1;    /* proved_min was this process */
+    bool marked : 1;    /* a removal is going to take it: not relied on, but read from */
+    bool was_marked : 1;
 };
 
 enum sp_code sp_presence_new(struct sp_presence **ret, struct sp_err *e);
@@ -68,12 +71,18 @@ void sp_presence_list_end(struct sp_presence *p, size_t *ret_lost);
 enum sp_code sp_presence_finished(struct sp_presence *p, enum sp_pack_kind kind,
     const uint8_t name[32], uint64_t size, uint32_t origin, uint32_t *ret, struct sp_err *e);
 
+/* Marks: begin, one call for each pack of each mark, end. Gives how many packs that were there and good
+ * are marked and were not before. */
+void sp_presence_marks_begin(struct sp_presence *p);
+void sp_presence_mark(struct sp_presence *p, enum sp_pack_kind kind, const uint8_t name[32]);
+size_t sp_presence_marks_end(struct sp_presence *p);
+
 #define SP_PACK_MIN_SIZE (8u + 64u + 56u + 48u) /* header, the least block, trailer, footer */
 
 static inline bool
 sp_pack_relied(const struct sp_pack_state *s)
 {
-    return s->listed && s->indexed && !s->bad;
+    return s->listed && s->indexed && !s->bad && !s->marked;
 }
 
 #endif

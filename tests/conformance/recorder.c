@@ -1,5 +1,6 @@
 /* See recorder.h. */
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,6 +118,42 @@ do_list(
     return rc != SP_OK ? rc : sp_backend_list(r->below, prefix, each, arg, e);
 }
 
+/* Counted when its bytes come, as a get. */
+static enum sp_code
+do_fetch_start(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e)
+{
+    return sp_backend_fetch_start(((struct recorder *)b)->below, f, e);
+}
+
+static enum sp_code
+do_fetch_finish(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    struct sp_err why = {0};
+    enum sp_code rc = sp_backend_fetch_finish(r->below, f, e), made;
+
+    if ((made = note(r, "get", f->name, true, &why)) == SP_OK)
+        return rc;
+    if (rc == SP_OK && f->whole) {
+        free(f->bytes);
+        f->bytes = NULL;
+    }
+    *e = why;
+    return made;
+}
+
+static enum sp_code
+do_list_all(struct sp_backend *b, const char *const *prefixes, size_t n, sp_backend_list_fn each,
+    void *arg, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = SP_OK;
+
+    for (size_t i = 0; i < n && rc == SP_OK; i++)
+        rc = note(r, "list", prefixes[i], true, e);
+    return rc != SP_OK ? rc : sp_backend_list_all(r->below, prefixes, n, each, arg, e);
+}
+
 static enum sp_code
 do_remove(struct sp_backend *b, const char *name, struct sp_err *e)
 {
@@ -141,11 +178,40 @@ do_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
     return sp_backend_space(((struct recorder *)b)->below, ret, e);
 }
 
+static enum sp_code
+do_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "written", name, true, e);
+
+    return rc != SP_OK ? rc : sp_backend_written(r->below, name, ret_ns, e);
+}
+
+static enum sp_code
+do_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "now", "", true, e);
+
+    return rc != SP_OK ? rc : sp_backend_now(r->below, ret_ns, e);
+}
+
+static enum sp_code
+do_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e)
+{
+    struct recorder *r = (struct recorder *)b;
+    enum sp_code rc = note(r, "sweep", "", true, e);
+
+    return rc != SP_OK ? rc : sp_backend_sweep(r->below, dead, arg, e);
+}
+
 static void
 do_free(struct sp_backend *b)
 {
     struct recorder *r = (struct recorder *)b;
 
+    if (r->owns)
+        sp_backend_free(r->below);
     sp_buf_free(&r->log);
     sp_mutex_destroy(&r->lock);
     free(r);
@@ -161,21 +227,33 @@ static const struct sp_backend_ops ops = {
     .get = do_get,
     .size = do_size,
     .list = do_list,
+    .fetch_start = do_fetch_start,
+    .fetch_finish = do_fetch_finish,
+    .list_all = do_list_all,
     .remove = do_remove,
     .move = do_move,
     .space = do_space,
+    .written = do_written,
+    .now = do_now,
+    .sweep = do_sweep,
     .free = do_free,
 };
 
 struct recorder *
 recorder_new(struct sp_backend *below)
 {
+    static atomic_uint recorders;
     struct recorder *r = calloc(1, sizeof(*r));
+    unsigned number = atomic_fetch_add(&recorders, 1) + 1;
 
     if (r == NULL)
         abort();
     r->head.ops = &ops;
     r->head.caps = below->caps;
+    memcpy(r->head.run, below->run, sizeof(r->head.run));
+    r->head.run[0] ^= (uint8_t)(number & 0xff);
+    r->head.run[1] ^= (uint8_t)(number >> 8 & 0xff);
+    r->head.ahead = below->ahead;
     r->below = below;
     r->code = SP_IO;
     sp_mutex_init(&r->lock);

@@ -2,7 +2,7 @@
 #define SP_TESTS_RECORDER_H
 
 /* A backend that stands on another one, writes down what is asked of it and can fail the n-th call.
- * Any thread. */
+ * Any thread. Each is an opening with a run of its own; temporary files are those of the run below. */
 
 #include "base/buf.h"
 #include "base/thread.h"
@@ -10,7 +10,8 @@
 
 struct recorder {
     struct sp_backend head;
-    struct sp_backend *below; /* not owned: it outlives the recorder */
+    struct sp_backend *below; /* outlives the recorder, unless it owns it */
+    bool owns;
     struct sp_mutex lock;
     struct sp_buf log; /* a line a call: "publish packs", "sync", "remove sets", … */
     bool reads;        /* get, size and list are written down as well */

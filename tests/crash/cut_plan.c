@@ -436,6 +436,7 @@ cut_plan_survivor(struct cut_plan *p)
 {
     struct cutstore *s = cutstore_new(p->c->flush_file, p->c->flush_folder);
 
+    s->generation = p->c->generation + 1;
     fit(p);
     cut_table_copy(&s->base, &p->sure);
     for (size_t i = 0; i < s->base.n; i++)

@@ -327,6 +327,58 @@ store_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
     return SP_OK;
 }
 
+/* The store's clock goes with what is done: a millisecond each, whatever lies before it. */
+#define CUT_TICK INT64_C(1000000)
+#define CUT_BEGINNING (INT64_C(1700000000) * 1000 * CUT_TICK)
+
+static enum sp_code
+store_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct sp_err *e)
+{
+    struct cutstore *c = ((struct handle *)b)->c;
+    bool there;
+    size_t at;
+    enum sp_code rc;
+
+    sp_mutex_lock(&c->lock);
+    if ((rc = alive(c, e)) == SP_OK) {
+        at = cut_table_find(&c->now, name, &there);
+        if (there)
+            *ret_ns = CUT_BEGINNING + (int64_t)c->now.v[at].born * CUT_TICK;
+        else
+            rc = fail_absent(name, e);
+    }
+    sp_mutex_unlock(&c->lock);
+    return rc;
+}
+
+static enum sp_code
+store_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e)
+{
+    struct cutstore *c = ((struct handle *)b)->c;
+    enum sp_code rc;
+
+    sp_mutex_lock(&c->lock);
+    if ((rc = alive(c, e)) == SP_OK)
+        *ret_ns = CUT_BEGINNING + (int64_t)c->operations * CUT_TICK;
+    sp_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* What has no name yet is nowhere but in its writer. */
+static enum sp_code
+store_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e)
+{
+    struct cutstore *c = ((struct handle *)b)->c;
+    enum sp_code rc;
+
+    (void)dead;
+    (void)arg;
+    sp_mutex_lock(&c->lock);
+    rc = alive(c, e);
+    sp_mutex_unlock(&c->lock);
+    return rc;
+}
+
 static void
 store_close(struct sp_backend *b)
 {
@@ -345,6 +397,9 @@ static const struct sp_backend_ops cut_ops = {.kind = "cut",
     .remove = store_remove,
     .move = store_move,
     .space = store_space,
+    .written = store_written,
+    .now = store_now,
+    .sweep = store_sweep,
     .free = store_close};
 
 /* --- the store ----------------------------------------------------------------------------- */
@@ -393,6 +448,8 @@ cutstore_open(struct cutstore *c)
     h->head.caps = (struct sp_backend_caps){c->flush_file, c->flush_folder, true, true, true, true};
     h->c = c;
     h->number = ++c->handles;
+    sp_store_le64(h->head.run, h->number);
+    sp_store_le64(h->head.run + 8, c->generation); /* another one after each cut */
     return &h->head;
 }
 

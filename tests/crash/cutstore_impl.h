@@ -60,6 +60,7 @@ struct cutstore {
     size_t nops, ops_cap;
     uint64_t operations, die_after;
     unsigned handles;
+    unsigned generation; /* cuts that lie behind it */
     struct cut_name *names; /* own */
     struct cut_bytes *bytes;
     char told[160];

@@ -45,6 +45,19 @@ conformance_backend(void **state)
     return ((struct fixture *)*state)->b;
 }
 
+struct sp_backend *
+conformance_again(void **state)
+{
+    struct fixture *f = *state;
+    struct sp_backend *other = NULL;
+
+    if (f->c->again != NULL) {
+        conformance_put(f->b, "repository.conf", "conf"); /* or there is nothing to open */
+        check_code(f->c->again(f->c->arg, &other, &err), SP_OK, "again", __LINE__);
+    }
+    return other;
+}
+
 void
 conformance_put(struct sp_backend *b, const char *name, const char *text)
 {
@@ -506,6 +519,13 @@ conformance_run(const struct conformance *c)
         TEST(one_of_two_wins),
         TEST(many_write_while_one_lists),
         TEST(listing_survives_vanishing),
+        TEST(the_clock_is_the_stores),
+        TEST(asking_the_time_leaves_nothing),
+        TEST(temporary_files_tell_their_run),
+        TEST(what_was_swept_gets_no_name),
+        TEST(fetches_may_overlap),
+        TEST(fetches_fail_as_reads_do),
+        TEST(list_all_lists_each_prefix),
     };
 
     return cmocka_run_group_tests_name(c->kind, tests, NULL, NULL);

@@ -4,6 +4,7 @@
 
 #include "conformance.h"
 #include "dirstore.h"
+#include "storage/lease.h"
 
 #include <time.h>
 
@@ -401,19 +402,20 @@ a_name_is_given_when_the_scanner_lets_go(void **state)
 /* --- tmp/ ------------------------------------------------------------------------------------ */
 
 static void
-age(const char *rest, int days)
+age(const char *rest, int minutes)
 {
     struct timespec times[2];
 
     assert_int_equal(clock_gettime(CLOCK_REALTIME, &times[0]), 0);
-    times[0].tv_sec -= (time_t)days * 24 * 3600;
+    times[0].tv_sec -= (time_t)minutes * 60;
     times[1] = times[0];
     assert_int_equal(utimensat(AT_FDCWD, at(rest), times, 0), 0);
 }
 
-#define OLD "repo/tmp/00112233445566778899aabbccddeeff"
-#define OLD_PROBE "repo/tmp/probe-00112233445566778899aabbccddeeff"
-#define YOUNG "repo/tmp/ff112233445566778899aabbccddeeff"
+#define OLD "repo/tmp/00112233445566778899aabbccddeeff-17"
+#define OLD_PROBE "repo/tmp/probe-00112233445566778899aabbccddeeff-0"
+#define OLD_FORM "repo/tmp/ee112233445566778899aabbccddeeff" /* as they were once called */
+#define YOUNG "repo/tmp/ff112233445566778899aabbccddeeff-1"
 #define FOREIGN "repo/tmp/somebody's"
 
 static void
@@ -425,32 +427,38 @@ old_temporary_files_go(void **state)
     make_repository();
     write_plain(OLD, "x");
     write_plain(OLD_PROBE, "x");
+    write_plain(OLD_FORM, "x");
     write_plain(YOUNG, "x");
     write_plain(FOREIGN, "x");
-    age(OLD, 8);
-    age(OLD_PROBE, 8);
-    age(YOUNG, 6);
-    age(FOREIGN, 100);
+    age(OLD, 121);
+    age(OLD_PROBE, 121);
+    age(OLD_FORM, 121);
+    age(YOUNG, 119);
+    age(FOREIGN, 100000);
 
     /* Not while nothing can be written. */
     store_init(&s);
     set_fault(&s, 0, "create", "/tmp", EROFS, ALWAYS);
     store_open(&s);
+    sp_lease_sweep(s.b);
     store_free(&s);
     assert_true(there(OLD));
 
     store_init(&s);
     store_open(&s);
+    sp_lease_sweep(s.b);
     store_free(&s);
     assert_false(there(OLD));
     assert_false(there(OLD_PROBE));
+    assert_false(there(OLD_FORM));
     assert_true(there(YOUNG));
     assert_true(there(FOREIGN));
 
-    /* By the folder's clock, which here is two days ahead of ours (R9). */
+    /* By the folder's clock, which here is two hours ahead of ours (R9). */
     store_init(&s);
-    s.table.stat_skew_ns = 2 * 24 * 3600 * SP_SECOND;
+    s.table.stat_skew_ns = 2 * 3600 * SP_SECOND;
     store_open(&s);
+    sp_lease_sweep(s.b);
     store_free(&s);
     assert_false(there(YOUNG));
     assert_int_equal(entries("repo/tmp"), 1);
@@ -464,12 +472,16 @@ an_old_file_that_stays_stops_nobody(void **state)
     (void)state;
     make_repository();
     write_plain(OLD, "x");
-    age(OLD, 8);
+    write_plain(OLD_PROBE, "x");
+    age(OLD, 1000);
+    age(OLD_PROBE, 1000);
     store_init(&s);
-    set_fault(&s, 0, "remove", "00112233", EACCES, ALWAYS);
+    set_fault(&s, 0, "remove", "/00112233", EACCES, ALWAYS);
     store_open(&s);
     assert_true(s.b->caps.writable);
+    sp_lease_sweep(s.b);
     assert_true(there(OLD));
+    assert_false(there(OLD_PROBE)); /* the others go */
     store_free(&s);
 }
 
