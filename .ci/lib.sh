@@ -10,11 +10,13 @@ cores=$(nproc)
 packages_build=(pkg-config cmake ninja-build gcc libc6-dev libssl-dev libzstd-dev libuv1-dev
     libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libcmocka-dev libsqlite3-dev
     libcurl4-openssl-dev libbtrfsutil-dev)
+# libssh2 is built from Debian's source package (cmake/libraries).
+packages_build+=(dpkg-dev patch xz-utils)
 packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev ntfs-3g openssh-client
     openssh-server openssl procps proftpd-core proftpd-mod-crypto python3 python3-cryptography rclone
     sshfs strace systemd util-linux zstd)
 packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server qemu-system-x86 samba)
-# Compiler and what the libraries' own builds need; their sources come from Debian's mirror (cmake/windows).
+# Compiler and what the libraries' own builds need; their sources come from Debian's mirror (cmake/libraries).
 packages_windows=(binutils-mingw-w64-x86-64 dpkg-dev gcc-mingw-w64-x86-64-win32 make mingw-w64-x86-64-dev patch perl
     tcl xz-utils)
 packages_wine=(wine wine64)

@@ -14,7 +14,8 @@ need "${packages_build[@]}" "${packages_windows[@]}" "${packages_msi[@]}"
 [[ ! $tests ]] || need "${packages_wine[@]}"
 
 recipes=$top/cmake/windows
-libs=$top/build/windows-libs # by versions and recipes; the sources beside them
+libs=$top/build/windows-libs # by versions and recipes
+sources=$top/build/libraries/sources # what was fetched, for Linux too
 out=$top/build/windows
 [[ ! $clean ]] || rm -rf "$libs" "$out"
 mkdir -p "$libs"
@@ -22,17 +23,15 @@ mkdir -p "$libs"
 # One at a time; and a prefix has its name only when it is whole.
 exec 9>"$libs/lock"
 flock 9
-hash=$(cat "$recipes"/{versions,fetch.sh,libraries.sh,toolchain.cmake} <(x86_64-w64-mingw32-gcc-win32 --version) |
+hash=$(cat "$top"/cmake/libraries/{versions,fetch.sh} "$recipes"/{libraries.sh,toolchain.cmake} <(x86_64-w64-mingw32-gcc-win32 --version) |
     sha256sum | cut -c 1-16)
 if [[ ! -d $libs/$hash ]]; then
     say "dev: building the libraries for Windows, once for these versions and recipes"
-    # What is there belongs to other versions, but for the downloads.
-    find "$libs" -mindepth 1 -maxdepth 1 -type d ! -name sources -exec rm -rf {} +
-    "$recipes/fetch.sh" "$libs/sources"
-    "$recipes/libraries.sh" "$libs/$hash.new" "$libs/sources" "$libs/work"
+    find "$libs" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} + # what is there belongs to other versions
+    "$top/cmake/libraries/fetch.sh" "$sources" "$libs/unpacked"
+    "$recipes/libraries.sh" "$libs/$hash.new" "$libs/unpacked" "$libs/work"
     mv "$libs/$hash.new" "$libs/$hash"
-    rm -rf "$libs/work"
-    find "$libs/sources" -mindepth 1 -maxdepth 1 -type d -exec rm -rf {} + # what was unpacked and built
+    rm -rf "$libs/work" "$libs/unpacked"
 fi
 exec 9>&- # not for what is started below
 # CMake remembers where it found them.

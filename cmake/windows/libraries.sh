@@ -138,7 +138,7 @@ while read -r name version; do
         exit 1
     fi
     echo "$name $version: $((SECONDS - began)) s"
-done < <(grep '^[^ #]' "$here/versions")
+done < <(grep '^[^ #]' "$here/../libraries/versions")
 
 # What the compiler itself puts into every program.
 cp /usr/share/doc/mingw-w64-x86-64-dev/copyright "$prefix/licences/mingw-w64.txt"

@@ -20,7 +20,7 @@ LAYERS = {
 
 # Header of a library -> the only files that may include it.
 LIBRARIES = [
-    ("openssl/*", ["storage/crypto.c", "proto/tls.c", "proto/cert.c"]),
+    ("openssl/*", ["storage/crypto.c", "storage/ssh_crypto.c", "proto/tls.c", "proto/cert.c"]),
     ("zstd*.h", ["storage/compress.c"]),
     ("zdict.h", ["storage/compress.c"]),
     ("protobuf-c/*", ["proto/message.c", "storage/record.c"]),
@@ -28,10 +28,10 @@ LIBRARIES = [
     ("storage/record_pb.h", ["storage/record.c", "storage/record_*.c"]),
     ("proto/*.pb-c.h", ["proto/message.c"]),
     ("sqlite3.h", ["server/state.c"]),
-    ("uv.h", ["proto/channel*.[ch]", "server/*.[ch]", "client/*remote*.[ch]"]),
+    ("uv.h", ["proto/channel*.[ch]", "server/*.[ch]", "client/*remote*.[ch]", "storage/ssh_socket.c"]),
     ("curl/*", ["client/http_posix.c"]),
     ("btrfsutil.h", ["vss/btrfs_linux.c"]),
-    ("libssh2*.h", ["storage/backend_sftp.c"]),
+    ("libssh2*.h", ["storage/ssh_libssh2.c"]),
 ]
 
 # What every compiler for our platforms brings.

@@ -1,19 +1,24 @@
 #!/usr/bin/env bash
-# usage: fetch.sh FOLDER: brings the source packages of `versions` into FOLDER and unpacks them to FOLDER/NAME.
-# By apt from the machine's own Debian mirror, with lists of its own: /etc/apt stays as it is. apt holds each file
-# against the signed index of the archive, and this script against `versions`.
+# usage: fetch.sh FOLDER TO [NAME…]: brings the source packages of `versions`, or those that are named, into FOLDER and
+# unpacks them to TO/NAME. By apt from the machine's own Debian mirror, with lists of its own: /etc/apt stays as it is.
+# apt holds each file against the signed index of the archive, and this script against `versions`. FOLDER may be shared.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 suite=trixie
-mkdir -p "$1"
+mkdir -p "$1" "$2"
 folder=$(cd "$1" && pwd -P)
+to=$(cd "$2" && pwd -P)
+shift 2
 apt=$folder/apt
 
 die() {
-    printf 'windows: %s\n' "$*" >&2
+    printf 'libraries: %s\n' "$*" >&2
     exit 1
 }
+
+exec 9>"$folder/lock" # one fetches at a time
+flock 9
 
 # The first entry of the machine's own source list, turned to the sources of the suite.
 private_list() {
@@ -81,32 +86,33 @@ fetch() {
     if ! (cd "$folder" && ask apt-get -q source --download-only "${what[@]}" "$name=$version") \
         >"$apt/log" 2>&1; then
         cat "$apt/log" >&2
-        printf '\n%s\n' "Debian's $suite has now, as cmake/windows/versions would say it:" >&2
+        printf '\n%s\n' "Debian's $suite has now, as cmake/libraries/versions would say it:" >&2
         now "$name" | sed "s/^\([^ ][^\t]*\)\t/$name \1\n/" >&2
         die "Debian's mirror does not give $name $version any more (or not now; see above). Take another \
-version: in cmake/windows/versions replace the paragraph of $name by one from above (only files that the mirror \
-has), then ./dev windows again."
+version: in cmake/libraries/versions replace the paragraph of $name by one from above (only files that the mirror \
+has), then again."
     fi
-    whole "$name" || die "$name $version: a file differs from its SHA-256 in cmake/windows/versions. Compare \
+    whole "$name" || die "$name $version: a file differs from its SHA-256 in cmake/libraries/versions. Compare \
 $(cd "$folder" && sums_of "$name" | sha256sum --check 2>/dev/null | sed -n 's/: FAILED.*//p' | tr '\n' ' ')in \
 $folder with what Debian publishes before you change that file."
 }
 
 unpack() {
     local name=$1 dsc
-    rm -rf "${folder:?}/$name"
+    rm -rf "${to:?}/$name"
     dsc=$(files_of "$name" | grep '\.dsc$' || true)
     if [[ $dsc ]]; then # with Debian's patches
-        (cd "$folder" && dpkg-source --no-check -x "$dsc" "$name") >"$folder/$name.unpack" 2>&1 ||
-            die "$dsc could not be unpacked: $(tail -n 1 "$folder/$name.unpack")"
+        (cd "$folder" && dpkg-source --no-check -x "$dsc" "$to/$name") >"$to/$name.unpack" 2>&1 ||
+            die "$dsc could not be unpacked: $(tail -n 1 "$to/$name.unpack")"
     else
-        mkdir "$folder/$name"
-        tar -x -f "$folder/$(files_of "$name" | grep '\.orig\.tar\.')" -C "$folder/$name" --strip-components=1
+        mkdir "$to/$name"
+        tar -x -f "$folder/$(files_of "$name" | grep '\.orig\.tar\.')" -C "$to/$name" --strip-components=1
     fi
 }
 
 mkdir -p "$apt"
 while read -r name version; do
+    (($# == 0)) || [[ " $* " == *" $name "* ]] || continue
     fetch "$name" "$version"
     unpack "$name"
 done < <(grep '^[^ #]' "$here/versions")

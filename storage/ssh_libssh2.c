@@ -1,0 +1,515 @@
+/* The SSH session by libssh2, never waiting: see ssh_impl.h. The one file that knows libssh2.
+ *
+ * libssh2 sees the socket through two callbacks. Sending into them never says "again": what is sent
+ * waits in the socket's own buffer, whose size the pump looks after. So no packet of libssh2 is
+ * ever left half sent, a state in which it demands that exactly the same call comes next. */
+
+#include "storage/ssh_impl.h"
+
+#include <errno.h>
+#include <libssh2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "storage/ssh_agent.h"
+
+/* The window decides how much is on its way at once: at 100 ms and 1 Gbit/s that is 12 MB. libssh2
+ * tops it up when a quarter is used. */
+#define WINDOW (16u << 20)
+#define PACKET 32768u
+#define QUESTIONS_MAX 32u /* of keyboard-interactive, in all */
+#define KEEPALIVE_S 15u
+
+#define MODERN_KEX                                                                                 \
+    "curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"        \
+    "ecdh-sha2-nistp521,diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,"              \
+    "diffie-hellman-group14-sha256"
+#define MODERN_KEYS                                                                                \
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,"        \
+    "rsa-sha2-256"
+#define MODERN_CIPHERS                                                                             \
+    "aes256-gcm@openssh.com,aes128-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,"      \
+    "aes192-ctr,aes128-ctr"
+#define MODERN_MACS                                                                                \
+    "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
+#define OLD_KEX                                                                                    \
+    ",diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha1,"                           \
+    "diffie-hellman-group-exchange-sha1,diffie-hellman-group1-sha1"
+#define OLD_KEYS ",ssh-rsa,ssh-dss"
+#define OLD_CIPHERS ",aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc"
+#define OLD_MACS ",hmac-sha1-etm@openssh.com,hmac-sha1"
+
+/* Before each piece. All are in one ring, because libssh2 1.11.1 forgets some: the two unused MAC
+ * keys of each key exchange with AES-GCM (mac.c: no `init` that takes them). They go with the
+ * session. */
+struct piece {
+    struct piece *before, *after;
+    size_t n, pad; /* keeps malloc's alignment */
+};
+
+struct sp_ssh_wire {
+    struct sp_ssh_socket *socket;
+    LIBSSH2_SESSION *session;
+    LIBSSH2_CHANNEL *channel;
+    LIBSSH2_AGENT *agent;
+    struct libssh2_agent_publickey *identity;
+    const struct sp_ssh_answers *answers;
+    unsigned questions;
+    size_t memory;
+    struct piece pieces;
+    int last; /* libssh2's number of the last failure */
+    bool wiping, subsystem_asked, mute;
+    char farewell[224], words[224];
+};
+
+/* --- memory: while there are secrets about, none is given back as it is ---------------------- */
+
+/* libssh2 queues packets of kinds that nobody waits for: a hostile server ends here. */
+#define MEMORY_MAX ((size_t)64 << 20)
+
+static LIBSSH2_ALLOC_FUNC(wire_alloc)
+{
+    struct sp_ssh_wire *w = *abstract;
+    struct piece *p;
+
+    if (count > MEMORY_MAX - w->memory || (p = malloc(sizeof(*p) + count)) == NULL)
+        return NULL;
+    w->memory += count;
+    p->n = count;
+    p->before = &w->pieces;
+    p->after = w->pieces.after;
+    p->before->after = p->after->before = p;
+    return p + 1;
+}
+
+static LIBSSH2_FREE_FUNC(wire_free)
+{
+    struct sp_ssh_wire *w = *abstract;
+    struct piece *p = ptr;
+
+    if (p == NULL)
+        return;
+    p--;
+    p->before->after = p->after;
+    p->after->before = p->before;
+    w->memory -= p->n;
+    if (w->wiping)
+        sp_wipe(p + 1, p->n);
+    free(p);
+}
+
+static LIBSSH2_REALLOC_FUNC(wire_realloc)
+{
+    void *to = wire_alloc(count, abstract);
+    size_t n;
+
+    if (to == NULL || ptr == NULL)
+        return to;
+    n = ((struct piece *)ptr - 1)->n;
+    memcpy(to, ptr, n < count ? n : count);
+    wire_free(ptr, abstract);
+    return to;
+}
+
+/* --- the callbacks ------------------------------------------------------------------------- */
+
+static LIBSSH2_SEND_FUNC(wire_send)
+{
+    struct sp_ssh_wire *w = *abstract;
+
+    if ((uintptr_t)socket != sp_ssh_socket_fd(w->socket)) /* libssh2 speaks so to the agent too */
+        return sp_ssh_agent_send((intptr_t)socket, buffer, length);
+    (void)flags;
+    if (w->mute || sp_ssh_socket_send(w->socket, buffer, length) < 0)
+        return -ECONNRESET;
+    return (ssize_t)length;
+}
+
+static LIBSSH2_RECV_FUNC(wire_recv)
+{
+    struct sp_ssh_wire *w = *abstract;
+    ssize_t n;
+
+    if ((uintptr_t)socket != sp_ssh_socket_fd(w->socket))
+        return sp_ssh_agent_recv((intptr_t)socket, buffer, length);
+    (void)flags;
+    if (w->mute)
+        return -ECONNRESET;
+    n = sp_ssh_socket_recv(w->socket, buffer, length);
+    return n == -1 ? -ECONNRESET : n;
+}
+
+static LIBSSH2_DISCONNECT_FUNC(wire_disconnected)
+{
+    struct sp_ssh_wire *w = *abstract;
+
+    (void)session;
+    (void)reason;
+    (void)language;
+    (void)language_len;
+    if (message != NULL && message_len > 0)
+        sp_ssh_show(message, (size_t)message_len, w->farewell, sizeof(w->farewell));
+}
+
+static void
+set_callbacks(LIBSSH2_SESSION *session)
+{
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+    libssh2_session_callback_set2(
+        session, LIBSSH2_CALLBACK_SEND, (libssh2_cb_generic *)(void (*)(void))wire_send);
+    libssh2_session_callback_set2(
+        session, LIBSSH2_CALLBACK_RECV, (libssh2_cb_generic *)(void (*)(void))wire_recv);
+    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_DISCONNECT,
+        (libssh2_cb_generic *)(void (*)(void))wire_disconnected);
+#else
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_SEND, *(void **)&(void *){wire_send});
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_RECV, *(void **)&(void *){wire_recv});
+    libssh2_session_callback_set(
+        session, LIBSSH2_CALLBACK_DISCONNECT, *(void **)&(void *){wire_disconnected});
+#endif
+}
+
+/* --- beginning and end --------------------------------------------------------------------- */
+
+static bool
+prefer(struct sp_ssh_wire *w, int method, const char *modern, const char *old, bool with_old)
+{
+    char all[1024];
+
+    (void)snprintf(all, sizeof(all), "%s%s", modern, with_old ? old : "");
+    return libssh2_session_method_pref(w->session, method, all) == 0;
+}
+
+static bool
+prefer_all(struct sp_ssh_wire *w, const char *key_types, bool old)
+{
+    return prefer(w, LIBSSH2_METHOD_KEX, MODERN_KEX, OLD_KEX, old) &&
+           prefer(w, LIBSSH2_METHOD_HOSTKEY, key_types != NULL ? key_types : MODERN_KEYS, OLD_KEYS,
+               old) &&
+           prefer(w, LIBSSH2_METHOD_CRYPT_CS, MODERN_CIPHERS, OLD_CIPHERS, old) &&
+           prefer(w, LIBSSH2_METHOD_CRYPT_SC, MODERN_CIPHERS, OLD_CIPHERS, old) &&
+           prefer(w, LIBSSH2_METHOD_MAC_CS, MODERN_MACS, OLD_MACS, old) &&
+           prefer(w, LIBSSH2_METHOD_MAC_SC, MODERN_MACS, OLD_MACS, old);
+}
+
+enum sp_code
+sp_ssh_wire_new(struct sp_ssh_socket *socket, const char *key_types, const struct sp_ssh_options *o,
+    struct sp_ssh_wire **ret, struct sp_err *e)
+{
+    struct sp_ssh_wire *w = calloc(1, sizeof(*w));
+
+    if (w == NULL)
+        return sp_fail_nomem(e);
+    w->socket = socket;
+    w->wiping = true;
+    w->pieces.before = w->pieces.after = &w->pieces;
+    if ((w->session = libssh2_session_init_ex(wire_alloc, wire_free, wire_realloc, w)) == NULL) {
+        free(w);
+        return sp_fail_nomem(e);
+    }
+    set_callbacks(w->session);
+    libssh2_session_set_blocking(w->session, 0);
+    libssh2_keepalive_config(w->session, 0, KEEPALIVE_S);
+    (void)libssh2_session_flag(w->session, LIBSSH2_FLAG_COMPRESS, o->compress);
+    if (!prefer_all(w, key_types, o->old_algorithms)) {
+        sp_ssh_wire_free(w);
+        return sp_fail(e, SP_UNSUPPORTED, SP_DOM_CONFIG,
+            "%s on this machine knows none of the SSH algorithms that are allowed here",
+            sp_ssh_library());
+    }
+    *ret = w;
+    return SP_OK;
+}
+
+void
+sp_ssh_wire_free(struct sp_ssh_wire *w)
+{
+    if (w == NULL)
+        return;
+    w->wiping = true;
+    if (w->agent != NULL) {
+        (void)libssh2_agent_disconnect(w->agent);
+        libssh2_agent_free(w->agent);
+    }
+    (void)libssh2_session_disconnect(w->session, "done");
+    w->mute = true; /* nothing may wait for an answer any more */
+    while (libssh2_session_free(w->session) == LIBSSH2_ERROR_EAGAIN)
+        ;
+    while (w->pieces.after != &w->pieces) {
+        void *self = w;
+
+        wire_free(w->pieces.after + 1, &self);
+    }
+    free(w);
+}
+
+static int
+result(struct sp_ssh_wire *w, int rc)
+{
+    if (rc == 0)
+        return SP_SSH_DONE;
+    if (rc == LIBSSH2_ERROR_EAGAIN)
+        return SP_SSH_AGAIN;
+    w->last = rc;
+    return SP_SSH_FAILED;
+}
+
+int
+sp_ssh_wire_handshake(struct sp_ssh_wire *w)
+{
+    libssh2_socket_t fd = (libssh2_socket_t)sp_ssh_socket_fd(w->socket);
+
+    return result(w, libssh2_session_handshake(w->session, fd));
+}
+
+struct sp_span
+sp_ssh_wire_hostkey(struct sp_ssh_wire *w)
+{
+    struct sp_span key = {NULL, 0};
+    int type;
+
+    key.p = (const void *)libssh2_session_hostkey(w->session, &key.n, &type);
+    return key;
+}
+
+void
+sp_ssh_wire_logged_in(struct sp_ssh_wire *w)
+{
+    if (w->agent != NULL) {
+        (void)libssh2_agent_disconnect(w->agent);
+        libssh2_agent_free(w->agent);
+        w->agent = NULL;
+    }
+    w->wiping = false;
+}
+
+/* --- login --------------------------------------------------------------------------------- */
+
+int
+sp_ssh_wire_methods(struct sp_ssh_wire *w, const char *user, const char **ret)
+{
+    char *list = libssh2_userauth_list(w->session, user, (unsigned int)strlen(user));
+
+    if (list == NULL && !libssh2_userauth_authenticated(w->session))
+        return result(w, libssh2_session_last_errno(w->session));
+    *ret = list;
+    return SP_SSH_DONE;
+}
+
+int
+sp_ssh_wire_password(struct sp_ssh_wire *w, const char *user, const char *password)
+{
+    return result(w, libssh2_userauth_password_ex(w->session, user, (unsigned int)strlen(user),
+                         password, (unsigned int)strlen(password), NULL));
+}
+
+int
+sp_ssh_wire_key(
+    struct sp_ssh_wire *w, const char *user, const struct sp_buf *key, const char *passphrase)
+{
+    return result(w, libssh2_userauth_publickey_frommemory(w->session, user, strlen(user), NULL, 0,
+                         (const char *)key->data, key->len, passphrase != NULL ? passphrase : ""));
+}
+
+int
+sp_ssh_wire_agent(struct sp_ssh_wire *w)
+{
+    int rc;
+
+    w->identity = NULL;
+    if (w->agent == NULL && (w->agent = libssh2_agent_init(w->session)) == NULL)
+        return result(w, LIBSSH2_ERROR_ALLOC);
+    if ((rc = libssh2_agent_connect(w->agent)) == 0)
+        rc = libssh2_agent_list_identities(w->agent);
+    return result(w, rc);
+}
+
+bool
+sp_ssh_wire_agent_next(struct sp_ssh_wire *w, const char **ret_name)
+{
+    if (libssh2_agent_get_identity(w->agent, &w->identity, w->identity) != 0)
+        return false;
+    *ret_name = w->identity->comment != NULL ? w->identity->comment : "";
+    return true;
+}
+
+int
+sp_ssh_wire_agent_login(struct sp_ssh_wire *w, const char *user)
+{
+    return result(w, libssh2_agent_userauth(w->agent, user, w->identity));
+}
+
+/* The text must come from the session's own memory, which gives it back. */
+static void
+give(struct sp_ssh_wire *w, struct sp_buf *secret, LIBSSH2_USERAUTH_KBDINT_RESPONSE *r)
+{
+    void *self = w;
+
+    r->text = NULL;
+    r->length = 0;
+    if (secret->len > 0 && (r->text = wire_alloc(secret->len, &self)) != NULL) {
+        memcpy(r->text, secret->data, secret->len);
+        r->length = (unsigned int)secret->len;
+    }
+}
+
+static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(on_questions)
+{
+    struct sp_ssh_wire *w = *abstract;
+
+    (void)name;
+    (void)name_len;
+    (void)instruction;
+    (void)instruction_len;
+    for (int i = 0; i < num_prompts; i++) {
+        struct sp_buf secret = SP_BUF_INIT;
+        char shown[200];
+
+        sp_ssh_show(prompts[i].text, prompts[i].length, shown, sizeof(shown));
+        if (w->questions < QUESTIONS_MAX) {
+            w->questions++;
+            if (!w->answers->answer(w->answers->arg, shown, &secret))
+                w->questions = QUESTIONS_MAX; /* no further ones */
+        }
+        give(w, &secret, &responses[i]);
+        sp_buf_wipe(&secret);
+    }
+}
+
+int
+sp_ssh_wire_keyboard(struct sp_ssh_wire *w, const char *user, const struct sp_ssh_answers *a)
+{
+    w->answers = a;
+    return result(w, libssh2_userauth_keyboard_interactive_ex(
+                         w->session, user, (unsigned int)strlen(user), on_questions));
+}
+
+/* --- the channel --------------------------------------------------------------------------- */
+
+int
+sp_ssh_wire_channel(struct sp_ssh_wire *w)
+{
+    if (w->channel == NULL) {
+        w->channel = libssh2_channel_open_ex(
+            w->session, "session", sizeof("session") - 1, WINDOW, PACKET, NULL, 0);
+        if (w->channel == NULL)
+            return result(w, libssh2_session_last_errno(w->session));
+        /* What the server's program says on its standard error is for nobody. */
+        (void)libssh2_channel_handle_extended_data2(
+            w->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
+    }
+    return result(w, libssh2_channel_subsystem(w->channel, "sftp"));
+}
+
+ssize_t
+sp_ssh_wire_read(struct sp_ssh_wire *w, void *to, size_t n)
+{
+    ssize_t got = libssh2_channel_read_ex(w->channel, 0, to, n);
+
+    if (got == LIBSSH2_ERROR_EAGAIN)
+        return -EAGAIN;
+    if (got < 0)
+        return result(w, (int)got);
+    return got > 0 || libssh2_channel_eof(w->channel) ? got : -EAGAIN;
+}
+
+ssize_t
+sp_ssh_wire_write(struct sp_ssh_wire *w, const void *p, size_t n)
+{
+    ssize_t put = libssh2_channel_write_ex(w->channel, 0, p, n);
+
+    if (put == LIBSSH2_ERROR_EAGAIN || put == 0)
+        return -EAGAIN;
+    return put < 0 ? result(w, (int)put) : put;
+}
+
+int
+sp_ssh_wire_keepalive(struct sp_ssh_wire *w)
+{
+    int next;
+
+    return result(w, libssh2_keepalive_send(w->session, &next));
+}
+
+/* --- what it says -------------------------------------------------------------------------- */
+
+enum sp_ssh_fault
+sp_ssh_wire_fault(const struct sp_ssh_wire *w)
+{
+    switch (w->last) {
+    case LIBSSH2_ERROR_SOCKET_SEND:
+    case LIBSSH2_ERROR_SOCKET_RECV:
+    case LIBSSH2_ERROR_SOCKET_DISCONNECT:
+    case LIBSSH2_ERROR_BANNER_RECV:
+    case LIBSSH2_ERROR_BANNER_SEND:
+    case LIBSSH2_ERROR_CHANNEL_CLOSED:
+        return SP_SSH_F_LOST;
+    case LIBSSH2_ERROR_KEX_FAILURE:
+    case LIBSSH2_ERROR_METHOD_NONE:
+        return SP_SSH_F_COMMON;
+    case LIBSSH2_ERROR_AUTHENTICATION_FAILED:
+    case LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
+    case LIBSSH2_ERROR_CHANNEL_FAILURE:
+    case LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED:
+        return SP_SSH_F_REFUSED;
+    case LIBSSH2_ERROR_PASSWORD_EXPIRED:
+        return SP_SSH_F_EXPIRED;
+    case LIBSSH2_ERROR_FILE:
+    case LIBSSH2_ERROR_KEYFILE_AUTH_FAILED:
+        return SP_SSH_F_KEYFILE;
+    case LIBSSH2_ERROR_HOSTKEY_INIT:
+    case LIBSSH2_ERROR_HOSTKEY_SIGN:
+    case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
+        return SP_SSH_F_SIGNATURE;
+    case LIBSSH2_ERROR_ALLOC:
+        return SP_SSH_F_NOMEM;
+    default:
+        return SP_SSH_F_OTHER;
+    }
+}
+
+const char *
+sp_ssh_wire_words(struct sp_ssh_wire *w)
+{
+    char *text = NULL;
+    int n = 0;
+
+    (void)libssh2_session_last_error(w->session, &text, &n, 0);
+    sp_ssh_show(text, text != NULL && n > 0 ? (size_t)n : 0, w->words, sizeof(w->words) - 16);
+    (void)snprintf(w->words + strlen(w->words), 16, " (%d)", w->last);
+    return w->words;
+}
+
+const char *
+sp_ssh_wire_farewell(const struct sp_ssh_wire *w)
+{
+    return w->farewell;
+}
+
+static const char *
+method(struct sp_ssh_wire *w, int which)
+{
+    const char *s = libssh2_session_methods(w->session, which);
+
+    return s != NULL ? s : "";
+}
+
+void
+sp_ssh_wire_facts(struct sp_ssh_wire *w, struct sp_ssh_facts *f)
+{
+    const char *banner = libssh2_session_banner_get(w->session);
+    char crypt[64], kex[64];
+
+    sp_ssh_show(banner, banner != NULL ? strlen(banner) : 0, f->greeting, sizeof(f->greeting));
+    (void)snprintf(crypt, sizeof(crypt), "%s", method(w, LIBSSH2_METHOD_CRYPT_CS));
+    (void)snprintf(kex, sizeof(kex), "%s", method(w, LIBSSH2_METHOD_KEX));
+    (void)snprintf(f->algorithms, sizeof(f->algorithms), "%s, %s", crypt, kex);
+}
+
+const char *
+sp_ssh_library(void)
+{
+    return "libssh2 " LIBSSH2_VERSION;
+}
