@@ -179,6 +179,18 @@ sp_cli_warn(struct sp_cli *c, const char *fmt, ...)
 }
 
 void
+sp_cli_notice(struct sp_cli *c, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (c->quiet)
+        return;
+    va_start(ap, fmt);
+    put_line(stderr, "stillpoint: ", fmt, ap, "");
+    va_end(ap);
+}
+
+void
 sp_cli_say(struct sp_cli *c, const char *fmt, ...)
 {
     va_list ap;

@@ -31,12 +31,17 @@ enum sp_exit {
     SP_EXIT_INTERRUPTED = 130, /* 143 for SIGTERM */
 };
 
+struct sp_places;
+
 struct sp_cli {
     const struct sp_env *env;
     struct sp_config *config; /* loaded on demand by sp_cli_config */
     const char *config_file;  /* --config */
     const char *repository;   /* -r; NULL: the default profile */
     const char *passphrase_file, *recovery_key_file; /* how to open a repository without a profile */
+    struct sp_sftp_settings sftp; /* --sftp-… */
+    bool sftp_keep_password, sftp_keep_passphrase;
+    struct sp_places *places; /* client/place.h */
     bool json, quiet, verbose;
     bool terminal;  /* standard error is one, and progress is wanted */
     int argc;       /* of the command, options behind the command's name included */
@@ -54,12 +59,14 @@ struct sp_command {
  * this: like getopt_long, but the error is ours ("backup: unknown option --foo; see stillpoint backup --help"). */
 struct option;
 int sp_cli_getopt(struct sp_cli *c, const char *shorts, const struct option *longs);
-/* Prints "stillpoint: <text>" and gives the exit code for it. What these four print is one line each,
+/* Prints "stillpoint: <text>" and gives the exit code for it. What these five print is one line each,
  * shown as sp_text_show does: names in it may be anyone's. */
 enum sp_exit sp_cli_fail(struct sp_cli *c, const struct sp_err *e);
 enum sp_exit sp_cli_exit_code(const struct sp_err *e);
 enum sp_exit sp_cli_usage(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_warn(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
+/* What is going on, to standard error; not when quiet. Any thread. */
+void sp_cli_notice(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3);
 void sp_cli_say(struct sp_cli *c, const char *fmt, ...) SP_PRINTF(2, 3); /* stdout; not when quiet or json */
 /* What the user can do about it; NULL when the error's text says all that is known. */
 const char *sp_cli_way_out(const struct sp_err *e);
@@ -76,6 +83,12 @@ void sp_cli_platform_start(struct sp_cli *c);
 enum sp_code sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret,
     struct sp_err *e);
 
+/* The same, shown while it is typed; `prompt` may be of several lines. */
+enum sp_code sp_cli_ask_line(struct sp_cli *c, const char *prompt, struct sp_buf *ret,
+    struct sp_err *e);
+/* Whether somebody is there to be asked: a terminal, and this program in its foreground. */
+bool sp_cli_can_ask(void);
+
 /* --- signals (signals_posix.c) ---------------------------------------------------------------------- */
 
 /* SIGINT/SIGTERM: the first asks the run to stop, the second cancels the store's waiting calls, the third
@@ -84,6 +97,8 @@ void sp_signals_install(void);
 /* For commands that make nothing: the first signal cancels the store's waiting calls already. */
 void sp_signals_at_once(void);
 bool sp_signals_stop(void *unused);    /* for sp_backup_run's `cancelled` */
+/* Whether the store's waiting calls are cancelled: also for a store that is waited for in other ways. */
+bool sp_signals_cancel(void *unused);
 int sp_signals_which(void);            /* 0, SIGINT or SIGTERM */
 int sp_signals_times(void);            /* how many came */
 void sp_signals_store(struct sp_store *s); /* the store to cancel; NULL: none any more */
@@ -112,7 +127,8 @@ void sp_cli_close(struct sp_opened_store *o);
 /* Whether a word names a path, and not a job: anything with a separator or a drive, "." and "..". */
 bool sp_cli_is_path(const char *word);
 bool sp_address_is_server(const char *address);
-/* What the user typed as an address: a server's as it is, a folder's made absolute. *ret malloc'd. */
+/* What the user typed as an address: a server's as it is, a folder's made absolute, an SFTP account's with
+ * its user. *ret malloc'd. */
 enum sp_code sp_cli_address(const char *given, char **ret, struct sp_err *e);
 /* The keys of a store by passphrase or recovery key, from the files given or asked for. SP_AUTH when none opens
  * it. */

@@ -156,6 +156,8 @@ read_value(void *arg, const char *section, const char *key, const char *value, u
     bool defaults = strcmp(section, "defaults") == 0;
 
     (void)line;
+    if (strcmp(section, "sftp") == 0)
+        return key == NULL ? SP_OK : sp_sftp_configure(&c->sftp, key, value, e);
     if (key == NULL) {
         if (defaults && c->njobs > 0)
             return sp_fail(
@@ -237,6 +239,7 @@ sp_config_free(struct sp_config *c)
         job_clear(&c->jobs[i]);
     free(c->jobs);
     job_clear(&c->defaults);
+    sp_sftp_clear(&c->sftp);
     free(c->file);
     free(c);
 }

@@ -1,7 +1,8 @@
 #ifndef SP_CLIENT_CONFIG_H
 #define SP_CLIENT_CONFIG_H
 
-/* The configuration: an INI file, one section per job, `[defaults]` for what all share (docs/operations.md has
+/* The configuration: an INI file, one section per job, `[defaults]` for what all share, `[sftp]` for
+ * reaching SFTP accounts (docs/operations.md has
  * the table of keys). /etc/stillpoint/stillpoint.conf for the machine, ~/.config/stillpoint/stillpoint.conf for
  * a user. Everything can be said on the command line as well, where it wins. Unknown keys and bad values name
  * file, line and what is possible (exit 5). */
@@ -9,15 +10,10 @@
 #include "base/os.h"
 #include "client/demand.h"
 #include "client/schedule.h"
+#include "client/sftp_settings.h"
+#include "client/strings.h"
 #include "storage/record.h"
 #include "vss/shadow.h"
-
-struct sp_strings {
-    char **s;
-    size_t n;
-};
-enum sp_code sp_strings_add(struct sp_strings *l, const char *s, struct sp_err *e);
-void sp_strings_clear(struct sp_strings *l);
 
 struct sp_job {
     char *name;
@@ -53,6 +49,7 @@ struct sp_config {
     struct sp_job *jobs;
     size_t njobs;
     struct sp_job defaults; /* name NULL */
+    struct sp_sftp_settings sftp; /* [sftp]; no job has this name */
 };
 /* file NULL: the usual place; absent there is an empty configuration, absent where asked for is an error. */
 enum sp_code sp_config_load(const struct sp_env *env, const char *file, struct sp_config **ret,

@@ -29,6 +29,13 @@ sp_profile_free(struct sp_profile *p)
         sp_wipe(p->share_password, strlen(p->share_password));
     free(p->share_password);
     free(p->share_user);
+    sp_sftp_clear(&p->sftp);
+    if (p->sftp_password != NULL)
+        sp_wipe(p->sftp_password, strlen(p->sftp_password));
+    free(p->sftp_password);
+    if (p->sftp_passphrase != NULL)
+        sp_wipe(p->sftp_passphrase, strlen(p->sftp_passphrase));
+    free(p->sftp_passphrase);
     free(p->tls_chain);
     free(p->tls_authority);
     sp_wipe(p->signing_secret, sizeof(p->signing_secret));

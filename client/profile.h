@@ -16,11 +16,12 @@
  * by DPAPI (keystore_win32.c); here the file's rights protect them. */
 
 #include "base/os.h"
+#include "client/sftp_settings.h"
 #include "storage/keys.h"
 
 struct sp_profile { /* strings malloc'd; free with sp_profile_free */
     char *folder;
-    char *address; /* as given: absolute path, or stillpoint://host:port */
+    char *address; /* as given: absolute path, stillpoint://host:port, or sftp://user@host/path */
     uint8_t repository[16];
     uint8_t host[16];
     char *host_name;
@@ -31,6 +32,8 @@ struct sp_profile { /* strings malloc'd; free with sp_profile_free */
     bool is_server;
     uint8_t authority_fingerprint[32]; /* SHA-256, pinned */
     char *share_user, *share_password; /* of the share that holds it (client/share.h); "": none */
+    struct sp_sftp_settings sftp; /* what it was set up with; the server's key is pinned there */
+    char *sftp_password, *sftp_passphrase; /* kept only where the user said so; NULL: not */
     char *tls_key, *tls_chain, *tls_authority; /* PEM */
 };
 

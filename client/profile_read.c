@@ -46,6 +46,16 @@ set_string(char **to, const char *value, struct sp_err *e)
     return *to == NULL ? sp_fail_nomem(e) : SP_OK;
 }
 
+/* Where a secret goes that is a text; NULL: the key is none. */
+static char **
+text_secret(struct sp_profile *p, const char *key)
+{
+    return strcmp(key, "share-password") == 0    ? &p->share_password
+           : strcmp(key, "sftp-password") == 0   ? &p->sftp_password
+           : strcmp(key, "sftp-passphrase") == 0 ? &p->sftp_passphrase
+                                                 : NULL;
+}
+
 static enum sp_code
 load_line(void *arg, const char *section, const char *key, const char *value, unsigned line,
     struct sp_err *e)
@@ -53,6 +63,7 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
     struct loading *l = arg;
     struct sp_profile *p = l->p;
     struct sp_buf secret = SP_BUF_INIT;
+    char **text;
     enum sp_code rc = SP_OK;
 
     (void)section;
@@ -69,6 +80,8 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
     }
     if (strcmp(key, "share-user") == 0)
         return set_string(&p->share_user, value, e);
+    if (strncmp(key, "sftp-", 5) == 0 && text_secret(p, key) == NULL)
+        return sp_sftp_set(&p->sftp, key + 5, value, e);
     if (strcmp(key, "repository") == 0) {
         l->seen |= 4;
         return parse_fixed(key, value, p->repository, 16, e);
@@ -94,10 +107,11 @@ load_line(void *arg, const char *section, const char *key, const char *value, un
         if ((rc = parse_secret(key, value, &secret, e)) == SP_OK)
             rc = sp_keys_decode(secret.data, secret.len, &p->keys, e);
     }
-    if (strcmp(key, "share-password") == 0 && (rc = parse_secret(key, value, &secret, e)) == SP_OK) {
+    if ((text = text_secret(p, key)) != NULL &&
+        (rc = parse_secret(key, value, &secret, e)) == SP_OK) {
         sp_buf_put_u8(&secret, 0);
         if ((rc = sp_buf_ok(&secret, e)) == SP_OK)
-            rc = set_string(&p->share_password, (const char *)secret.data, e);
+            rc = set_string(text, (const char *)secret.data, e);
     }
     sp_buf_wipe(&secret);
     return rc;

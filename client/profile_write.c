@@ -1,5 +1,6 @@
 #include "client/profile_impl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,29 @@ put_secret(struct sp_buf *b, const char *key, const void *p, size_t n, struct sp
     if ((rc = sp_keystore_wrap(p, n, &wrapped, e)) == SP_OK)
         put_hex(b, key, wrapped.data, wrapped.len);
     sp_buf_wipe(&wrapped);
+    return rc;
+}
+
+static void
+put_setting(void *arg, const char *key, const char *value)
+{
+    char name[64];
+
+    (void)snprintf(name, sizeof(name), "sftp-%.40s", key);
+    put_line(arg, name, value);
+}
+
+/* How to reach an SFTP account. */
+static enum sp_code
+put_sftp(struct sp_buf *b, const struct sp_profile *p, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    sp_sftp_each(&p->sftp, put_setting, b);
+    if (p->sftp_password != NULL)
+        rc = put_secret(b, "sftp-password", p->sftp_password, strlen(p->sftp_password), e);
+    if (rc == SP_OK && p->sftp_passphrase != NULL)
+        rc = put_secret(b, "sftp-passphrase", p->sftp_passphrase, strlen(p->sftp_passphrase), e);
     return rc;
 }
 
@@ -108,6 +132,8 @@ sp_profile_save(const struct sp_env *env, struct sp_profile *p, struct sp_err *e
         if (rc != SP_OK)
             goto out;
     }
+    if ((rc = put_sftp(&b, p, e)) != SP_OK)
+        goto out;
     if (p->is_server)
         put_hex(&b, "authority-fingerprint", p->authority_fingerprint, 32);
     if ((rc = sp_buf_ok(&b, e)) != SP_OK)

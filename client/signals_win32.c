@@ -24,7 +24,7 @@ static struct sp_store *store;
 static void
 cancel_if_due(void)
 {
-    if (store != NULL && atomic_load(&times) >= (atomic_load(&at_once) ? 1 : 2))
+    if (store != NULL && sp_signals_cancel(NULL))
         sp_store_cancel(store);
 }
 
@@ -94,6 +94,13 @@ sp_signals_stop(void *unused)
 {
     (void)unused;
     return atomic_load(&received) != 0;
+}
+
+bool
+sp_signals_cancel(void *unused)
+{
+    (void)unused;
+    return atomic_load(&times) >= (atomic_load(&at_once) ? 1 : 2);
 }
 
 int

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -49,42 +50,46 @@ wait_for_line(int fd)
     }
 }
 
+bool
+sp_cli_can_ask(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC);
+    bool can = fd >= 0 && tcgetpgrp(fd) == getpgrp(); /* asking from the background stops us */
+
+    if (fd >= 0)
+        (void)close(fd);
+    return can;
+}
+
 /* Signals that would end the program wait until the terminal shows again what is typed. Then they
  * do what they always do: end it here, or, where a thread takes them, ask the command to stop. */
-enum sp_code
-sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+static enum sp_code
+ask(FILE *tty, const char *prompt, bool shown, struct sp_buf *ret, struct sp_err *e)
 {
-    struct termios before, quiet;
+    struct termios before, now;
     char line[4096];
-    FILE *tty = fopen("/dev/tty", "r+e");
     sigset_t ending, blocked;
     size_t n;
     bool got, stopped;
 
-    (void)c;
-    if (tty == NULL)
-        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-            "%s is needed and there is no terminal to ask at; give --passphrase-file or "
-            "--recovery-key-file",
-            prompt);
-    if (tcgetattr(fileno(tty), &before) != 0) {
-        (void)fclose(tty);
+    if (tcgetattr(fileno(tty), &before) != 0)
         return sp_fail_os(e, SP_DOM_SELF, errno, "the terminal");
-    }
     (void)sigemptyset(&ending);
     (void)sigaddset(&ending, SIGINT);
     (void)sigaddset(&ending, SIGTERM);
     (void)pthread_sigmask(SIG_BLOCK, &ending, &blocked);
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    (void)tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+    now = before;
+    if (!shown)
+        now.c_lflag &= ~(tcflag_t)ECHO;
+    (void)tcsetattr(fileno(tty), TCSAFLUSH, &now);
     (void)fprintf(tty, "%s: ", prompt);
     (void)fflush(tty);
     stopped = !wait_for_line(fileno(tty));
     got = !stopped && fgets(line, sizeof(line), tty) != NULL;
     (void)tcsetattr(fileno(tty), TCSAFLUSH, &before);
-    (void)fputc('\n', tty);
-    (void)fclose(tty);
+    if (!shown || !got)
+        (void)fputc('\n', tty);
+    (void)fflush(tty);
     (void)pthread_sigmask(SIG_SETMASK, &blocked, NULL);
     if (stopped)
         return sp_fail(e, SP_CANCELLED, SP_DOM_CONFIG, "interrupted");
@@ -94,4 +99,35 @@ sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, stru
     sp_buf_put(ret, line, n);
     sp_wipe(line, sizeof(line));
     return sp_buf_ok(ret, e);
+}
+
+enum sp_code
+sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+{
+    FILE *tty = fopen("/dev/tty", "r+e");
+    enum sp_code rc;
+
+    (void)c;
+    if (tty == NULL)
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
+            "%s is needed and there is no terminal to ask at; give --passphrase-file or "
+            "--recovery-key-file",
+            prompt);
+    rc = ask(tty, prompt, false, ret, e);
+    (void)fclose(tty);
+    return rc;
+}
+
+enum sp_code
+sp_cli_ask_line(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+{
+    FILE *tty = fopen("/dev/tty", "r+e");
+    enum sp_code rc;
+
+    (void)c;
+    if (tty == NULL)
+        return sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "there is no terminal to ask at");
+    rc = ask(tty, prompt, true, ret, e);
+    (void)fclose(tty);
+    return rc;
 }

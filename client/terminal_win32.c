@@ -23,13 +23,13 @@ sp_cli_platform_start(struct sp_cli *c)
 /* A console that is asked in UTF-16 whatever its code page. Ctrl-C ends the reading with nothing
  * and is told by the signal too; the echo comes back in every case. */
 static enum sp_code
-ask(HANDLE in, HANDLE out, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+ask(HANDLE in, HANDLE out, const char *prompt, bool visible, struct sp_buf *ret, struct sp_err *e)
 {
     static const uint16_t newline[] = {'\r', '\n'};
     uint16_t typed[MOST_TYPED], *shown = NULL;
     char *text = NULL;
     size_t shown_n = 0, n = 0;
-    DWORD before, got = 0, done;
+    DWORD before, mode, got = 0, done;
     BOOL ok;
     enum sp_code rc;
 
@@ -40,11 +40,13 @@ ask(HANDLE in, HANDLE out, const char *prompt, struct sp_buf *ret, struct sp_err
     (void)WriteConsoleW(out, shown, (DWORD)shown_n, &done, NULL);
     (void)WriteConsoleW(out, L": ", 2, &done, NULL);
     free(shown);
-    (void)SetConsoleMode(
-        in, (before | ENABLE_LINE_INPUT | ENABLE_PROCESSED_INPUT) & ~(DWORD)ENABLE_ECHO_INPUT);
+    mode = before | ENABLE_LINE_INPUT | ENABLE_PROCESSED_INPUT;
+    (void)SetConsoleMode(in,
+        visible ? mode | ENABLE_ECHO_INPUT : mode & ~(DWORD)ENABLE_ECHO_INPUT);
     ok = ReadConsoleW(in, typed, MOST_TYPED, &got, NULL);
     (void)SetConsoleMode(in, before);
-    (void)WriteConsoleW(out, newline, 2, &done, NULL);
+    if (!visible)
+        (void)WriteConsoleW(out, newline, 2, &done, NULL);
     if (sp_signals_stop(NULL) || !ok || got == 0) {
         rc = sp_fail(e, SP_CANCELLED, SP_DOM_CONFIG, "%s",
             sp_signals_stop(NULL) ? "interrupted" : "nothing was typed");
@@ -65,8 +67,20 @@ ask(HANDLE in, HANDLE out, const char *prompt, struct sp_buf *ret, struct sp_err
     return rc;
 }
 
-enum sp_code
-sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+/* A run of the service has a console that nobody sees; its input is not that console. */
+bool
+sp_cli_can_ask(void)
+{
+    HANDLE in = GetStdHandle(STD_INPUT_HANDLE);
+    DWORD mode;
+
+    return in != NULL && in != INVALID_HANDLE_VALUE && GetConsoleMode(in, &mode);
+}
+
+/* `nobody`: the sentence where there is no console; may take the prompt. */
+static enum sp_code
+ask_console(const char *prompt, bool visible, const char *nobody, struct sp_buf *ret,
+    struct sp_err *e)
 {
     HANDLE in = CreateFileW(L"CONIN$", GENERIC_READ | GENERIC_WRITE,
         FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
@@ -74,17 +88,30 @@ sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, stru
         FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
     enum sp_code rc;
 
-    (void)c;
     if (in == INVALID_HANDLE_VALUE || out == INVALID_HANDLE_VALUE)
-        rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
-            "%s is needed and there is no terminal to ask at; give --passphrase-file or "
-            "--recovery-key-file",
-            prompt);
+        rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "%s%s", visible ? "" : prompt, nobody);
     else
-        rc = ask(in, out, prompt, ret, e);
+        rc = ask(in, out, prompt, visible, ret, e);
     if (in != INVALID_HANDLE_VALUE)
         (void)CloseHandle(in);
     if (out != INVALID_HANDLE_VALUE)
         (void)CloseHandle(out);
     return rc;
+}
+
+enum sp_code
+sp_cli_ask_secret(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+{
+    (void)c;
+    return ask_console(prompt, false,
+        " is needed and there is no terminal to ask at; give --passphrase-file or "
+        "--recovery-key-file",
+        ret, e);
+}
+
+enum sp_code
+sp_cli_ask_line(struct sp_cli *c, const char *prompt, struct sp_buf *ret, struct sp_err *e)
+{
+    (void)c;
+    return ask_console(prompt, true, "there is no terminal to ask at", ret, e);
 }

@@ -272,6 +272,42 @@ copies(void **state)
     sp_config_free(NULL);
 }
 
+static void
+an_sftp_section(void **state)
+{
+    struct sp_config *c = load(state, "[sftp]\n"
+                                      "key = /k/one\n"
+                                      "key = /k/two\n"
+                                      "login = key, agent\n"
+                                      "password-file = /k/password\n"
+                                      "known-hosts = /k/hosts\n"
+                                      "connections = 2\n"
+                                      "patience = 1h\n"
+                                      "old-algorithms = no\n"
+                                      "[files]\n"
+                                      "path = /home\n");
+
+    assert_int_equal(c->njobs, 1);
+    assert_int_equal(c->sftp.keys.n, 2);
+    assert_string_equal(c->sftp.keys.s[1], "/k/two");
+    assert_int_equal(c->sftp.methods, 3);
+    assert_string_equal(c->sftp.password_file, "/k/password");
+    assert_null(c->sftp.passphrase_file);
+    assert_string_equal(c->sftp.known_hosts.s[0], "/k/hosts");
+    assert_int_equal(c->sftp.connections, 2);
+    assert_int_equal(c->sftp.patience_ns, 3600 * SP_SECOND);
+    assert_int_equal(c->sftp.old_algorithms, SP_SFTP_NO);
+    sp_config_free(c);
+    refuses(state, "[sftp]\npath = /home\n", "stillpoint.conf:2|no key 'path'|[sftp] has: key login");
+    refuses(state, "[sftp]\nlogin = keys\n", "login = keys|agent, key and password");
+    refuses(state, "[sftp]\nlogin = \n", "agent, key and password");
+    refuses(state, "[sftp]\nconnections = 17\n", "from 1 to 16");
+    refuses(state, "[sftp]\npatience = 100ms\n", "patience");
+    refuses(state, "[sftp]\npatience = 2d\n", "1s to 24h");
+    refuses(state, "[sftp]\nkey =\n", "a file");
+    refuses(state, "[sftp]\nhost-key = SHA256:x\n", "host-key is of one server");
+}
+
 int
 main(void)
 {
@@ -281,6 +317,7 @@ main(void)
         cmocka_unit_test_setup_teardown(an_exclude_file, tmp_setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(files_that_are_not_there, tmp_setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(copies, tmp_setup, tmp_teardown),
+        cmocka_unit_test_setup_teardown(an_sftp_section, tmp_setup, tmp_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -134,6 +134,50 @@ a_server(void **state)
     sp_profile_free(p);
 }
 
+/* What was said at the set-up comes back; a secret is there only when it was put there. */
+static void
+an_sftp_account(void **state)
+{
+    static const char fingerprint[] = "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/";
+    struct sp_profile *p = make(1, "sftp://me@nas:2222/backup"), *back = NULL;
+
+    (void)state;
+    assert_ok(sp_sftp_set(&p->sftp, "key", "/k/a \"key\"", e));
+    assert_ok(sp_sftp_set(&p->sftp, "key", "/k/two", e));
+    assert_ok(sp_sftp_set(&p->sftp, "login", "password key", e));
+    assert_ok(sp_sftp_set(&p->sftp, "known-hosts", "/k/hosts", e));
+    assert_ok(sp_sftp_set(&p->sftp, "host-key", "ssh-ed25519 "
+        "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/", e));
+    assert_ok(sp_sftp_set(&p->sftp, "connections", "3", e));
+    assert_ok(sp_sftp_set(&p->sftp, "patience", "90s", e));
+    assert_ok(sp_sftp_set(&p->sftp, "old-algorithms", "yes", e));
+    assert_ok(sp_sftp_set(&p->sftp, "password-file", "/k/password", e));
+    save(p);
+    assert_ok(sp_profile_load(&sp_env_system, p->address, &back, e));
+    assert_same(p, back);
+    assert_int_equal(back->sftp.keys.n, 2);
+    assert_string_equal(back->sftp.keys.s[0], "/k/a \"key\"");
+    assert_int_equal(back->sftp.methods, p->sftp.methods);
+    assert_string_equal(back->sftp.known_hosts.s[0], "/k/hosts");
+    assert_string_equal(back->sftp.host_key, fingerprint);
+    assert_string_equal(back->sftp.host_key_type, "ssh-ed25519");
+    assert_int_equal(back->sftp.connections, 3);
+    assert_int_equal(back->sftp.patience_ns, p->sftp.patience_ns);
+    assert_int_equal(back->sftp.old_algorithms, SP_SFTP_YES);
+    assert_null(back->sftp.password_file); /* where it is said is where it is read */
+    assert_null(back->sftp_password);
+    assert_null(back->sftp_passphrase);
+    sp_profile_free(back);
+    p->sftp_password = copy("pass \"word\"");
+    p->sftp_passphrase = copy("");
+    save(p);
+    assert_ok(sp_profile_load(&sp_env_system, p->address, &back, e));
+    assert_string_equal(back->sftp_password, "pass \"word\"");
+    assert_string_equal(back->sftp_passphrase, "");
+    sp_profile_free(back);
+    sp_profile_free(p);
+}
+
 /* Nobody else reads what holds keys, whatever the umask. */
 static void
 rights(void **state)
@@ -338,6 +382,7 @@ main(void)
         cmocka_unit_test_setup_teardown(comes_back, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(a_bad_one, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(a_server, setup, tmp_teardown),
+        cmocka_unit_test_setup_teardown(an_sftp_account, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(rights, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(which_is_meant, setup, tmp_teardown),
         cmocka_unit_test_setup_teardown(damage, setup, tmp_teardown),
