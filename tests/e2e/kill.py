@@ -313,7 +313,7 @@ class History:
     def round(self):
         rng = self.rng
         self.random_file(self.world / "shared" / f"s{rng.randrange(8)}", rng.randrange(300000))
-        hosts = rng.sample(self.hosts, rng.choice([1, 2, 2, 3, 4]))
+        hosts = rng.sample(self.hosts, min(rng.choice([1, 2, 2, 3, 4]), len(self.hosts)))
         running = [self.begin(h) for h in hosts]
         reading = [self.begin_reading()] if rng.random() < 0.4 else []
         before = self.steps
@@ -505,4 +505,5 @@ def main():
     return 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
