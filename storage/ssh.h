@@ -55,10 +55,9 @@ struct sp_ssh_options { /* strings alive until sp_ssh_open returned */
     void *arg;
     const char *const *known_hosts; /* files; absent ones are no error */
     size_t nknown_hosts;
-    /* "SHA256:…": when set, only this key, whatever known_hosts says; its type is asked for first.
-     * NULL: hostkey decides. */
+    /* "SHA256:…": when set, only this key, whatever known_hosts says. NULL: hostkey decides. */
     const char *pinned;
-    const char *pinned_type;
+    const char *pinned_type; /* asked for first, also without `pinned` */
     bool old_algorithms;
     bool compress;       /* never of use here: sealed blocks do not compress */
     uint32_t connect_ms; /* TCP, key exchange and login, each; 0: 30 s */

@@ -51,7 +51,7 @@ sp_ssh_open_fault(struct sp_ssh_opening *p, const char *doing, struct sp_err *e)
             p->o->old_algorithms
                 ? "Not even the old ones, which are allowed here"
                 : "A server that is not updated any more may offer only old ones (SHA-1, CBC): "
-                  "old_algorithms allows them");
+                  "--sftp-old-algorithms allows them");
     case SP_SSH_F_SIGNATURE:
         return sp_fail(e, SP_REFUSED, SP_DOM_NET,
             "%s: the server did not prove that it holds the key that it shows (%s): somebody may "
@@ -86,7 +86,7 @@ key_types(const struct sp_ssh_options *o, uint16_t port, struct sp_buf *ret, str
     struct sp_buf known = SP_BUF_INIT;
     enum sp_code rc = SP_OK;
 
-    if (o->pinned != NULL && o->pinned_type != NULL)
+    if (o->pinned_type != NULL)
         sp_buf_put_str(&known, o->pinned_type);
     else if (o->pinned == NULL)
         rc = sp_ssh_hostkeys_types(o->known_hosts, o->nknown_hosts, o->host, port, &known, e);
