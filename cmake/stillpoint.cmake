@@ -123,7 +123,7 @@ endfunction()
 # sp_nomem(program): memory that runs out where the test wants it to (tests/unit/base/nomem.h).
 function(sp_nomem program)
     if(TARGET ${program})
-        target_sources(${program} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit/base/nomem.c)
+        target_link_libraries(${program} PRIVATE sp_nomem)
         target_link_options(${program} PRIVATE LINKER:--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup)
     endif()
 endfunction()
