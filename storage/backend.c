@@ -116,10 +116,19 @@ enum sp_code
 sp_backend_get_all(struct sp_backend *b, const char *name, size_t limit, uint8_t **ret,
     size_t *ret_n, struct sp_err *e)
 {
+    struct sp_backend_fetch f = {.name = name, .whole = true, .limit = limit};
     uint64_t size;
     uint8_t *bytes = NULL;
     enum sp_code rc;
 
+    if (b->ahead > 0 && b->ops->fetch_start != NULL) { /* one question instead of two */
+        if ((rc = sp_backend_fetch_start(b, &f, e)) != SP_OK ||
+            (rc = sp_backend_fetch_finish(b, &f, e)) != SP_OK)
+            return rc;
+        *ret = f.bytes;
+        *ret_n = f.n;
+        return SP_OK;
+    }
     if ((rc = sp_backend_size(b, name, &size, e)) != SP_OK)
         return rc;
     if (size > limit)

@@ -332,6 +332,8 @@ sp_repository_closure(struct sp_repository *r, const struct sp_reader_scope *sco
     bool whole;
     enum sp_code rc;
 
+    if ((rc = sp_repository_ready(r, e)) != SP_OK)
+        return rc;
     sp_missing_init(&m, r);
     rc = sp_closure_walk(r, scope == NULL ? &everything : scope, root, NULL, &m, &whole, e);
     if (rc == SP_OK)

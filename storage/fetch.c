@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/ahead.h"
 #include "storage/repository_impl.h"
 
-#define PIECE (1u << 20) /* read in one go */
-#define GAP (64u << 10)  /* bytes read in vain rather than asking twice */
+#define PIECE (1u << 20)   /* read in one go */
+#define GAP (64u << 10)    /* bytes read in vain rather than asking twice, */
+#define GAP_FAR (8u << 10) /* also where questions are not waited for one by one */
 
 struct pass {
     struct sp_repository *r;
@@ -88,14 +90,49 @@ give(struct pass *p, const struct sp_fetch *f, size_t n, const uint8_t *bytes, u
     return SP_OK;
 }
 
-/* One piece; what is inside lies in one pack. A failure of the piece is asked again block by block,
- * so that a bad place takes only its own block with it. */
+static enum sp_code read_again(
+    struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, bool again, struct sp_err *e);
+
+/* A failure of a piece, all of it in one pack, is asked again block by block, so that a bad place
+ * takes only its own block with it. */
 static enum sp_code
-read_piece(
+one_by_one(struct pass *p, const struct sp_fetch *f, size_t n, struct sp_err *e)
+{
+    size_t i, same;
+    enum sp_code rc = SP_OK;
+
+    for (i = 0; i < n && rc == SP_OK; i += same) {
+        for (same = 1; i + same < n && same_block(&f[i], &f[i + same]); same++)
+            ;
+        rc = read_again(p, f + i, same, (uint64_t)f[i].place.offset + f[i].place.length, true, e);
+    }
+    return rc;
+}
+
+/* Reading f[0..n) up to `end` failed so; `again`: for the first time. */
+static enum sp_code
+piece_failed(struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, bool again,
+    enum sp_code failed, const struct sp_err *why, struct sp_err *e)
+{
+    if (sp_store_fatal(failed)) {
+        *e = *why;
+        return failed;
+    }
+    if (!same_block(&f[0], &f[n - 1]))
+        return one_by_one(p, f, n, e);
+    if (failed == SP_IO && again) /* once more: a store far away has its moments */
+        return read_again(p, f, n, end, false, e);
+    if (failed == SP_ABSENT || failed == SP_CORRUPT)
+        sp_repository_distrust(p->r, f[0].place.pack);
+    return SP_OK;
+}
+
+static enum sp_code
+read_again(
     struct pass *p, const struct sp_fetch *f, size_t n, uint64_t end, bool again, struct sp_err *e)
 {
     uint64_t from = f[0].place.offset;
-    size_t size = (size_t)(end - from), i, same;
+    size_t size = (size_t)(end - from);
     struct sp_err why = {0};
     char object[96];
     enum sp_code rc;
@@ -105,25 +142,53 @@ read_piece(
     sp_pack_object_name((enum sp_pack_kind)f[0].kind, f[0].name, object);
     if ((rc = sp_backend_get(p->r->backend, object, from, p->buf, size, &why)) == SP_OK)
         return give(p, f, n, p->buf, from, e);
-    if (sp_store_fatal(rc)) {
-        *e = why;
-        return rc;
+    return piece_failed(p, f, n, end, again, rc, &why, e);
+}
+
+struct piece {
+    size_t n; /* of those asked for */
+    uint64_t end;
+};
+
+/* What is read in one go from f[0] on. */
+static struct piece
+piece_of(const struct sp_fetch *f, size_t n, uint64_t gap)
+{
+    uint64_t from = f[0].place.offset;
+    struct piece p = {1, from + f[0].place.length};
+
+    for (; p.n < n && pack_cmp(&f[0], &f[p.n]) == 0; p.n++) {
+        uint64_t start = f[p.n].place.offset, stop = start + f[p.n].place.length;
+
+        if (start > p.end + gap || (stop > p.end && stop - from > PIECE))
+            break;
+        if (stop > p.end)
+            p.end = stop;
     }
-    if (same_block(&f[0], &f[n - 1])) {
-        if (rc == SP_IO && again) /* once more: a store far away has its moments */
-            return read_piece(p, f, n, end, false, e);
-        if (rc == SP_ABSENT || rc == SP_CORRUPT)
-            sp_repository_distrust(p->r, f[0].place.pack);
-        return SP_OK;
-    }
-    for (i = 0; i < n; i += same) {
-        for (same = 1; i + same < n && same_block(&f[i], &f[i + same]); same++)
-            ;
-        rc = read_piece(p, f + i, same, (uint64_t)f[i].place.offset + f[i].place.length, true, e);
-        if (rc != SP_OK)
-            return rc;
-    }
-    return SP_OK;
+    return p;
+}
+
+struct asking {
+    const struct sp_fetch *f;
+    size_t n, at;
+    uint64_t gap;
+};
+
+static bool
+next_piece(void *arg, struct sp_ahead_read *ret)
+{
+    struct asking *a = arg;
+    const struct sp_fetch *f = a->f + a->at;
+    struct piece p;
+
+    if (a->at == a->n)
+        return false;
+    p = piece_of(f, a->n - a->at, a->gap);
+    sp_pack_object_name((enum sp_pack_kind)f->kind, f->name, ret->name);
+    ret->offset = f->place.offset;
+    ret->n = (size_t)(p.end - ret->offset);
+    a->at += p.n;
+    return true;
 }
 
 enum sp_code
@@ -131,25 +196,30 @@ sp_fetch_blocks(struct sp_repository *r, struct sp_fetch *f, size_t n, sp_fetch_
     struct sp_err *e)
 {
     struct pass p = {r, each, arg, NULL, 0};
-    size_t i, taken;
-    enum sp_code rc = SP_OK;
+    struct asking asking = {f, n, 0, r->backend->ahead > 0 ? GAP_FAR : GAP};
+    struct sp_ahead *ahead = NULL;
+    const struct sp_ahead_read *read;
+    const uint8_t *bytes;
+    struct piece piece;
+    struct sp_err why = {0};
+    size_t i, got;
+    enum sp_code rc, failed;
 
-    if (n > 0)
-        qsort(f, n, sizeof(*f), fetch_cmp);
-    for (i = 0; i < n && rc == SP_OK; i += taken) {
-        uint64_t from = f[i].place.offset, end = from + f[i].place.length;
-
-        for (taken = 1; i + taken < n && pack_cmp(&f[i], &f[i + taken]) == 0; taken++) {
-            uint64_t start = f[i + taken].place.offset;
-            uint64_t stop = start + f[i + taken].place.length;
-
-            if (start > end + GAP || (stop > end && stop - from > PIECE))
-                break;
-            if (stop > end)
-                end = stop;
-        }
-        rc = read_piece(&p, f + i, taken, end, true, e);
+    if (n == 0)
+        return SP_OK;
+    qsort(f, n, sizeof(*f), fetch_cmp);
+    if ((rc = sp_ahead_new(r->backend, next_piece, &asking, &ahead, e)) != SP_OK)
+        return rc;
+    for (i = 0; i < n && rc == SP_OK; i += piece.n) {
+        piece = piece_of(f + i, n - i, asking.gap);
+        if ((rc = sp_repository_live(r, e)) != SP_OK)
+            break;
+        if ((failed = sp_ahead_take(ahead, &read, &bytes, &got, &why)) == SP_OK)
+            rc = give(&p, f + i, piece.n, bytes, f[i].place.offset, e);
+        else
+            rc = piece_failed(&p, f + i, piece.n, piece.end, true, failed, &why, e);
     }
+    sp_ahead_free(ahead);
     free(p.buf);
     return rc;
 }

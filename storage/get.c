@@ -107,6 +107,8 @@ sp_repository_get(struct sp_repository *r, const struct sp_reader_scope *scope,
 
     if (n > IDS_MAX)
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "%zu ids in one question", n);
+    if ((rc = sp_repository_ready(r, e)) != SP_OK)
+        return rc;
     sp_lookup_begin(&lookup, r);
     f = malloc((n + 1) * sizeof(*f));
     d.wanted = malloc((n + 1) * sizeof(*d.wanted));

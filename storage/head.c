@@ -32,7 +32,7 @@ sp_repository_head(struct sp_repository *r, const uint8_t host[16], const uint8_
     memset(&h, 0, sizeof(h));
     memset(&chain, 0, sizeof(chain));
     sp_missing_init(&m, r);
-    if ((rc = sp_repository_refresh(r, &lost, e)) != SP_OK ||
+    if ((rc = sp_repository_refresh_lately(r, &lost, e)) != SP_OK ||
         (rc = sp_records_list(r, host, &names, e)) != SP_OK ||
         (rc = sp_chain_head(r, &names, job, &chain, e)) != SP_OK)
         goto out;

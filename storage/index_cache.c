@@ -12,7 +12,6 @@
 
 #define PIECE (1u << 20)
 #define TEMPORARY_OLD (24 * 3600 * SP_SECOND)
-#define SEGMENT_MAX (512u << 20) /* twice the largest that a writer makes */
 
 void
 sp_index_object_name(const uint8_t name[32], char to[96])
@@ -100,60 +99,6 @@ sp_index_cache_close(struct sp_index_cache *c)
     c->folder = NULL;
 }
 
-/* Whether a failed read of one object says something about the store as a whole. */
-static bool
-fatal(enum sp_code rc)
-{
-    return rc != SP_CORRUPT && rc != SP_ABSENT && rc != SP_IO && rc != SP_DENIED;
-}
-
-/* The object into w piece by piece. */
-static enum sp_code
-copy_object(struct sp_backend *b, const uint8_t *name, uint64_t size, struct sp_index_file *w,
-    bool *ret_good, struct sp_err *why, struct sp_err *e)
-{
-    struct sp_sha256 *h = NULL;
-    uint8_t *piece = malloc(size < PIECE ? (size_t)size + 1 : PIECE), hash[32];
-    char object[96];
-    uint64_t at;
-    enum sp_code rc;
-
-    *ret_good = false;
-    sp_index_object_name(name, object);
-    if (piece == NULL) {
-        rc = sp_fail_nomem(e);
-        goto out;
-    }
-    if ((rc = sp_sha256_new(&h, e)) != SP_OK)
-        goto out;
-    for (at = 0; at < size;) {
-        size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
-
-        if ((rc = sp_backend_get(b, object, at, piece, n, why)) != SP_OK) {
-            if (fatal(rc))
-                *e = *why;
-            else
-                rc = SP_OK;
-            goto out;
-        }
-        if ((rc = sp_sha256_add(h, piece, n, e)) != SP_OK)
-            goto out;
-        if ((rc = sp_index_file_write(w, piece, n, e)) != SP_OK)
-            goto out;
-        at += n;
-    }
-    if ((rc = sp_sha256_end(h, hash, e)) != SP_OK)
-        goto out;
-    *ret_good = memcmp(hash, name, sizeof(hash)) == 0;
-    if (!*ret_good)
-        (void)sp_fail(
-            why, SP_CORRUPT, SP_DOM_STORE, "%s does not have the hash that it is named by", object);
-out:
-    sp_sha256_free(h);
-    free(piece);
-    return rc;
-}
-
 static enum sp_code
 any_entry(void *arg, const struct sp_index_entry *en, struct sp_err *e)
 {
@@ -185,30 +130,50 @@ check_content(struct sp_index_cache *c, const struct sp_index_file *w, const uin
 }
 
 enum sp_code
-sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b, const uint8_t name[32],
-    uint64_t size, bool *ret_good, struct sp_err *why, struct sp_err *e)
+sp_index_fetch_begin(struct sp_index_cache *c, struct sp_index_fetch *f, struct sp_err *e)
 {
-    struct sp_index_file w;
     struct sp_err ignored = {0};
-    bool good = false;
     enum sp_code rc;
 
-    if (size == 0 || size > SEGMENT_MAX) {
-        (void)sp_fail(why, SP_CORRUPT, SP_DOM_STORE, "its size is impossible for an index segment");
-        *ret_good = false;
-        return SP_OK;
-    }
-    if ((rc = sp_index_file_begin(c, &w, e)) != SP_OK)
+    f->hash = NULL;
+    if ((rc = sp_index_file_begin(c, &f->w, e)) != SP_OK)
         return rc;
-    rc = copy_object(b, name, size, &w, &good, why, e);
+    if ((rc = sp_sha256_new(&f->hash, e)) != SP_OK)
+        (void)sp_index_file_end(c, &f->w, NULL, false, rc, &ignored);
+    return rc;
+}
+
+enum sp_code
+sp_index_fetch_add(struct sp_index_fetch *f, const void *p, size_t n, struct sp_err *e)
+{
+    enum sp_code rc = sp_sha256_add(f->hash, p, n, e);
+
+    return rc != SP_OK ? rc : sp_index_file_write(&f->w, p, n, e);
+}
+
+enum sp_code
+sp_index_fetch_end(struct sp_index_cache *c, struct sp_index_fetch *f, const uint8_t name[32],
+    enum sp_code rc, bool whole, bool *ret_good, struct sp_err *why, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+    uint8_t hash[32];
+    bool good = false;
+
+    if (rc == SP_OK && whole && (rc = sp_sha256_end(f->hash, hash, e)) == SP_OK) {
+        good = memcmp(hash, name, sizeof(hash)) == 0;
+        if (!good)
+            (void)sp_fail(why, SP_CORRUPT, SP_DOM_STORE,
+                "index segment %s does not have the hash that it is named by", sp_hex8(name).s);
+    }
     if (rc == SP_OK && good)
-        rc = check_content(c, &w, name, &good, why, e);
+        rc = check_content(c, &f->w, name, &good, why, e);
     if (rc == SP_OK && !good)
-        (void)sp_index_file_end(c, &w, name, false, SP_CORRUPT, &ignored);
+        (void)sp_index_file_end(c, &f->w, name, false, SP_CORRUPT, &ignored);
     else
-        rc = sp_index_file_end(c, &w, name, false, rc, e);
+        rc = sp_index_file_end(c, &f->w, name, false, rc, e);
     if (rc == SP_OK)
         *ret_good = good;
+    sp_sha256_free(f->hash);
     return rc;
 }
 

@@ -50,11 +50,21 @@ enum sp_code sp_index_file_end(struct sp_index_cache *c, struct sp_index_file *w
 void sp_index_object_name(const uint8_t name[32], char to[96]);
 bool sp_index_object_parse(const char *object, uint8_t ret_name[32]);
 
-/* Copies a segment out of the repository. *ret_good = false, with SP_OK: the repository's copy is
- * not to be had or not what its name says; *why tells (the caller does without it). A failure is
- * one of the local folder, or of reaching the store at all. */
-enum sp_code sp_index_cache_fetch(struct sp_index_cache *c, struct sp_backend *b,
-    const uint8_t name[32], uint64_t size, bool *ret_good, struct sp_err *why, struct sp_err *e);
+#define SP_INDEX_SEGMENT_MAX (512u << 20) /* twice the largest that a writer makes */
+/* Copies a segment out of the repository, in pieces as they come; end in every case after begin. */
+struct sp_index_fetch {
+    struct sp_index_file w;
+    struct sp_sha256 *hash;
+};
+enum sp_code sp_index_fetch_begin(
+    struct sp_index_cache *c, struct sp_index_fetch *f, struct sp_err *e);
+enum sp_code sp_index_fetch_add(struct sp_index_fetch *f, const void *p, size_t n, struct sp_err *e);
+/* rc: what failed so far that is not the repository's copy; it is given back, with `e` as it is. whole: all of it
+ * was added. *ret_good = false, with SP_OK: the repository's copy is not to be had or not what its name says (*why
+ * tells, unless it was not whole); the caller does without it. A failure is one of the local folder. */
+enum sp_code sp_index_fetch_end(struct sp_index_cache *c, struct sp_index_fetch *f,
+    const uint8_t name[32], enum sp_code rc, bool whole, bool *ret_good, struct sp_err *why,
+    struct sp_err *e);
 enum sp_code sp_index_cache_write(struct sp_index_cache *c, const uint8_t name[32], bool local,
     const void *p, size_t n, struct sp_err *e);
 /* SP_ABSENT, or SP_CORRUPT: then the file is removed. */

@@ -7,11 +7,11 @@
 #include "base/text.h"
 #include "storage/repository_impl.h"
 
-/* Ordinals of the packs to learn, malloc'd. */
+/* The packs to learn, malloc'd; tagged with their ordinals. */
 static enum sp_code
-unknown(struct sp_repository *r, uint32_t **ret, size_t *ret_n, struct sp_err *e)
+unknown(struct sp_repository *r, struct sp_pack_ref **ret, size_t *ret_n, struct sp_err *e)
 {
-    uint32_t *v = NULL;
+    struct sp_pack_ref *v = NULL;
     size_t n = 0, cap = 0, i;
     enum sp_code rc = SP_OK;
 
@@ -22,7 +22,7 @@ unknown(struct sp_repository *r, uint32_t **ret, size_t *ret_n, struct sp_err *e
         if (!s->listed || s->indexed || (s->bad && !s->transient))
             continue;
         if (n == cap) {
-            uint32_t *more = realloc(v, (cap = cap == 0 ? 64 : cap * 2) * sizeof(*v));
+            struct sp_pack_ref *more = realloc(v, (cap = cap == 0 ? 64 : cap * 2) * sizeof(*v));
 
             if (more == NULL) {
                 rc = sp_fail_nomem(e);
@@ -30,7 +30,9 @@ unknown(struct sp_repository *r, uint32_t **ret, size_t *ret_n, struct sp_err *e
             }
             v = more;
         }
-        v[n++] = (uint32_t)i;
+        v[n] = (struct sp_pack_ref){
+            .size = s->size, .kind = (enum sp_pack_kind)s->kind, .tag = (uint32_t)i};
+        memcpy(v[n++].name, s->name, sizeof(s->name));
     }
     sp_mutex_unlock(&r->lock);
     if (rc != SP_OK) {
@@ -76,52 +78,43 @@ enter(struct sp_repository *r, uint32_t ordinal, const struct sp_pack_trailer *t
 }
 
 static enum sp_code
-learn_one(struct sp_repository *r, uint32_t ordinal, struct sp_err *e)
+learn_one(void *arg, const struct sp_pack_ref *pack, struct sp_pack_trailer *t, enum sp_code rc,
+    const struct sp_err *why, struct sp_err *e)
 {
-    struct sp_pack_trailer *t = NULL;
-    struct sp_pack_state pack, *s;
-    struct sp_err why = {0};
-    enum sp_code rc;
+    struct sp_repository *r = arg;
+    struct sp_pack_state *s;
 
-    sp_mutex_lock(&r->lock);
-    pack = *sp_presence_at(r->presence, ordinal);
-    sp_mutex_unlock(&r->lock);
-
-    rc = sp_pack_trailer_read(
-        r->backend, (enum sp_pack_kind)pack.kind, pack.name, pack.size, &t, &why);
     if (rc == SP_OK && memcmp(sp_pack_trailer_origin(t)->repository, r->conf.id, 16) != 0)
         rc = SP_CORRUPT; /* a pack of another repository is none of ours */
     if (rc != SP_OK && sp_store_fatal(rc)) {
-        *e = why;
+        *e = *why;
         return rc;
     }
     sp_mutex_lock(&r->lock);
     if (rc == SP_OK) {
-        rc = enter(r, ordinal, t, e);
+        rc = enter(r, pack->tag, t, e);
     } else {
-        s = sp_presence_at(r->presence, ordinal);
+        s = sp_presence_at(r->presence, pack->tag);
         s->bad = true;
         s->transient = rc != SP_CORRUPT;
         rc = SP_OK;
     }
     sp_mutex_unlock(&r->lock);
     sp_pack_trailer_free(t);
+    if (rc == SP_OK && (rc = sp_repository_live(r, e)) == SP_OK)
+        rc = sp_index_spill(r, e);
     return rc;
 }
 
 enum sp_code
 sp_repository_learn(struct sp_repository *r, struct sp_err *e)
 {
-    uint32_t *v = NULL;
-    size_t n = 0, i;
+    struct sp_pack_ref *v = NULL;
+    size_t n = 0;
     enum sp_code rc;
 
-    if ((rc = unknown(r, &v, &n, e)) != SP_OK)
-        return rc;
-    for (i = 0; i < n && rc == SP_OK; i++) {
-        if ((rc = sp_repository_live(r, e)) == SP_OK && (rc = learn_one(r, v[i], e)) == SP_OK)
-            rc = sp_index_spill(r, e);
-    }
+    if ((rc = unknown(r, &v, &n, e)) == SP_OK && n > 0 && (rc = sp_repository_live(r, e)) == SP_OK)
+        rc = sp_pack_trailers(r->backend, v, n, learn_one, r, e);
     free(v);
     return rc;
 }

@@ -56,6 +56,14 @@ struct sp_pack_trailer; /* owns its bytes */
  * the file exactly, and bounds the memory (a trailer is at most 64 MiB). `size` as the backend lists it. */
 enum sp_code sp_pack_trailer_read(struct sp_backend *b, enum sp_pack_kind kind,
     const uint8_t name[32], uint64_t size, struct sp_pack_trailer **ret, struct sp_err *e);
+/* The same in steps, for who reads many side by side (pack_trailers.c). So many bytes at the end of a pack hold
+ * most trailers; so many the trailer and its footer have, by the n last bytes of the pack; and the trailer, from
+ * the last bytes and, when they are too few, the rest of it before them. */
+size_t sp_pack_tail(uint64_t size);
+enum sp_code sp_pack_trailer_length(const uint8_t name[32], uint64_t size, const uint8_t *tail, size_t n,
+    size_t *ret, struct sp_err *e);
+enum sp_code sp_pack_trailer_parse(enum sp_pack_kind kind, const uint8_t name[32], uint64_t size,
+    struct sp_span rest, struct sp_span tail, struct sp_pack_trailer **ret, struct sp_err *e);
 void sp_pack_trailer_free(struct sp_pack_trailer *t);
 const struct sp_pack_origin *sp_pack_trailer_origin(const struct sp_pack_trailer *t);
 size_t sp_pack_trailer_count(const struct sp_pack_trailer *t);
@@ -72,5 +80,25 @@ typedef enum sp_code (*sp_pack_block_fn)(void *arg, const struct sp_pack_block *
     const uint8_t *block, struct sp_err *e);
 enum sp_code sp_pack_verify(struct sp_backend *b, enum sp_pack_kind kind, const uint8_t name[32],
     uint64_t size, sp_pack_block_fn each, void *arg, struct sp_err *e);
+/* The same of a pack whose bytes are here. */
+enum sp_code sp_pack_verify_bytes(enum sp_pack_kind kind, const uint8_t name[32], const uint8_t *bytes,
+    size_t n, sp_pack_block_fn each, void *arg, struct sp_err *e);
+
+/* --- the trailers of many packs (pack_trailers.c) -------------------------------------------------- */
+
+struct sp_pack_ref {
+    uint8_t name[32];
+    uint64_t size;
+    enum sp_pack_kind kind;
+    uint32_t tag; /* the caller's */
+};
+/* One trailer, which becomes the callee's; NULL: reading it failed with `rc` and `why`, which it may take for its
+ * own. A code other than SP_OK ends all and is returned. */
+typedef enum sp_code (*sp_pack_trailer_fn)(void *arg, const struct sp_pack_ref *pack,
+    struct sp_pack_trailer *t, enum sp_code rc, const struct sp_err *why, struct sp_err *e);
+/* Reads them side by side where the store is far; in the order given, but trailers that are longer than most come
+ * a little later there. */
+enum sp_code sp_pack_trailers(struct sp_backend *b, const struct sp_pack_ref *v, size_t n,
+    sp_pack_trailer_fn each, void *arg, struct sp_err *e);
 
 #endif

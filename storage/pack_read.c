@@ -107,38 +107,66 @@ check_footer(const uint8_t footer[PACK_FOOTER], uint64_t size, size_t *ret, stru
     return SP_OK;
 }
 
-/* Reads the trailer and the footer into t. */
-static enum sp_code
-read_tail(struct sp_pack_trailer *t, struct sp_backend *b, const char *object, uint64_t size,
-    struct sp_err *e)
+size_t
+sp_pack_tail(uint64_t size)
 {
-    size_t tail = size < TAIL ? (size_t)size : TAIL, whole;
-    uint8_t *bytes = malloc(tail), *more;
+    return size < TAIL ? (size_t)size : TAIL;
+}
+
+static enum sp_code
+check_size(uint64_t size, struct sp_err *e)
+{
+    if (size < PACK_HEADER + PACK_MIN_TRAILER + PACK_FOOTER || size > PACK_MAX)
+        return sp_fail(
+            e, SP_CORRUPT, SP_DOM_STORE, "a pack cannot have %llu bytes", (unsigned long long)size);
+    return SP_OK;
+}
+
+enum sp_code
+sp_pack_trailer_length(const uint8_t name[32], uint64_t size, const uint8_t *tail, size_t n,
+    size_t *ret, struct sp_err *e)
+{
     enum sp_code rc;
 
-    if (bytes == NULL)
+    if ((rc = check_size(size, e)) == SP_OK)
+        rc = n < PACK_FOOTER ? fail_trailer(e, "it is too short")
+                             : check_footer(tail + n - PACK_FOOTER, size, ret, e);
+    if (rc == SP_OK)
+        *ret += PACK_FOOTER;
+    else
+        sp_err_context(e, "pack %s", sp_hex8(name).s);
+    return rc;
+}
+
+enum sp_code
+sp_pack_trailer_parse(enum sp_pack_kind kind, const uint8_t name[32], uint64_t size,
+    struct sp_span rest, struct sp_span tail, struct sp_pack_trailer **ret, struct sp_err *e)
+{
+    struct sp_pack_trailer *t = NULL;
+    size_t whole;
+    enum sp_code rc = sp_pack_trailer_length(name, size, tail.p, tail.n, &whole, e);
+
+    if (rc != SP_OK)
+        return rc;
+    if (whole > rest.n + tail.n || (whole > tail.n && whole != rest.n + tail.n))
+        return sp_fail(e, SP_INVALID, SP_DOM_SELF, "the trailer is not all there");
+    if ((t = calloc(1, sizeof(*t))) == NULL || (t->bytes = malloc(whole)) == NULL) {
+        sp_pack_trailer_free(t);
         return sp_fail_nomem(e);
-    if ((rc = sp_backend_get(b, object, size - tail, bytes, tail, e)) != SP_OK)
-        goto out;
-    if ((rc = check_footer(bytes + tail - PACK_FOOTER, size, &t->n, e)) != SP_OK)
-        goto out;
-    whole = t->n + PACK_FOOTER;
-    if (whole <= tail) {
-        memmove(bytes, bytes + tail - whole, whole);
-    } else {
-        if ((more = realloc(bytes, whole)) == NULL) {
-            rc = sp_fail_nomem(e);
-            goto out;
-        }
-        bytes = more;
-        memmove(bytes + whole - tail, bytes, tail);
-        if ((rc = sp_backend_get(b, object, size - whole, bytes, whole - tail, e)) != SP_OK)
-            goto out;
     }
-    t->bytes = bytes;
-    bytes = NULL;
-out:
-    free(bytes);
+    t->n = whole - PACK_FOOTER;
+    if (whole <= tail.n) {
+        memcpy(t->bytes, (const uint8_t *)tail.p + tail.n - whole, whole);
+    } else {
+        memcpy(t->bytes, rest.p, rest.n);
+        memcpy(t->bytes + rest.n, tail.p, tail.n);
+    }
+    if ((rc = parse(t, kind, size - PACK_HEADER - PACK_FOOTER - t->n, e)) == SP_OK) {
+        *ret = t;
+        return SP_OK;
+    }
+    sp_err_context(e, "pack %s", sp_hex8(name).s);
+    sp_pack_trailer_free(t);
     return rc;
 }
 
@@ -146,28 +174,43 @@ enum sp_code
 sp_pack_trailer_read(struct sp_backend *b, enum sp_pack_kind kind, const uint8_t name[32],
     uint64_t size, struct sp_pack_trailer **ret, struct sp_err *e)
 {
-    struct sp_pack_trailer *t = calloc(1, sizeof(*t));
+    struct sp_span rest = {NULL, 0}, tail = {NULL, sp_pack_tail(size)};
+    uint8_t *bytes = NULL, *more = NULL;
     char object[96];
+    size_t whole;
     enum sp_code rc;
 
-    if (t == NULL)
-        return sp_fail_nomem(e);
     sp_pack_object_name(kind, name, object);
-    if (size < PACK_HEADER + PACK_MIN_TRAILER + PACK_FOOTER || size > PACK_MAX) {
-        rc = sp_fail(
-            e, SP_CORRUPT, SP_DOM_STORE, "a pack cannot have %llu bytes", (unsigned long long)size);
+    if ((rc = check_size(size, e)) != SP_OK)
+        goto out;
+    if ((bytes = malloc(tail.n)) == NULL) {
+        rc = sp_fail_nomem(e);
         goto out;
     }
-    if ((rc = read_tail(t, b, object, size, e)) != SP_OK)
+    if ((rc = sp_backend_get(b, object, size - tail.n, bytes, tail.n, e)) != SP_OK)
         goto out;
-    if ((rc = parse(t, kind, size - PACK_HEADER - PACK_FOOTER - t->n, e)) != SP_OK)
-        goto out;
-    *ret = t;
-    t = NULL;
+    tail.p = bytes;
+    if ((rc = sp_pack_trailer_length(name, size, tail.p, tail.n, &whole, e)) != SP_OK) {
+        free(bytes);
+        return rc; /* it names the pack */
+    }
+    if (whole > tail.n) {
+        if ((more = malloc(whole - tail.n)) == NULL) {
+            rc = sp_fail_nomem(e);
+            goto out;
+        }
+        if ((rc = sp_backend_get(b, object, size - whole, more, whole - tail.n, e)) != SP_OK)
+            goto out;
+        rest = (struct sp_span){more, whole - tail.n};
+    }
+    rc = sp_pack_trailer_parse(kind, name, size, rest, tail, ret, e);
+    free(bytes);
+    free(more);
+    return rc;
 out:
-    if (rc != SP_OK)
-        sp_err_context(e, "pack %s", sp_hex8(name).s);
-    sp_pack_trailer_free(t);
+    sp_err_context(e, "pack %s", sp_hex8(name).s);
+    free(bytes);
+    free(more);
     return rc;
 }
 

@@ -4,20 +4,49 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "storage/ahead.h"
 #include "storage/pack_format.h"
 
 #define PIECE ((size_t)1 << 20)
 
 struct reading {
-    struct sp_backend *b;
+    struct sp_ahead *ahead; /* of the pieces; NULL: all is in the first */
     char object[96];
     struct sp_sha256 *hash; /* of all that was taken */
-    uint8_t *piece;
+    const uint8_t *piece;
     size_t at, have; /* within the piece */
-    uint64_t next;   /* offset of what comes after the piece */
+    uint64_t next;   /* offset of the next piece to ask for */
     uint64_t end;    /* where the blocks end */
     uint8_t *block;  /* room for the longest */
 };
+
+static bool
+next_piece(void *arg, struct sp_ahead_read *ret)
+{
+    struct reading *r = arg;
+
+    if (r->next == r->end)
+        return false;
+    memcpy(ret->name, r->object, sizeof(r->object));
+    ret->offset = r->next;
+    ret->n = r->end - r->next < PIECE ? (size_t)(r->end - r->next) : PIECE;
+    r->next += ret->n;
+    return true;
+}
+
+static enum sp_code
+read_piece(struct reading *r, struct sp_err *e)
+{
+    const struct sp_ahead_read *read = NULL;
+    enum sp_code rc;
+
+    r->at = r->have = 0;
+    if (r->ahead != NULL && (rc = sp_ahead_take(r->ahead, &read, &r->piece, &r->have, e)) != SP_OK)
+        return rc;
+    if (read == NULL)
+        return sp_fail(e, SP_INTERNAL, SP_DOM_SELF, "read beyond the blocks");
+    return sp_sha256_add(r->hash, r->piece, r->have, e);
+}
 
 /* The next n bytes of header or blocks. */
 static enum sp_code
@@ -28,13 +57,8 @@ take(struct reading *r, uint8_t *to, size_t n, struct sp_err *e)
         enum sp_code rc;
 
         if (r->at == r->have) {
-            r->at = 0;
-            r->have = r->end - r->next < PIECE ? (size_t)(r->end - r->next) : PIECE;
-            if ((rc = sp_backend_get(r->b, r->object, r->next, r->piece, r->have, e)) != SP_OK)
+            if ((rc = read_piece(r, e)) != SP_OK)
                 return rc;
-            if ((rc = sp_sha256_add(r->hash, r->piece, r->have, e)) != SP_OK)
-                return rc;
-            r->next += r->have;
         }
         part = r->have - r->at < n ? r->have - r->at : n;
         memcpy(to, r->piece + r->at, part);
@@ -128,35 +152,63 @@ longest(const struct sp_pack_trailer *t)
     return most;
 }
 
+static enum sp_code
+verify(struct reading *r, const struct sp_pack_trailer *t, enum sp_pack_kind kind,
+    const uint8_t name[32], sp_pack_block_fn each, void *arg, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if ((r->block = malloc(longest(t))) == NULL)
+        return sp_fail_nomem(e);
+    if ((rc = read_header(r, kind, e)) != SP_OK)
+        return rc;
+    if ((rc = read_blocks(r, t, kind, each, arg, e)) != SP_OK)
+        return rc;
+    return check_name(r, t, name, e);
+}
+
 enum sp_code
 sp_pack_verify(struct sp_backend *b, enum sp_pack_kind kind, const uint8_t name[32], uint64_t size,
     sp_pack_block_fn each, void *arg, struct sp_err *e)
 {
     struct sp_pack_trailer *t = NULL;
-    struct reading r = {.b = b};
+    struct reading r = {.ahead = NULL};
     enum sp_code rc;
 
     if ((rc = sp_pack_trailer_read(b, kind, name, size, &t, e)) != SP_OK)
         return rc;
     sp_pack_object_name(kind, name, r.object);
     r.end = size - PACK_FOOTER - t->n;
-    if ((r.piece = malloc(r.end < PIECE ? (size_t)r.end + 1 : PIECE)) == NULL ||
-        (r.block = malloc(longest(t))) == NULL) {
-        rc = sp_fail_nomem(e);
-        goto out;
-    }
-    if ((rc = sp_sha256_new(&r.hash, e)) != SP_OK)
-        goto out;
-    if ((rc = read_header(&r, kind, e)) != SP_OK)
-        goto out;
-    if ((rc = read_blocks(&r, t, kind, each, arg, e)) != SP_OK)
-        goto out;
-    rc = check_name(&r, t, name, e);
-out:
+    if ((rc = sp_sha256_new(&r.hash, e)) == SP_OK &&
+        (rc = sp_ahead_new(b, next_piece, &r, &r.ahead, e)) == SP_OK)
+        rc = verify(&r, t, kind, name, each, arg, e);
+    if (rc != SP_OK)
+        sp_err_context(e, "pack %s", sp_hex8(name).s);
+    sp_ahead_free(r.ahead);
+    sp_sha256_free(r.hash);
+    free(r.block);
+    sp_pack_trailer_free(t);
+    return rc;
+}
+
+enum sp_code
+sp_pack_verify_bytes(enum sp_pack_kind kind, const uint8_t name[32], const uint8_t *bytes, size_t n,
+    sp_pack_block_fn each, void *arg, struct sp_err *e)
+{
+    struct sp_pack_trailer *t = NULL;
+    struct reading r = {.piece = bytes};
+    struct sp_span rest = {NULL, 0}, all = {bytes, n};
+    enum sp_code rc;
+
+    if ((rc = sp_pack_trailer_parse(kind, name, n, rest, all, &t, e)) != SP_OK)
+        return rc;
+    r.have = n - PACK_FOOTER - t->n;
+    if ((rc = sp_sha256_new(&r.hash, e)) == SP_OK &&
+        (rc = sp_sha256_add(r.hash, bytes, r.have, e)) == SP_OK)
+        rc = verify(&r, t, kind, name, each, arg, e);
     if (rc != SP_OK)
         sp_err_context(e, "pack %s", sp_hex8(name).s);
     sp_sha256_free(r.hash);
-    free(r.piece);
     free(r.block);
     sp_pack_trailer_free(t);
     return rc;

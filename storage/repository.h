@@ -38,6 +38,9 @@ struct sp_repository_options {
     /* Writing: who fronts it. With server_id the `owner` object must be absent or name it; without, an
      * `owner` object makes it read-only (SP_REFUSED when write is asked for). */
     const uint8_t *server_id; /* 16 bytes or NULL */
+    /* Whose records will be asked for (16 bytes or NULL): of a store far away they are listed along with the
+     * packs. */
+    const uint8_t *host;
 };
 
 /* Writes repository.conf (and owner) into an empty backend. pack_size 0 and zeroed split: defaults. */

@@ -62,13 +62,18 @@ newest(struct sp_repository *r, const struct versions *v, uint8_t **ret, size_t 
     uint8_t *p;
     size_t n;
     unsigned i;
+    bool kept;
     enum sp_code rc;
 
     for (i = v->next; i-- > 0;) {
         if (!v->there[i])
             continue;
         host_name(v->host, i, object);
-        rc = sp_backend_get_all(r->backend, object, SP_SMALL_OBJECT, &p, &n, &why);
+        kept = sp_kept_get(r, object, &p, &n);
+        rc = kept ? SP_OK
+                  : sp_backend_get_all(r->backend, object, SP_SMALL_OBJECT, &p, &n, &why);
+        if (rc == SP_OK && !kept)
+            sp_kept_put(r, object, p, n);
         if (rc == SP_OK) {
             rc = sp_host_decode(p, n, NULL, &h, &why);
             if (rc == SP_OK && memcmp(h.id, v->host, sizeof(h.id)) == 0) {
@@ -93,8 +98,12 @@ newest(struct sp_repository *r, const struct versions *v, uint8_t **ret, size_t 
 static enum sp_code
 list_versions(struct sp_repository *r, const uint8_t host[16], struct versions *v, struct sp_err *e)
 {
+    enum sp_code rc;
+
     memset(v, 0, sizeof(*v));
     memcpy(v->host, host, sizeof(v->host));
+    if (sp_along_hosts(r, see_version, v, &rc, e))
+        return rc;
     return sp_backend_list(r->backend, "hosts", see_version, v, e);
 }
 
@@ -141,6 +150,7 @@ sp_repository_put_host(struct sp_repository *r, const uint8_t *record, size_t n,
         goto out;
     }
     host_name(h.id, v.next, object);
+    sp_along_drop(r);
     if ((rc = sp_backend_put(r->backend, object, record, n, e)) == SP_OK)
         rc = sp_backend_sync(r->backend, e);
 out:

@@ -37,6 +37,40 @@ struct sp_known_host { /* nodes whose closure was proven, of one host's sets: kn
     bool unsaved;
 };
 
+struct sp_record_name { /* what an object's name says */
+    enum sp_record_type type;
+    int64_t published_ns;
+    uint8_t host[16], set_id[16];
+    uint64_t size; /* as it was listed */
+};
+struct sp_record_names {
+    struct sp_record_name *v;
+    size_t n, cap;
+};
+
+struct sp_host_object {
+    char object[96];
+    uint64_t size;
+};
+struct sp_along { /* along.c */
+    bool has_host;
+    uint8_t host[16]; /* whose records */
+    bool has_records, has_hosts;
+    struct sp_record_names records;
+    struct sp_host_object *hosts;
+    size_t nhosts, hosts_cap;
+    int64_t at_ns; /* by the monotonic clock */
+    char folder[64];
+};
+
+struct sp_kept_object { /* immutable, so that it is read once: only of a store far away */
+    char object[160];
+    uint8_t *bytes;
+    size_t n;
+};
+#define SP_KEPT_OBJECTS 4u
+#define SP_KEPT_MAX (256u << 10)
+
 struct sp_repository {
     struct sp_backend *backend;
     const struct sp_env *env;
@@ -60,8 +94,22 @@ struct sp_repository {
     uint64_t known_clock;
     uint64_t lost;      /* how often packs vanished or proved bad: what was proven before is void */
     uint64_t slots_gen; /* how often slots were added or removed by this process */
+
+    /* Of a store far away. */
+    struct sp_mutex first;   /* held around the first refresh of a reader, taken before all others */
+    atomic_bool unlisted;    /* opened for reading, and nothing was looked for yet */
+    atomic_bool just_opened; /* its first head needs no other listing than that of opening */
+    int64_t opened_ns;       /* by the monotonic clock */
+    struct sp_along along;
+    struct sp_kept_object kept[SP_KEPT_OBJECTS];
+    size_t next_kept;
 };
 
+/* Before the first look into the index: who only lists sets of a store far away does without the listing of
+ * packs. */
+enum sp_code sp_repository_ready(struct sp_repository *r, struct sp_err *e);
+/* As sp_repository_refresh, but not when a store far away was opened just now and it is the first one. */
+enum sp_code sp_repository_refresh_lately(struct sp_repository *r, size_t *ret_lost, struct sp_err *e);
 /* SP_CANCELLED once sp_repository_cancel was called. */
 enum sp_code sp_repository_live(struct sp_repository *r, struct sp_err *e);
 void sp_repository_cancel(struct sp_repository *r);
@@ -121,8 +169,20 @@ enum sp_code sp_fetch_blocks(struct sp_repository *r, struct sp_fetch *f, size_t
 
 /* Reads the trailers of the packs that the index does not know. */
 enum sp_code sp_repository_learn(struct sp_repository *r, struct sp_err *e);
+struct sp_index_found {
+    uint8_t name[32];
+    uint64_t size;
+};
+struct sp_index_listing {
+    struct sp_index_found *v;
+    size_t n, cap;
+};
+/* One object of the folder `index`, whatever it is. */
+enum sp_code sp_index_see(
+    struct sp_index_listing *l, const char *object, uint64_t size, struct sp_err *e);
 /* index_io is held. */
-enum sp_code sp_index_refresh(struct sp_repository *r, struct sp_err *e);
+enum sp_code sp_index_refresh(
+    struct sp_repository *r, struct sp_index_listing *l, struct sp_err *e);
 /* A memtable that is full goes into a segment in the cache folder. index_io is held. */
 enum sp_code sp_index_spill(struct sp_repository *r, struct sp_err *e);
 /* Memtable and local segments into the repository (write). Takes index_io. Barrier: the caller. */
@@ -192,21 +252,27 @@ void sp_known_remove_files(struct sp_repository *r);
 
 /* --- records.c ----------------------------------------------------------------------------- */
 
-struct sp_record_name { /* what an object's name says */
-    enum sp_record_type type;
-    int64_t published_ns;
-    uint8_t host[16], set_id[16];
-};
-struct sp_record_names {
-    struct sp_record_name *v;
-    size_t n, cap;
-};
+/* One object below `sets`, whatever it is. */
+enum sp_code sp_records_see(
+    struct sp_record_names *l, const char *object, uint64_t size, struct sp_err *e);
 /* All records of a host (NULL: of all), newest first; empty objects are absent. */
 enum sp_code sp_records_list(
     struct sp_repository *r, const uint8_t *host, struct sp_record_names *ret, struct sp_err *e);
 void sp_records_free(struct sp_record_names *l);
 enum sp_code sp_record_read(struct sp_repository *r, const struct sp_record_name *name,
     uint8_t **ret, size_t *ret_n, struct sp_err *e);
+
+/* Many records, read side by side where the store is far, in the order of v[0..n). `each` gets what
+ * sp_record_read would have said of each, p[0..len) for as long as the call; *ret_more = false ends it. */
+typedef enum sp_code (*sp_record_fn)(void *arg, const struct sp_record_name *name, enum sp_code rc,
+    const uint8_t *p, size_t len, const struct sp_err *why, bool *ret_more, struct sp_err *e);
+/* `wanted` (may be NULL): whether it is to be read at all. `few`: most often the first will do. */
+enum sp_code sp_records_each(struct sp_repository *r, const struct sp_record_name *v, size_t n,
+    bool (*wanted)(void *arg, const struct sp_record_name *name), bool few, sp_record_fn each,
+    void *arg, struct sp_err *e);
+/* Objects that a run asks for more than once, of a store far away: *ret malloc'd; false: not there. */
+bool sp_kept_get(struct sp_repository *r, const char *object, uint8_t **ret, size_t *ret_n);
+void sp_kept_put(struct sp_repository *r, const char *object, const uint8_t *p, size_t n);
 
 struct sp_chain { /* the head of a job's chain: its newest set that is there */
     bool any;
@@ -226,6 +292,25 @@ enum sp_code sp_chain_checkpoint(struct sp_repository *r, const struct sp_record
  * such set. */
 enum sp_code sp_repository_set_missing(struct sp_repository *r, const uint8_t set_id[16],
     struct sp_id **ret, size_t *ret_n, bool *ret_more, struct sp_err *e);
+
+/* --- along.c: what is listed together with the packs of a store far away ------------------------------ */
+
+/* The prefixes to list as well; a.folder backs one of them. */
+size_t sp_along_prefixes(struct sp_repository *r, struct sp_along *a, const char *to[2]);
+/* *ret_ours: it was an object of these prefixes. */
+enum sp_code sp_along_see(
+    struct sp_along *a, const char *object, uint64_t size, bool *ret_ours, struct sp_err *e);
+void sp_along_clear(struct sp_along *a); /* not whose records are asked for */
+/* The listing is complete. Takes `fresh` over. */
+void sp_along_keep(struct sp_repository *r, struct sp_along *fresh);
+/* This process changed something there. */
+void sp_along_drop(struct sp_repository *r);
+/* Whose records will be asked for; the first counts. */
+void sp_along_host(struct sp_repository *r, const uint8_t host[16]);
+/* What was listed just now; false: it has to be listed. The records are given once. */
+bool sp_along_records(struct sp_repository *r, const uint8_t *host, struct sp_record_names *ret);
+bool sp_along_hosts(
+    struct sp_repository *r, sp_backend_list_fn each, void *arg, enum sp_code *ret, struct sp_err *e);
 
 /* --- completions.c ------------------------------------------------------------------------- */
 

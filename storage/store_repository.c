@@ -300,6 +300,7 @@ sp_store_repository_new(struct sp_repository *r, const char *address, const uint
         s->has_host = true;
         memcpy(s->host, host, sizeof(s->host));
         memcpy(s->group, group, sizeof(s->group));
+        sp_along_host(r, host);
         if (r->write && (rc = sp_upload_new(r, host, group, &s->upload, e)) != SP_OK) {
             store_free(&s->head);
             return rc;

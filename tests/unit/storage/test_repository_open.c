@@ -35,7 +35,8 @@ open_as(bool write, const uint8_t *server_id)
     struct recorder *recorder = recorder_new(place.below);
     struct sp_repository *r = NULL;
     char path[128];
-    const struct sp_repository_options o = {path, write, server_id};
+    const struct sp_repository_options o = {
+        .cache_dir = path, .write = write, .server_id = server_id};
     enum sp_code rc;
 
     (void)snprintf(path, sizeof(path), "%s/cache", place.base);
