@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "storage/check_impl.h"
+#include "storage/copy_gap.h"
 
 struct link {
     char *job, *object;
@@ -21,6 +23,8 @@ struct sp_check_chain {
     size_t n, cap;
     int64_t *damaged; /* when records were published that cannot be understood */
     size_t ndamaged, damaged_cap;
+    struct sp_gaps gaps; /* that a copy left */
+    bool gaps_loaded;
 };
 
 enum sp_code
@@ -48,6 +52,7 @@ sp_check_chain_free(struct sp_check_chain *h)
         free(h->v[i].job);
         free(h->v[i].object);
     }
+    sp_gaps_clear(&h->gaps);
     free(h->v);
     free(h->damaged);
     free(h);
@@ -181,8 +186,19 @@ tell_gap(struct sp_check_chain *h, const struct link *last, const struct link *l
     struct sp_err *e)
 {
     uint64_t n = l->sequence - first, damaged = 0;
+    const struct sp_gap *left;
     size_t i;
+    enum sp_code rc;
 
+    if (!h->gaps_loaded && (rc = sp_gaps_load(h->c->r, h->host, &h->gaps, e)) != SP_OK)
+        return rc;
+    h->gaps_loaded = true;
+    if ((left = sp_gaps_cover(&h->gaps, l->job, first, l->sequence - 1)) != NULL)
+        return sp_check_tell(h->c, false, l->object, NULL, NULL, 0, e,
+            "job \"%.100s\" has no sets with the numbers %llu to %llu here: they were not copied "
+            "from repository %s",
+            l->job, (unsigned long long)first, (unsigned long long)(l->sequence - 1),
+            sp_hex16(left->source).s);
     for (i = 0; i < h->ndamaged; i++)
         damaged += (last == NULL || last->removed || h->damaged[i] >= last->published_ns) &&
                    (l->removed || h->damaged[i] <= l->published_ns);
