@@ -27,6 +27,7 @@ struct walk {
     const struct sp_keyset *known;
     const struct sp_closure_view *view;
     struct sp_missing *missing;
+    bool reading; /* marks are nothing to it */
     bool lacks;
     struct pending *stack;
     size_t n, cap;
@@ -65,7 +66,7 @@ in_scope(const struct walk *w, const struct sp_pack_state *s, bool node)
     const struct sp_presence *p = w->r->presence;
     const struct sp_reader_scope *scope = w->scope;
 
-    if (!sp_pack_relied(s))
+    if (!sp_pack_relied(s) && !(w->reading && sp_pack_readable(s)))
         return false;
     if (scope->group != NULL && memcmp(sp_presence_group(p, s), scope->group, 16) != 0)
         return false;
@@ -268,12 +269,13 @@ walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
     return rc;
 }
 
-enum sp_code
-sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
-    const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
+static enum sp_code
+walk_all(struct sp_repository *r, const struct sp_reader_scope *scope, const struct sp_id *root,
+    struct sp_closure_view *view, bool reading, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e)
 {
-    struct walk w = {.r = r, .scope = scope, .root = root, .view = view, .missing = m};
+    struct walk w = {
+        .r = r, .scope = scope, .root = root, .view = view, .reading = reading, .missing = m};
     struct sp_known_host *mine = NULL;
     uint64_t lost, before;
     bool proved = false;
@@ -309,7 +311,8 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
         if (lost != before && view != NULL)
             sp_keyset_clear(&view->known);
     } while (lost != before);
-    if (!w.lacks && mine != NULL)
+    /* What a reader finds whole may lie in packs that an uploader must not rely on. */
+    if (!w.lacks && mine != NULL && !reading)
         sp_known_remember(r, mine, &w.seen, sp_clock_wall(r->env->clock), lost);
     else if (!w.lacks && view != NULL && (rc = sp_keyset_merge(&view->known, &w.seen, e)) != SP_OK)
         goto out;
@@ -320,6 +323,14 @@ out:
     free(w.batch);
     free(w.stack);
     return rc;
+}
+
+enum sp_code
+sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
+    struct sp_err *e)
+{
+    return walk_all(r, scope, root, view, view != NULL, m, ret_whole, e);
 }
 
 enum sp_code
@@ -335,7 +346,7 @@ sp_repository_closure(struct sp_repository *r, const struct sp_reader_scope *sco
     if ((rc = sp_repository_ready(r, e)) != SP_OK)
         return rc;
     sp_missing_init(&m, r);
-    rc = sp_closure_walk(r, scope == NULL ? &everything : scope, root, NULL, &m, &whole, e);
+    rc = walk_all(r, scope == NULL ? &everything : scope, root, NULL, true, &m, &whole, e);
     if (rc == SP_OK)
         sp_missing_take(&m, ret_missing, ret_n, ret_more);
     sp_missing_free(&m);

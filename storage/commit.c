@@ -1,4 +1,24 @@
-/* Commit (R2): packs, barrier, index, barrier, recheck, record, barrier. See repository.h. */
+/* Commit (R2): packs, barrier, index, barrier, recheck, record, barrier. See repository.h.
+ *
+ * A run may be suspended anywhere (R8), and a removal go on meanwhile: it marks packs, waits for
+ * SP_GRACE, looks at every set once more, and takes what none of them needs (docs/format.md §13).
+ * What was relied on is what was listed, so what counts is the time from that listing to the
+ * record's name:
+ *
+ *   record begun as a temporary file ─ listing ─ recheck ─ [time?] ─ name ─ barrier ─ [time?]
+ *
+ *  - No more than half of the grace: the removal that marked after the listing is not over, and
+ * will see the record.
+ *  - More, before the name is given: listed and rechecked once more. After it: the record is looked
+ * at once more behind its name, against a listing that shows the marks of whoever did not see it,
+ * and taken back when something is gone.
+ *  - Killed between the name and that look: the record's temporary file is older than the listing,
+ * so a removal that marked after the listing has swept it, and there was nothing to give the name
+ * to.
+ *
+ * The times are the store's (R9). One that cannot be had, or goes back, says nothing: it is looked
+ * again.
+ */
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,12 +98,13 @@ sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names)
     return now_ns;
 }
 
-enum sp_code
-sp_publish(
-    struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e)
+/* Releases w. */
+static enum sp_code
+give_name(
+    struct sp_repository *r, const char *object, struct sp_backend_writer *w, struct sp_err *e)
 {
     struct sp_err ignored = {0};
-    enum sp_code rc = sp_backend_put(r->backend, object, record, n, e);
+    enum sp_code rc = sp_backend_publish(r->backend, w, object, e);
 
     if (rc == SP_EXISTS)
         return rc;
@@ -92,6 +113,159 @@ sp_publish(
     (void)sp_backend_remove(r->backend, object, &ignored);
     return rc;
 }
+
+/* Bytes in a temporary file, without a name yet. */
+static enum sp_code
+begin_record(struct sp_repository *r, const uint8_t *record, size_t n,
+    struct sp_backend_writer **ret, struct sp_err *e)
+{
+    struct sp_backend_writer *w = NULL;
+    enum sp_code rc;
+
+    if ((rc = sp_backend_begin(r->backend, &w, e)) != SP_OK)
+        return rc;
+    if ((rc = sp_backend_write(r->backend, w, record, n, e)) != SP_OK) {
+        sp_backend_abort(r->backend, w);
+        return rc;
+    }
+    *ret = w;
+    return SP_OK;
+}
+
+enum sp_code
+sp_publish(
+    struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e)
+{
+    struct sp_backend_writer *w;
+    enum sp_code rc = begin_record(r, record, n, &w, e);
+
+    return rc != SP_OK ? rc : give_name(r, object, w, e);
+}
+
+/* --- R8 ------------------------------------------------------------------------------------ */
+
+#define LISTINGS 3 /* before naming; what hurries on all the time is looked at behind it */
+#define HURRY_NS (60 * SP_SECOND)
+
+struct listed {               /* when what is relied on was listed, or before */
+    int64_t store_ns;         /* 0: the store could not say */
+    int64_t mono_ns, wall_ns; /* this machine's */
+};
+
+static void
+before_listing(struct sp_repository *r, int64_t store_ns, struct listed *ret)
+{
+    struct sp_err ignored = {0};
+
+    ret->store_ns = store_ns;
+    if (store_ns == 0 && sp_lease_since(r->lease, &ret->store_ns, &ignored) != SP_OK)
+        ret->store_ns = 0;
+    ret->mono_ns = sp_clock_mono(r->env->clock);
+    ret->wall_ns = sp_clock_wall(r->env->clock);
+}
+
+/* *ret_now_ns: the store's clock, 0 when it cannot be had. */
+static bool
+too_late(struct sp_repository *r, const struct listed *t, int64_t *ret_now_ns)
+{
+    struct sp_err ignored = {0};
+    int64_t now_ns = 0;
+
+    if (sp_lease_ask(r->lease, &now_ns, &ignored) != SP_OK)
+        now_ns = 0;
+    *ret_now_ns = now_ns;
+    return now_ns == 0 || t->store_ns == 0 || now_ns < t->store_ns ||
+           now_ns - t->store_ns > SP_GRACE / 2;
+}
+
+/* Whether a store that is far away need not be asked before naming: both of this machine's clocks
+ * say that it went on without a pause. They may be wrong (a virtual machine that was stopped): the
+ * question behind the name is always asked. */
+static bool
+in_a_hurry(const struct sp_repository *r, const struct listed *t)
+{
+    int64_t mono_ns = sp_clock_mono(r->env->clock) - t->mono_ns;
+    int64_t wall_ns = sp_clock_wall(r->env->clock) - t->wall_ns;
+
+    return r->backend->ahead > 0 && mono_ns >= 0 && mono_ns < HURRY_NS && wall_ns >= 0 &&
+           wall_ns < HURRY_NS;
+}
+
+static enum sp_code
+list_and_recheck(struct sp_upload *u, const struct sp_id *root, struct sp_missing *missing,
+    bool *ret_whole, struct sp_err *e)
+{
+    const struct sp_reader_scope scope = {u->origin.uploader, u->origin.group};
+    size_t lost;
+    enum sp_code rc;
+
+    if ((rc = sp_repository_refresh(u->r, &lost, e)) != SP_OK ||
+        (rc = sp_marks_check(u->r, e)) != SP_OK)
+        return rc;
+    return sp_closure_walk(u->r, &scope, root, NULL, missing, ret_whole, e);
+}
+
+/* Until what was found whole was listed lately. */
+static enum sp_code
+recheck(struct sp_upload *u, const struct sp_id *root, struct listed *at,
+    struct sp_missing *missing, bool *ret_whole, struct sp_err *e)
+{
+    int64_t now_ns = 0;
+    bool good = false;
+    unsigned i;
+    enum sp_code rc = SP_OK;
+
+    for (i = 0; i < LISTINGS; i++) {
+        before_listing(u->r, now_ns, at);
+        if ((rc = list_and_recheck(u, root, missing, &good, e)) != SP_OK)
+            return rc;
+        if (!good || in_a_hurry(u->r, at) || !too_late(u->r, at, &now_ns))
+            break;
+    }
+    *ret_whole = good;
+    return SP_OK;
+}
+
+/* A record that has its name although what it needs may be gone. */
+static enum sp_code
+take_back(struct sp_repository *r, const char *object, struct sp_err *e)
+{
+    struct sp_err why = {0};
+    enum sp_code rc = sp_backend_remove(r->backend, object, &why);
+
+    if (rc == SP_OK || rc == SP_ABSENT)
+        rc = sp_backend_sync(r->backend, &why);
+    if (rc == SP_OK)
+        return SP_OK;
+    return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
+        "this run was suspended while it made the set, a removal has taken what the set needs, and "
+        "its record %s could not be taken back (%.160s): the set is there, and not whole. Run "
+        "check, "
+        "and the backup again",
+        object, why.text);
+}
+
+/* Behind the name: whether all is still there; else the record goes again. */
+static enum sp_code
+look_behind(struct sp_upload *u, const struct sp_id *root, const struct listed *at,
+    const char *object, struct sp_missing *missing, bool *ret_stays, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+    int64_t now_ns;
+    bool good = true;
+    enum sp_code rc = SP_OK;
+
+    if (too_late(u->r, at, &now_ns))
+        rc = list_and_recheck(u, root, missing, &good, e);
+    if (rc != SP_OK)
+        (void)take_back(u->r, object, &ignored);
+    else if (!good)
+        rc = take_back(u->r, object, e);
+    *ret_stays = good;
+    return rc;
+}
+
+/* --- naming -------------------------------------------------------------------------------- */
 
 /* Checkpoints of the job that this record replaces. One that stays is superseded by its sequence,
  * or by the newer one of the same. */
@@ -121,10 +295,12 @@ remove_replaced(
     }
 }
 
-/* From the chain to the last barrier, one commit at a time. */
+/* From the chain to the last barrier and the look behind it, one commit at a time. Takes w over.
+ * *ret_stays = false: the record was taken back, and what it lacks is in `missing`. */
 static enum sp_code
 conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set,
-    const uint8_t *record, size_t n, int64_t *ret_published_ns, struct sp_err *e)
+    const struct listed *at, struct sp_backend_writer *w, struct sp_missing *missing,
+    bool *ret_stays, int64_t *ret_published_ns, struct sp_err *e)
 {
     struct sp_repository *r = u->r;
     struct sp_record_names names = {NULL, 0, 0};
@@ -142,12 +318,17 @@ conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set
         goto out;
     at_ns = sp_publishing_time(r, &names);
     sp_record_object_name(type, set->host, at_ns, set->set_id, object);
-    if ((rc = sp_publish(r, object, record, n, e)) != SP_OK)
+    rc = give_name(r, object, w, e);
+    w = NULL;
+    if (rc != SP_OK ||
+        (rc = look_behind(u, &set->root, at, object, missing, ret_stays, e)) != SP_OK)
         goto out;
     *ret_published_ns = at_ns;
-    remove_replaced(r, &names, set);
+    if (*ret_stays)
+        remove_replaced(r, &names, set);
 out:
     sp_mutex_unlock(&r->commit);
+    sp_backend_abort(r->backend, w);
     sp_chain_free(&head);
     sp_records_free(&names);
     return rc;
@@ -157,33 +338,42 @@ enum sp_code
 sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record, size_t n,
     struct sp_commit_result *ret, struct sp_err *e)
 {
-    const struct sp_reader_scope scope = {u->origin.uploader, u->origin.group};
     struct sp_upload_durable durable;
     struct sp_commit_result result;
+    struct sp_backend_writer *w = NULL;
     struct sp_missing missing;
+    struct listed at;
     struct sp_set set;
-    bool whole;
-    size_t lost;
+    bool whole, stays = true;
     enum sp_code rc;
 
     memset(&result, 0, sizeof(result));
     sp_missing_init(&missing, u->r);
     if ((rc = check_record(u, type, record, n, &set, e)) != SP_OK ||
-        (rc = sp_upload_flush(u, &durable, e)) != SP_OK ||
-        (rc = sp_repository_refresh(u->r, &lost, e)) != SP_OK ||
-        (rc = sp_closure_walk(u->r, &scope, &set.root, NULL, &missing, &whole, e)) != SP_OK)
+        (rc = sp_upload_flush(u, &durable, e)) != SP_OK)
+        goto out;
+    sp_lease_renew(u->r->lease);
+    if ((rc = begin_record(u->r, record, n, &w, e)) != SP_OK ||
+        (rc = recheck(u, &set.root, &at, &missing, &whole, e)) != SP_OK)
         goto out;
     if (!whole) {
         sp_missing_take(&missing, &result.missing, &result.nmissing, &result.missing_more);
         *ret = result;
         goto out;
     }
-    if ((rc = conclude(u, type, &set, record, n, &result.published_ns, e)) != SP_OK)
+    rc = conclude(u, type, &set, &at, w, &missing, &stays, &result.published_ns, e);
+    w = NULL;
+    if (rc != SP_OK)
         goto out;
+    if (!stays) {
+        sp_missing_take(&missing, &result.missing, &result.nmissing, &result.missing_more);
+        result.published_ns = 0;
+    }
     *ret = result;
     sp_known_save(u->r, u->origin.uploader, u->origin.group);
     sp_index_tidy(u->r);
 out:
+    sp_backend_abort(u->r->backend, w);
     sp_missing_free(&missing);
     return rc;
 }

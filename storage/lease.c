@@ -243,23 +243,35 @@ sp_lease_release(struct sp_lease *l)
 }
 
 enum sp_code
+sp_lease_ask(struct sp_lease *l, int64_t *ret_ns, struct sp_err *e)
+{
+    int64_t now_ns;
+    enum sp_code rc = sp_backend_now(l->b, &now_ns, e);
+
+    if (rc != SP_OK)
+        return rc;
+    sp_mutex_lock(&l->lock);
+    l->since_ns = now_ns;
+    told(l, now_ns);
+    sp_mutex_unlock(&l->lock);
+    *ret_ns = now_ns;
+    return SP_OK;
+}
+
+enum sp_code
 sp_lease_since(struct sp_lease *l, int64_t *ret_ns, struct sp_err *e)
 {
-    int64_t now_ns = 0;
-    enum sp_code rc;
+    int64_t ns = 0;
 
     sp_mutex_lock(&l->lock);
     while (l->far && l->keeper != NULL && !l->asked)
         sp_cond_wait(&l->changed, &l->lock);
     if (l->far)
-        now_ns = l->since_ns;
+        ns = l->since_ns;
     sp_mutex_unlock(&l->lock);
-    if (now_ns == 0 && (rc = sp_backend_now(l->b, &now_ns, e)) != SP_OK)
-        return rc;
-    sp_mutex_lock(&l->lock);
-    l->since_ns = now_ns;
-    sp_mutex_unlock(&l->lock);
-    *ret_ns = now_ns;
+    if (ns == 0)
+        return sp_lease_ask(l, ret_ns, e);
+    *ret_ns = ns;
     return SP_OK;
 }
 

@@ -43,9 +43,11 @@ void sp_lease_hold(struct sp_lease *l);
 void sp_lease_release(struct sp_lease *l);
 /* Renews when it is held and that is due. */
 void sp_lease_renew(struct sp_lease *l);
-/* A time that the store's clock has shown, not after this call: of this opening's beginning where the
- * store is far away and asked only once. What it cannot say is an error of the store. */
+/* A time that the store's clock has shown, not after this call. Of a store that is far away it is what
+ * that said last, at the latest when it was opened: nobody waits for it. */
 enum sp_code sp_lease_since(struct sp_lease *l, int64_t *ret_ns, struct sp_err *e);
+/* The store's clock, asked now. */
+enum sp_code sp_lease_ask(struct sp_lease *l, int64_t *ret_ns, struct sp_err *e);
 /* The store's clock as it was told last, moved on by the monotonic one; 0: it was not told. For ages in
  * listings, never for deciding. */
 int64_t sp_lease_store_now(struct sp_lease *l);

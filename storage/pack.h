@@ -44,6 +44,20 @@ enum sp_code sp_pack_writer_finish(struct sp_pack_writer *w, const void *conf, s
     struct sp_err *e);
 void sp_pack_writer_abort(struct sp_pack_writer *w); /* NULL is harmless */
 
+struct sp_pack_extra { /* what finish takes beside the blocks */
+    const void *conf;
+    size_t conf_n;
+    const struct sp_span *slots;
+    size_t nslots;
+};
+/* Writes what the pack `name` holds once more, and its first block so many `times` again behind the
+ * others, so that it is another pack: for blocks that come a second time, without being sealed anew,
+ * while a removal is going to take the pack that they made the first time. Reads all of the old one.
+ * *name and *size become the new one's. */
+enum sp_code sp_pack_write_again(struct sp_backend *b, enum sp_pack_kind kind,
+    const struct sp_pack_origin *origin, const struct sp_pack_extra *extra, unsigned times,
+    uint8_t name[32], uint64_t *size, struct sp_err *e);
+
 /* --- reading ------------------------------------------------------------------------------------- */
 
 struct sp_pack_block {

@@ -80,9 +80,15 @@ size_t sp_presence_marks_end(struct sp_presence *p);
 #define SP_PACK_MIN_SIZE (8u + 64u + 56u + 48u) /* header, the least block, trailer, footer */
 
 static inline bool
+sp_pack_readable(const struct sp_pack_state *s)
+{
+    return s->listed && s->indexed && !s->bad;
+}
+
+static inline bool
 sp_pack_relied(const struct sp_pack_state *s)
 {
-    return s->listed && s->indexed && !s->bad && !s->marked;
+    return sp_pack_readable(s) && !s->marked;
 }
 
 #endif

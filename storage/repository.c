@@ -171,6 +171,8 @@ see(void *arg, const char *object, uint64_t size, struct sp_err *e)
         return rc;
     if ((rc = sp_index_see(&l->index, object, size, e)) != SP_OK)
         return rc;
+    if ((rc = sp_marks_see(r, object, e)) != SP_OK)
+        return rc;
     if (!sp_pack_object_parse(object, &kind, name))
         return SP_OK; /* unknown names are ignored */
     if ((rc = sp_repository_live(r, e)) != SP_OK)
@@ -225,7 +227,10 @@ list_all(struct listing *l, bool packs, struct sp_err *e)
 
     if (r->backend->ahead > 0)
         n += sp_along_prefixes(r, &l->along, prefixes + n);
+    if (packs && r->write)
+        prefixes[n++] = "marks";
     if (packs) {
+        sp_marks_begin(r);
         sp_mutex_lock(&r->lock);
         sp_presence_list_begin(r->presence);
         sp_mutex_unlock(&r->lock);
@@ -248,6 +253,8 @@ take_listing(struct listing *l, size_t *ret_lost, struct sp_err *e)
     if (*ret_lost > 0)
         sp_known_forget(r);
     sp_mutex_unlock(&r->lock);
+    if ((rc = sp_marks_end(r, e)) != SP_OK)
+        return rc;
     if (r->backend->ahead > 0)
         sp_along_keep(r, &l->along);
     if ((rc = sp_index_refresh(r, &l->index, e)) != SP_OK)
@@ -415,6 +422,10 @@ sp_repository_open(struct sp_backend *b, const struct sp_env *env,
         sp_along_host(r, o->host);
     if ((rc = take_in(r, o, e)) != SP_OK)
         goto out;
+    if (o->write && b->ahead == 0) /* a store far away is swept beside the first upload */
+        sp_lease_sweep(b);
+    if (o->write && (rc = sp_lease_new(b, env, &r->lease, e)) != SP_OK)
+        goto out;
     if (o->write) /* to a reader and a check each block speaks for itself */
         sp_distrust_load(r);
     *ret = r;
@@ -431,7 +442,9 @@ sp_repository_free(struct sp_repository *r)
 
     if (r == NULL)
         return;
+    sp_lease_free(r->lease);
     sp_known_free(r);
+    sp_marks_free(r);
     sp_index_set_clear(&r->index);
     sp_memtable_free(r->memtable);
     sp_memtable_free(r->frozen);

@@ -17,6 +17,7 @@
 #include "storage/index_cache.h"
 #include "storage/index_set.h"
 #include "storage/keyset.h"
+#include "storage/lease.h"
 #include "storage/memtable.h"
 #include "storage/presence.h"
 #include "storage/repository.h"
@@ -35,6 +36,14 @@ struct sp_known_host { /* nodes whose closure was proven, of one host's sets: kn
     int64_t proved_ns; /* when the oldest of them were; 0: there are none */
     bool loaded;       /* what an earlier program proved was looked at */
     bool unsaved;
+};
+
+struct sp_marks { /* marks.c: what removals are going to take */
+    struct sp_mark *v;
+    size_t n;
+    char bad[96], why[208]; /* one that cannot be understood; "": there is none */
+    uint8_t (*seen)[16];    /* by the listing that is under way; index_io guards it */
+    size_t nseen, seen_cap;
 };
 
 struct sp_record_name { /* what an object's name says */
@@ -92,6 +101,8 @@ struct sp_repository {
     struct sp_known_host **known; /* each lives as long as the repository */
     size_t nknown;
     uint64_t known_clock;
+    struct sp_marks marks;    /* none of them where nothing is written */
+    struct sp_lease *lease;   /* NULL where nothing is written */
     uint64_t lost;      /* how often packs vanished or proved bad: what was proven before is void */
     uint64_t slots_gen; /* how often slots were added or removed by this process */
 
@@ -128,6 +139,18 @@ void sp_distrust_keep(struct sp_repository *r, const struct sp_pack_state *s);
 void sp_distrust_forget(struct sp_repository *r, const struct sp_pack_state *s);
 /* Marks the packs that are there and were kept. */
 void sp_distrust_load(struct sp_repository *r);
+
+/* --- marks.c ------------------------------------------------------------------------------- */
+
+/* A listing of marks and packs together: begin, one call for each object (others than marks are passed
+ * over), and at its end the new ones are read, and packs are marked or no longer. index_io is held. */
+void sp_marks_begin(struct sp_repository *r);
+enum sp_code sp_marks_see(struct sp_repository *r, const char *object, struct sp_err *e);
+enum sp_code sp_marks_end(struct sp_repository *r, struct sp_err *e);
+/* SP_REFUSED when there is one that cannot be understood: nothing is to be uploaded. */
+enum sp_code sp_marks_check(struct sp_repository *r, struct sp_err *e);
+bool sp_marks_has(struct sp_repository *r, enum sp_pack_kind kind, const uint8_t name[32]);
+void sp_marks_free(struct sp_repository *r);
 
 /* --- lookup.c ------------------------------------------------------------------------------ */
 
@@ -212,7 +235,8 @@ struct sp_closure_view {
     void *arg;
 };
 int sp_place_cmp(const void *a, const void *b); /* by pack and offset */
-/* As sp_repository_closure; adds to `m`. *ret_whole: this root lacks nothing. What is proven whole
+/* As an uploader sees it: what lies only in marked packs is missing (to sp_repository_closure and where
+ * there is a `view`, which look for what can be read, marks are nothing). Adds to `m`. *ret_whole: this root lacks nothing. What is proven whole
  * is remembered: in `view` when the caller has one, else in the repository, for the host. */
 enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,

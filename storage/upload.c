@@ -25,7 +25,7 @@ sp_upload_new(struct sp_repository *r, const uint8_t host[16], const uint8_t gro
     size_t i;
     enum sp_code rc;
 
-    if ((rc = sp_repository_may_write(r, e)) != SP_OK)
+    if ((rc = sp_repository_may_write(r, e)) != SP_OK || (rc = sp_marks_check(r, e)) != SP_OK)
         return rc;
     if ((u = calloc(1, sizeof(*u))) == NULL)
         return sp_fail_nomem(e);
@@ -151,6 +151,10 @@ add_block(struct sp_upload *u, struct sp_lane *l, const struct sp_block_header *
     struct sp_lane_pack *c = &l->open;
     enum sp_code rc;
 
+    if (!u->leased) {
+        u->leased = true;
+        sp_lease_hold(u->r->lease);
+    }
     if (c->writer == NULL &&
         (rc = sp_pack_writer_new(u->r->backend, l->kind, &u->origin, &c->writer, e)) != SP_OK)
         return rc;
@@ -225,6 +229,7 @@ sp_upload_put(struct sp_upload *u, const uint8_t *block, size_t n, struct sp_upl
     if ((rc = check_block(u, block, n, &h, e)) != SP_OK)
         return rc;
     l = &u->lanes[h.kind == SP_BLOCK_NODES ? SP_LANE_NODES : SP_LANE_DATA];
+    sp_lease_renew(u->r->lease);
     sp_mutex_lock(&u->lock);
     /* What does not fit any more has the pack finished first, so that never more than a pack is in
      * doubt. */
@@ -276,6 +281,8 @@ sp_upload_free(struct sp_upload *u)
         sp_lane_pack_clear(&u->lanes[i].open);
         sp_lane_pack_clear(&u->lanes[i].closing);
     }
+    if (u->leased)
+        sp_lease_release(u->r->lease);
     free(u->slots.data);
     sp_cond_destroy(&u->changed);
     sp_mutex_destroy(&u->lock);

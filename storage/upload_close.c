@@ -6,6 +6,7 @@
 #include "storage/upload_impl.h"
 
 #define SLOTS_MAX 4096u /* copied into one trailer */
+#define AGAIN_MAX 16u   /* names that are marked, of the same blocks */
 
 enum sp_code
 sp_upload_state(struct sp_upload *u, struct sp_err *e)
@@ -33,6 +34,7 @@ sp_lane_pack_clear(struct sp_lane_pack *c)
     c->writer = NULL;
     c->blocks = NULL;
     c->ids = NULL;
+    c->again = false;
     c->nblocks = c->blocks_cap = c->nids = c->ids_cap = 0;
 }
 
@@ -67,12 +69,43 @@ load_slots(struct sp_upload *u, struct sp_err *e)
     return SP_OK;
 }
 
+/* Blocks that were sent before, as they are (a connection was cut, or they are copied from another
+ * repository), become the pack that they were, and a removal may be going to take it, at a time
+ * that nobody here knows. Under another name they stay. */
+static enum sp_code
+avoid_marked(struct sp_upload *u, struct sp_lane *l, const struct sp_pack_extra *extra,
+    uint8_t name[32], uint64_t *size, struct sp_err *e)
+{
+    uint8_t again[32];
+    uint64_t again_size = *size;
+    unsigned times;
+    enum sp_code rc;
+
+    memcpy(again, name, sizeof(again));
+    for (times = 1; sp_marks_has(u->r, l->kind, again); times++) {
+        if (times > AGAIN_MAX)
+            return sp_fail(e, SP_BUSY, SP_DOM_STORE,
+                "what is to be written lies in packs that a removal is about to take; run it again "
+                "when the removal is over");
+        memcpy(again, name, sizeof(again));
+        again_size = *size;
+        if ((rc = sp_pack_write_again(
+                 u->r->backend, l->kind, &u->origin, extra, times, again, &again_size, e)) != SP_OK)
+            return rc;
+    }
+    l->closing.again = times > 1;
+    memcpy(name, again, sizeof(again));
+    *size = again_size;
+    return SP_OK;
+}
+
 /* Publishes the pack of a lane that is closing. The writer is gone in every case. */
 static enum sp_code
 publish(struct sp_upload *u, struct sp_lane *l, uint8_t ret_name[32], uint64_t *ret_size,
     struct sp_err *e)
 {
     struct sp_pack_writer *w = l->closing.writer;
+    struct sp_pack_extra extra;
     struct sp_span *spans = NULL;
     struct sp_cur c;
     size_t n = 0;
@@ -92,7 +125,10 @@ publish(struct sp_upload *u, struct sp_lane *l, uint8_t ret_name[32], uint64_t *
             spans[n].p = sp_cur_bytes(&c, spans[n].n);
         }
     }
-    rc = sp_pack_writer_finish(w, u->r->conf_text, u->r->conf_n, spans, n, ret_name, ret_size, e);
+    extra = (struct sp_pack_extra){u->r->conf_text, u->r->conf_n, spans, n};
+    rc = sp_pack_writer_finish(w, extra.conf, extra.conf_n, spans, n, ret_name, ret_size, e);
+    if (rc == SP_OK)
+        rc = avoid_marked(u, l, &extra, ret_name, ret_size, e);
     free(spans);
     return rc;
 abort:
@@ -122,6 +158,8 @@ enter(struct sp_upload *u, const struct sp_lane *l, const uint8_t name[32], uint
     s = sp_presence_at(r->presence, ordinal);
     sp_prove_note(s, sp_prove_now(r));
     if (s->indexed) /* the very same pack was there */
+        return SP_OK;
+    if (c->again) /* it tells itself what it holds, at the next refresh */
         return SP_OK;
     for (i = 0; i < c->nblocks; i++)
         for (k = 0; k < c->blocks[i].nids; k++)

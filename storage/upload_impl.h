@@ -19,6 +19,7 @@ struct sp_lane_pack {              /* a pack that is not durable yet, and what i
     uint8_t (*ids)[SP_INDEX_KEY]; /* of the blocks, one after the other */
     size_t nids, ids_cap;
     struct sp_keyset pending;
+    bool again; /* it became a pack with more in it than `blocks`: sp_pack_write_again */
 };
 
 struct sp_lane {
@@ -43,6 +44,7 @@ struct sp_upload {
     struct sp_buf slots;
     uint64_t slots_gen;
     bool slots_loaded;
+    bool leased; /* it holds the repository's lease: from its first put on */
 };
 
 /* The first failure, or SP_CANCELLED. The lock is held. */
