@@ -23,7 +23,7 @@ mkdir -p "$libs"
 # One at a time; and a prefix has its name only when it is whole.
 exec 9>"$libs/lock"
 flock 9
-hash=$(cat "$top"/cmake/libraries/{versions,fetch.sh} "$recipes"/{libraries.sh,toolchain.cmake} <(x86_64-w64-mingw32-gcc-win32 --version) |
+hash=$(cat "$top"/cmake/libraries/{versions,fetch.sh,patches/*/*} "$recipes"/{libraries.sh,toolchain.cmake} <(x86_64-w64-mingw32-gcc-win32 --version) |
     sha256sum | cut -c 1-16)
 if [[ ! -d $libs/$hash ]]; then
     say "dev: building the libraries for Windows, once for these versions and recipes"

@@ -98,7 +98,7 @@ $folder with what Debian publishes before you change that file."
 }
 
 unpack() {
-    local name=$1 dsc
+    local name=$1 dsc patch
     rm -rf "${to:?}/$name"
     dsc=$(files_of "$name" | grep '\.dsc$' || true)
     if [[ $dsc ]]; then # with Debian's patches
@@ -108,6 +108,10 @@ unpack() {
         mkdir "$to/$name"
         tar -x -f "$folder/$(files_of "$name" | grep '\.orig\.tar\.')" -C "$to/$name" --strip-components=1
     fi
+    for patch in "$here/patches/$name"/*.patch; do # our own; each says why
+        [[ -e $patch ]] || continue
+        patch -d "$to/$name" -p 1 -s -F 0 <"$patch" || die "${patch##*/} does not fit $name any more."
+    done
 }
 
 mkdir -p "$apt"

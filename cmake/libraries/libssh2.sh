@@ -11,7 +11,7 @@ cc=$2
 
 hash=$({
     awk '/^[^ #]/ { on = $1 == "libssh2" } on' "$here/versions"
-    cat "$here/libssh2.sh"
+    cat "$here/libssh2.sh" "$here"/patches/libssh2/*
     "$cc" --version
     pkg-config --modversion libcrypto
 } | sha256sum | cut -c 1-16)
