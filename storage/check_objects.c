@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "storage/ahead.h"
 #include "storage/check_impl.h"
 
 #define SEGMENT_MAX (512u << 20) /* as in index_cache.c: larger ones are not taken */
@@ -13,6 +14,7 @@
 struct object {
     char name[192];
     uint64_t size;
+    bool segment, skip;
 };
 
 struct listing { /* objects whose content is looked at here */
@@ -40,6 +42,8 @@ ends_with(const char *name, const char *end)
 static enum sp_code
 keep(struct listing *l, const char *name, uint64_t size, struct sp_err *e)
 {
+    uint8_t id[32];
+
     if (l->n == l->cap) {
         size_t cap = l->cap == 0 ? 64 : l->cap * 2;
         struct object *more = realloc(l->v, cap * sizeof(*more));
@@ -50,6 +54,8 @@ keep(struct listing *l, const char *name, uint64_t size, struct sp_err *e)
         l->cap = cap;
     }
     (void)snprintf(l->v[l->n].name, sizeof(l->v[l->n].name), "%s", name);
+    l->v[l->n].segment = sp_index_object_parse(name, id);
+    l->v[l->n].skip = false;
     l->v[l->n++].size = size;
     return SP_OK;
 }
@@ -92,19 +98,18 @@ see(void *arg, const char *name, uint64_t size, struct sp_err *e)
     return sp_check_tell(c, false, name, NULL, NULL, 0, e, "it is no object that we know");
 }
 
+/* What reading it came to. */
 static enum sp_code
-check_small(struct sp_check *c, const struct object *o, struct sp_err *e)
+check_small(struct sp_check *c, const struct object *o, enum sp_code rc, const uint8_t *p, size_t n,
+    const struct sp_err *failed, struct sp_err *e)
 {
     struct sp_repository_conf conf;
     struct sp_slot_info slot;
     struct sp_host host;
-    struct sp_err why = {0};
-    uint8_t *p = NULL, owner[16];
+    struct sp_err why = *failed;
+    uint8_t owner[16];
     char hex[48] = "", want[128] = "";
-    bool named = true;
-    size_t n = 0;
-    enum sp_code rc = sp_backend_get_all(c->r->backend, o->name, SP_SMALL_OBJECT, &p, &n, &why);
-    bool read = rc == SP_OK;
+    bool named = true, read = rc == SP_OK;
 
     if (rc == SP_OK && strcmp(o->name, SP_CONF_NAME) == 0) {
         rc = sp_repository_conf_decode(p, n, &conf, &why);
@@ -124,7 +129,6 @@ check_small(struct sp_check *c, const struct object *o, struct sp_err *e)
             (void)snprintf(want, sizeof(want), "hosts/%.32s", sp_hex16(host.id).s);
         named = rc != SP_OK || strncmp(want, o->name, strlen(want)) == 0;
     }
-    free(p);
     /* Of a later version than this program: that says nothing about the store, nor that it is bad.
      */
     if (read && rc == SP_UNSUPPORTED)
@@ -139,49 +143,119 @@ check_small(struct sp_check *c, const struct object *o, struct sp_err *e)
 
 /* A segment's bytes must have the hash that it is named by. It is only a hint: a note. */
 static enum sp_code
-check_segment(struct sp_check *c, const struct object *o, struct sp_err *e)
+check_segment_hash(
+    struct sp_check *c, const struct object *o, struct sp_sha256 *h, struct sp_err *e)
 {
-    struct sp_sha256 *h = NULL;
-    struct sp_err why = {0};
-    uint8_t *piece = malloc(o->size < PIECE ? (size_t)o->size + 1 : PIECE), name[32], hash[32];
-    uint64_t at;
+    uint8_t name[32], hash[32];
     enum sp_code rc;
 
     (void)sp_index_object_parse(o->name, name);
-    if (piece == NULL)
-        return sp_fail_nomem(e);
+    if ((rc = sp_sha256_end(h, hash, e)) != SP_OK || memcmp(hash, name, sizeof(hash)) == 0)
+        return rc;
+    return sp_check_tell(c, false, o->name, NULL, NULL, 0, e,
+        "the index segment does not have the hash that it is named by; it is not used, and "
+        "the next backup writes what it said anew");
+}
+
+static enum sp_code
+tell_large(struct sp_check *c, struct object *o, struct sp_err *e)
+{
+    if (!o->segment)
+        return SP_OK;
     /* A file of a terabyte costs who puts it there nothing. */
     if (o->size > SEGMENT_MAX) {
-        rc = sp_check_tell(c, false, o->name, NULL, NULL, 0, e,
+        o->skip = true;
+        return sp_check_tell(c, false, o->name, NULL, NULL, 0, e,
             "it has %llu bytes, too many for an index segment, and is not used",
             (unsigned long long)o->size);
-        goto out;
     }
-    if ((rc = sp_sha256_new(&h, e)) != SP_OK)
-        goto out;
-    for (at = 0; at < o->size;) {
-        size_t n = o->size - at < PIECE ? (size_t)(o->size - at) : PIECE;
+    return SP_OK;
+}
 
-        if ((rc = sp_check_live(c, e)) != SP_OK)
-            goto out;
-        if ((rc = sp_backend_get(c->r->backend, o->name, at, piece, n, &why)) != SP_OK) {
-            /* Merged and removed since it was listed? Then its going is no finding. */
-            rc = rc == SP_ABSENT ? SP_OK : sp_check_bad(c, false, o->name, NULL, rc, &why, e);
-            goto out;
-        }
-        if ((rc = sp_sha256_add(h, piece, n, e)) != SP_OK)
-            goto out;
-        at += n;
+struct reading { /* of what was listed, side by side where the store is far */
+    struct listing *l;
+    size_t next; /* to ask for, */
+    uint64_t at; /* and from where on */
+    struct sp_sha256 *hash;
+};
+
+static bool
+next_piece(void *arg, struct sp_ahead_read *ret)
+{
+    struct reading *d = arg;
+    const struct object *o;
+
+    while (d->next < d->l->n && d->l->v[d->next].skip) {
+        d->next++;
+        d->at = 0;
     }
-    if ((rc = sp_sha256_end(h, hash, e)) != SP_OK)
-        goto out;
-    if (memcmp(hash, name, sizeof(hash)) != 0)
-        rc = sp_check_tell(c, false, o->name, NULL, NULL, 0, e,
-            "the index segment does not have the hash that it is named by; it is not used, and "
-            "the next backup writes what it said anew");
-out:
-    sp_sha256_free(h);
-    free(piece);
+    if (d->next == d->l->n)
+        return false;
+    o = &d->l->v[d->next];
+    (void)snprintf(ret->name, sizeof(ret->name), "%s", o->name);
+    ret->tag = d->next;
+    ret->whole = !o->segment;
+    ret->limit = SP_SMALL_OBJECT;
+    ret->offset = d->at;
+    ret->n = o->size - d->at < PIECE ? (size_t)(o->size - d->at) : PIECE;
+    d->at += ret->n;
+    if (ret->whole || d->at == o->size) {
+        d->next++;
+        d->at = 0;
+    }
+    return true;
+}
+
+static enum sp_code
+take_piece(struct reading *d, const struct sp_ahead_read *read, enum sp_code got, const uint8_t *p,
+    size_t n, const struct sp_err *why, struct sp_err *e)
+{
+    struct sp_check *c = d->l->c;
+    struct object *o = &d->l->v[read->tag];
+    enum sp_code rc;
+
+    if (!o->segment)
+        return check_small(c, o, got, p, n, why, e);
+    if (o->skip)
+        return SP_OK;
+    if (got != SP_OK) {
+        o->skip = true;
+        /* Merged and removed since it was listed? Then its going is no finding. */
+        return got == SP_ABSENT ? SP_OK : sp_check_bad(c, false, o->name, NULL, got, why, e);
+    }
+    if (read->offset == 0) {
+        sp_sha256_free(d->hash);
+        d->hash = NULL;
+        if ((rc = sp_sha256_new(&d->hash, e)) != SP_OK)
+            return rc;
+    }
+    if ((rc = sp_sha256_add(d->hash, p, n, e)) != SP_OK || read->offset + n < o->size)
+        return rc;
+    return check_segment_hash(c, o, d->hash, e);
+}
+
+static enum sp_code
+read_all(struct listing *l, struct sp_err *e)
+{
+    struct reading d = {.l = l};
+    struct sp_ahead *ahead = NULL;
+    const struct sp_ahead_read *read;
+    const uint8_t *p;
+    size_t n;
+    enum sp_code rc, got;
+
+    if ((rc = sp_ahead_new(l->c->r->backend, next_piece, &d, &ahead, e)) != SP_OK)
+        return rc;
+    while (rc == SP_OK && (rc = sp_check_live(l->c, e)) == SP_OK) {
+        struct sp_err why = {0};
+
+        got = sp_ahead_take(ahead, &read, &p, &n, &why);
+        if (read == NULL)
+            break;
+        rc = take_piece(&d, read, got, p, n, &why, e);
+    }
+    sp_ahead_free(ahead);
+    sp_sha256_free(d.hash);
     return rc;
 }
 
@@ -189,7 +263,6 @@ enum sp_code
 sp_check_objects(struct sp_check *c, struct sp_err *e)
 {
     struct listing l = {c, NULL, 0, 0};
-    uint8_t name[32];
     size_t i;
     enum sp_code rc;
 
@@ -197,8 +270,9 @@ sp_check_objects(struct sp_check *c, struct sp_err *e)
         return SP_OK;
     rc = sp_backend_list(c->r->backend, "", see, &l, e);
     for (i = 0; i < l.n && rc == SP_OK; i++)
-        rc = sp_index_object_parse(l.v[i].name, name) ? check_segment(c, &l.v[i], e)
-                                                      : check_small(c, &l.v[i], e);
+        rc = tell_large(c, &l.v[i], e);
+    if (rc == SP_OK)
+        rc = read_all(&l, e);
     free(l.v);
     return rc;
 }

@@ -116,21 +116,19 @@ check_bytes(struct sp_check *c, uint32_t ordinal, const struct sp_pack_state *s,
     return rc;
 }
 
+/* What reading the trailer came to; it is the caller's. */
 static enum sp_code
 check_pack(struct sp_check *c, struct sp_check_index *x, uint32_t ordinal,
-    const struct sp_pack_state *s, struct sp_err *e)
+    const struct sp_pack_state *s, const struct sp_pack_trailer *t, enum sp_code rc,
+    const struct sp_err *failed, struct sp_err *e)
 {
-    struct sp_pack_trailer *t = NULL;
-    struct sp_err why = {0};
+    struct sp_err why = *failed;
     bool agrees = true;
     char object[96];
     size_t i;
-    enum sp_code rc;
 
     sp_pack_object_name((enum sp_pack_kind)s->kind, s->name, object);
     c->totals.packs++;
-    rc =
-        sp_pack_trailer_read(c->r->backend, (enum sp_pack_kind)s->kind, s->name, s->size, &t, &why);
     if (rc != SP_OK) {
         if (!sp_store_fatal(rc))
             sp_repository_distrust(c->r, ordinal);
@@ -152,7 +150,6 @@ check_pack(struct sp_check *c, struct sp_check_index *x, uint32_t ordinal,
         rc = sp_check_index_pack(x, ordinal, object, t, &agrees, e);
     if (rc == SP_OK && c->o->depth == SP_CHECK_DATA && in_part(c->o, s->name))
         rc = check_bytes(c, ordinal, s, object, t, agrees, e);
-    sp_pack_trailer_free(t);
     return rc;
 }
 
@@ -173,35 +170,73 @@ wanted(struct sp_check *c, uint32_t ordinal, struct sp_pack_state *ret)
     return yes;
 }
 
-enum sp_code
-sp_check_packs(struct sp_check *c, struct sp_err *e)
-{
-    struct sp_check_index *x = NULL;
-    struct sp_pack_state s;
-    size_t n;
-    uint32_t i;
-    enum sp_code rc = SP_OK;
+struct pass {
+    struct sp_check *c;
+    struct sp_check_index *x; /* NULL: of one host only */
+};
 
-    if (c->host == NULL && (rc = sp_check_index_new(c, &x, e)) != SP_OK)
-        return rc;
+static enum sp_code
+take_trailer(void *arg, const struct sp_pack_ref *pack, struct sp_pack_trailer *t, enum sp_code rc,
+    const struct sp_err *why, struct sp_err *e)
+{
+    struct pass *p = arg;
+    struct sp_pack_state s;
+
+    if (wanted(p->c, pack->tag, &s)) { /* still */
+        rc = check_pack(p->c, p->x, pack->tag, &s, t, rc, why, e);
+        p->c->progress.packs++;
+    } else {
+        rc = SP_OK;
+    }
+    sp_pack_trailer_free(t);
+    return rc != SP_OK ? rc : sp_check_live(p->c, e);
+}
+
+/* The packs to be looked at, malloc'd, tagged with their ordinals. */
+static enum sp_code
+gather(struct sp_check *c, struct sp_pack_ref **ret, size_t *ret_n, struct sp_err *e)
+{
+    struct sp_pack_state s;
+    struct sp_pack_ref *v;
+    size_t n, k = 0;
+    uint32_t i;
+
     sp_mutex_lock(&c->r->lock);
     n = sp_presence_count(c->r->presence);
     sp_mutex_unlock(&c->r->lock);
-    for (i = 0; i < n; i++)
-        if (wanted(c, i, &s)) {
-            c->progress.packs_total++;
-            if (c->o->depth == SP_CHECK_DATA && in_part(c->o, s.name))
-                c->progress.bytes_total += s.size;
-        }
-    for (i = 0; i < n && rc == SP_OK; i++)
-        if (wanted(c, i, &s) && (rc = sp_check_live(c, e)) == SP_OK) {
-            rc = check_pack(c, x, i, &s, e);
-            c->progress.packs++;
-        }
+    if ((v = malloc((n + 1) * sizeof(*v))) == NULL)
+        return sp_fail_nomem(e);
+    for (i = 0; i < n; i++) {
+        if (!wanted(c, i, &s))
+            continue;
+        v[k] = (struct sp_pack_ref){.size = s.size, .kind = (enum sp_pack_kind)s.kind, .tag = i};
+        memcpy(v[k++].name, s.name, sizeof(s.name));
+        c->progress.packs_total++;
+        if (c->o->depth == SP_CHECK_DATA && in_part(c->o, s.name))
+            c->progress.bytes_total += s.size;
+    }
+    *ret = v;
+    *ret_n = k;
+    return SP_OK;
+}
+
+enum sp_code
+sp_check_packs(struct sp_check *c, struct sp_err *e)
+{
+    struct pass p = {c, NULL};
+    struct sp_pack_ref *v = NULL;
+    size_t n = 0;
+    enum sp_code rc = SP_OK;
+
+    if (c->host == NULL && (rc = sp_check_index_new(c, &p.x, e)) != SP_OK)
+        return rc;
+    if ((rc = gather(c, &v, &n, e)) == SP_OK && (rc = sp_check_live(c, e)) == SP_OK)
+        rc = sp_pack_trailers(c->r->backend, v, n, take_trailer, &p, e);
     if (c->nbad > 0)
         qsort(c->bad, c->nbad, sizeof(*c->bad), sp_place_cmp);
-    if (rc == SP_OK && x != NULL)
-        rc = sp_check_index_end(x, e);
-    sp_check_index_free(x);
+    if (rc == SP_OK && p.x != NULL)
+        rc = sp_check_index_end(p.x, e);
+    sp_check_index_free(p.x);
+    free(v);
     return rc;
 }

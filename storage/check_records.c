@@ -6,6 +6,13 @@
 #include "base/text.h"
 #include "storage/check_impl.h"
 
+struct rooted { /* a set or checkpoint whose closure is to be looked at */
+    struct sp_record_name name;
+    struct sp_id root;
+    uint8_t group[16];
+    char *job;
+};
+
 struct host_pass { /* the records of one host */
     struct sp_check *c;
     bool has_record;
@@ -13,6 +20,8 @@ struct host_pass { /* the records of one host */
     struct sp_check_chain *chain;
     struct sp_check_completions *completions;
     struct sp_closure_view view; /* what this check proved itself */
+    struct rooted *rooted;
+    size_t nrooted, rooted_cap;
 };
 
 static int
@@ -29,23 +38,93 @@ by_host(const void *a, const void *b)
 }
 
 static enum sp_code
-check_closure(struct host_pass *h, const struct sp_record_name *name, const char *object,
-    const struct sp_set *set, struct sp_err *e)
+remember_root(struct host_pass *h, const struct sp_record_name *name, const struct sp_set *set,
+    struct sp_err *e)
 {
-    const struct sp_reader_scope scope = {set->host, set->group};
+    struct rooted *x;
+
+    if (h->nrooted == h->rooted_cap) {
+        size_t cap = h->rooted_cap == 0 ? 64 : h->rooted_cap * 2;
+        struct rooted *more = realloc(h->rooted, cap * sizeof(*more));
+
+        if (more == NULL)
+            return sp_fail_nomem(e);
+        h->rooted = more;
+        h->rooted_cap = cap;
+    }
+    x = &h->rooted[h->nrooted];
+    x->name = *name;
+    x->root = set->root;
+    memcpy(x->group, set->group, sizeof(x->group));
+    if ((x->job = strdup(set->job)) == NULL)
+        return sp_fail_nomem(e);
+    h->nrooted++;
+    return SP_OK;
+}
+
+static enum sp_code
+check_closure(struct host_pass *h, const struct rooted *x, struct sp_err *e)
+{
+    const struct sp_reader_scope scope = {x->name.host, x->group};
+    bool is_set = x->name.type == SP_RECORD_SET;
     struct sp_missing m;
+    char object[160];
     bool whole;
     enum sp_code rc;
 
     sp_missing_init(&m, h->c->r);
-    rc = sp_closure_walk(h->c->r, &scope, &set->root, &h->view, &m, &whole, e);
+    rc = sp_closure_walk(h->c->r, &scope, &x->root, &h->view, &m, &whole, e);
+    sp_record_object_name(x->name.type, x->name.host, x->name.published_ns, x->name.set_id, object);
     /* A checkpoint is only a help for the next run, which replaces it. */
     if (rc == SP_OK && !whole)
-        rc = sp_check_tell(h->c, name->type == SP_RECORD_SET, object, set->set_id, m.ids, m.n, e,
+        rc = sp_check_tell(h->c, is_set, object, x->name.set_id, m.ids, m.n, e,
             "%s%zu chunks that the %s of job \"%.100s\" needs are not in the repository",
-            m.more ? "more than " : "", m.n, name->type == SP_RECORD_SET ? "set" : "checkpoint",
-            set->job);
+            m.more ? "more than " : "", m.n, is_set ? "set" : "checkpoint", x->job);
     sp_missing_free(&m);
+    return rc;
+}
+
+/* Of a store far away all sets are walked at once: when they are whole, nothing is left to be
+ * looked at one by one; what they lack is told set by set. */
+static enum sp_code
+walk_beside(struct host_pass *h, struct sp_err *e)
+{
+    struct sp_reader_scope scope;
+    struct sp_missing ignored;
+    struct sp_id *roots;
+    size_t i, n = h->nrooted;
+    bool whole;
+    enum sp_code rc;
+
+    for (i = 1; i < n; i++)
+        if (memcmp(h->rooted[i].group, h->rooted[0].group, 16) != 0)
+            return SP_OK;
+    if (n < 2 || h->c->r->backend->ahead == 0)
+        return SP_OK;
+    if ((roots = malloc(n * sizeof(*roots))) == NULL)
+        return sp_fail_nomem(e);
+    for (i = 0; i < n; i++)
+        roots[i] = h->rooted[i].root;
+    qsort(roots, n, sizeof(*roots), sp_id_cmp);
+    scope.host = h->rooted[0].name.host;
+    scope.group = h->rooted[0].group;
+    sp_missing_init(&ignored, h->c->r);
+    rc = sp_closure_walk_all(h->c->r, &scope, roots, n, &h->view, &ignored, &whole, e);
+    sp_missing_free(&ignored);
+    free(roots);
+    return rc;
+}
+
+static enum sp_code
+check_closures(struct host_pass *h, struct sp_err *e)
+{
+    size_t i;
+    enum sp_code rc = walk_beside(h, e);
+
+    for (i = 0; i < h->nrooted && rc == SP_OK; i++)
+        if ((rc = sp_check_live(h->c, e)) == SP_OK &&
+            (rc = check_closure(h, &h->rooted[i], e)) == SP_OK)
+            h->c->progress.sets++;
     return rc;
 }
 
@@ -92,7 +171,7 @@ check_set(struct host_pass *h, const struct sp_record_name *name, const char *ob
             (rc = sp_check_completions_set(h->completions, set.set_id, hash, e)) != SP_OK)
             return rc;
     }
-    return check_closure(h, name, object, &set, e);
+    return remember_root(h, name, &set, e);
 }
 
 static enum sp_code
@@ -137,16 +216,13 @@ check_completion(struct host_pass *h, const struct sp_record_name *name, const c
 }
 
 static enum sp_code
-check_record(struct host_pass *h, const struct sp_record_name *name, struct sp_err *e)
+check_record(struct host_pass *h, const struct sp_record_name *name, enum sp_code rc,
+    const uint8_t *p, size_t n, const struct sp_err *failed, struct sp_err *e)
 {
-    struct sp_err why = {0};
+    struct sp_err why = *failed;
     char object[160];
-    uint8_t *p = NULL;
-    size_t n;
-    enum sp_code rc;
 
     sp_record_object_name(name->type, name->host, name->published_ns, name->set_id, object);
-    rc = sp_record_read(h->c->r, name, &p, &n, &why);
     if (rc == SP_ABSENT) /* replaced since it was listed */
         return SP_OK;
     if (rc != SP_OK)
@@ -164,8 +240,18 @@ check_record(struct host_pass *h, const struct sp_record_name *name, struct sp_e
         rc = check_removal(h, name, object, p, n, e);
     else
         rc = check_completion(h, name, object, p, n, e);
-    free(p);
     return rc;
+}
+
+static enum sp_code
+take_record(void *arg, const struct sp_record_name *name, enum sp_code rc, const uint8_t *p,
+    size_t n, const struct sp_err *why, bool *ret_more, struct sp_err *e)
+{
+    struct host_pass *h = arg;
+
+    (void)ret_more;
+    rc = check_record(h, name, rc, p, n, why, e);
+    return rc != SP_OK ? rc : sp_check_live(h->c, e);
 }
 
 static enum sp_code
@@ -214,14 +300,17 @@ check_host(struct sp_check *c, const struct sp_record_name *v, size_t n, struct 
         (rc = sp_check_completions_new(c, v[0].host, &h.completions, e)) != SP_OK ||
         (rc = load_host(&h, v[0].host, e)) != SP_OK)
         goto out;
-    for (i = 0; i < n; i++)
-        if ((rc = sp_check_live(c, e)) != SP_OK || (rc = check_record(&h, &v[i], e)) != SP_OK)
-            goto out;
-        else
-            c->progress.sets++;
+    if ((rc = sp_records_each(c->r, v, n, NULL, false, take_record, &h, e)) != SP_OK)
+        goto out;
+    c->progress.sets_total -= n - h.nrooted;
+    if ((rc = check_closures(&h, e)) != SP_OK)
+        goto out;
     if ((rc = sp_check_chain_end(h.chain, e)) == SP_OK)
         rc = sp_check_completions_end(h.completions, e);
 out:
+    for (i = 0; i < h.nrooted; i++)
+        free(h.rooted[i].job);
+    free(h.rooted);
     sp_check_completions_free(h.completions);
     sp_check_chain_free(h.chain);
     sp_keyset_clear(&h.view.known);

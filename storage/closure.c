@@ -21,7 +21,8 @@ struct pending { /* a node to read */
 struct walk {
     struct sp_repository *r;
     const struct sp_reader_scope *scope;
-    const struct sp_id *root;
+    const struct sp_id *roots; /* sorted */
+    size_t nroots;
     struct sp_lookup lookup;
     struct sp_keyset seen; /* nodes of this walk */
     const struct sp_keyset *known;
@@ -216,7 +217,8 @@ retry(struct walk *w, size_t n, struct sp_err *e)
         }
         if (f.node)
             rc = push(w, &p->id, &f.place, (uint8_t)(p->tries + 1), e);
-        else if (f.data && memcmp(p->id.b, w->root->b, SP_ID_SIZE) != 0)
+        else if (f.data &&
+                 bsearch(p->id.b, w->roots, w->nroots, sizeof(*w->roots), sp_id_cmp) == NULL)
             rc = SP_OK;
         else
             rc = miss(w, p->id.b, e);
@@ -255,12 +257,15 @@ read_batch(struct walk *w, struct sp_err *e)
 
 /* --- the whole walk -------------------------------------------------------------------------- */
 
-/* From the root down; w->seen and the stack are empty. */
+/* From the roots down; w->seen and the stack are empty. */
 static enum sp_code
-walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
+walk_once(struct walk *w, struct sp_err *e)
 {
-    enum sp_code rc = follow(w, root->b, true, e);
+    size_t i;
+    enum sp_code rc = SP_OK;
 
+    for (i = 0; i < w->nroots && rc == SP_OK; i++)
+        rc = follow(w, w->roots[i].b, true, e);
     while (rc == SP_OK && w->n > 0) {
         rc = w->view != NULL ? w->view->live(w->view->arg, e) : sp_repository_live(w->r, e);
         if (rc == SP_OK)
@@ -270,12 +275,17 @@ walk_once(struct walk *w, const struct sp_id *root, struct sp_err *e)
 }
 
 static enum sp_code
-walk_all(struct sp_repository *r, const struct sp_reader_scope *scope, const struct sp_id *root,
-    struct sp_closure_view *view, bool reading, struct sp_missing *m, bool *ret_whole,
+walk_all(struct sp_repository *r, const struct sp_reader_scope *scope, const struct sp_id *roots,
+    size_t n, struct sp_closure_view *view, bool reading, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e)
 {
-    struct walk w = {
-        .r = r, .scope = scope, .root = root, .view = view, .reading = reading, .missing = m};
+    struct walk w = {.r = r,
+        .scope = scope,
+        .roots = roots,
+        .nroots = n,
+        .view = view,
+        .reading = reading,
+        .missing = m};
     struct sp_known_host *mine = NULL;
     uint64_t lost, before;
     bool proved = false;
@@ -303,7 +313,7 @@ walk_all(struct sp_repository *r, const struct sp_reader_scope *scope, const str
     do {
         before = lost;
         sp_keyset_clear(&w.seen);
-        if ((rc = walk_once(&w, root, e)) != SP_OK)
+        if ((rc = walk_once(&w, e)) != SP_OK)
             goto out;
         sp_mutex_lock(&r->lock);
         lost = r->lost;
@@ -330,7 +340,15 @@ sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e)
 {
-    return walk_all(r, scope, root, view, view != NULL, m, ret_whole, e);
+    return walk_all(r, scope, root, 1, view, view != NULL, m, ret_whole, e);
+}
+
+enum sp_code
+sp_closure_walk_all(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *roots, size_t n, struct sp_closure_view *view, struct sp_missing *m,
+    bool *ret_whole, struct sp_err *e)
+{
+    return walk_all(r, scope, roots, n, view, view != NULL, m, ret_whole, e);
 }
 
 enum sp_code
@@ -346,7 +364,7 @@ sp_repository_closure(struct sp_repository *r, const struct sp_reader_scope *sco
     if ((rc = sp_repository_ready(r, e)) != SP_OK)
         return rc;
     sp_missing_init(&m, r);
-    rc = walk_all(r, scope == NULL ? &everything : scope, root, NULL, true, &m, &whole, e);
+    rc = walk_all(r, scope == NULL ? &everything : scope, root, 1, NULL, true, &m, &whole, e);
     if (rc == SP_OK)
         sp_missing_take(&m, ret_missing, ret_n, ret_more);
     sp_missing_free(&m);

@@ -241,6 +241,10 @@ int sp_place_cmp(const void *a, const void *b); /* by pack and offset */
 enum sp_code sp_closure_walk(struct sp_repository *r, const struct sp_reader_scope *scope,
     const struct sp_id *root, struct sp_closure_view *view, struct sp_missing *m, bool *ret_whole,
     struct sp_err *e);
+/* Of several roots at once, sorted, so that they are not waited for one after the other. *ret_whole: all are. */
+enum sp_code sp_closure_walk_all(struct sp_repository *r, const struct sp_reader_scope *scope,
+    const struct sp_id *roots, size_t n, struct sp_closure_view *view, struct sp_missing *m,
+    bool *ret_whole, struct sp_err *e);
 
 /* --- prove.c ------------------------------------------------------------------------------- */
 
