@@ -462,6 +462,10 @@ space_is_told(void **state)
     struct sp_os_space space = {0, 0};
 
     conformance_put(b, "owner", "x");
+    if (!b->caps.space) {
+        gives(SP_UNSUPPORTED, sp_backend_space(b, &space, &err));
+        return;
+    }
     ok(sp_backend_space(b, &space, &err));
     assert_true(space.total_bytes > 0);
     assert_true(space.free_bytes <= space.total_bytes);

@@ -48,6 +48,18 @@ put_name(struct fake_asked *a, const struct fake_node *folder, const char *name,
     free(path);
 }
 
+static bool
+still_there(struct fake_asked *a, const struct fake_node *folder, const char *name)
+{
+    char *path = fake_must(malloc(strlen(folder->path) + strlen(name) + 2));
+    bool is = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+
+    sprintf(path, "%s/%s", strcmp(folder->path, "/") == 0 ? "" : folder->path, name);
+    is = is || fake_find(a->f, path) != NULL;
+    free(path);
+    return is;
+}
+
 /* Names that are not there. */
 static bool
 lie_names(struct fake_asked *a, struct fake_handle *h, uint32_t *n)
@@ -99,8 +111,12 @@ fake_do_readdir(struct fake_asked *a)
     fake_begin(&a->out, SP_FXP_NAME, a->id);
     sp_sftp_put_u32(&a->out, 0);
     whole = lie_names(a, h, &n);
-    for (uint32_t i = 0; i < most && h->at < h->nnames && !whole; i++, n++, h->at++)
+    for (uint32_t i = 0; i < most && h->at < h->nnames && !whole; h->at++) {
+        if (!still_there(a, h->node, h->names[h->at]))
+            continue; /* as OpenSSH passes over what has gone since */
         put_name(a, h->node, h->names[h->at], strlen(h->names[h->at]));
+        i++, n++;
+    }
     for (int i = 0; i < 4; i++)
         a->out.data[9 + i] = (uint8_t)(n >> (24 - 8 * i) & 0xff);
     if (n == 0 && !whole) {

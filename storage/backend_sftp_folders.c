@@ -1,0 +1,368 @@
+/* The folders of the repository on the server: which are there, which got names, and the barrier.
+ *
+ * SFTP has no request that flushes a folder. OpenSSH's server flushes whatever a handle of OPEN is
+ * of, and OPEN of a folder for reading works where its system lets a folder be opened (Linux, the
+ * BSDs): the probe finds out by doing. Where it does not, caps.flush_folder is false, and a barrier
+ * means no more than that the server has said yes to all that came before.
+ *
+ * What was listed is relied on, and who named it may have been killed before its barrier: the next
+ * barrier flushes each folder that has changed of late, by the server's own clock, too. */
+
+#include "storage/backend_sftp_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+#define SETTLED_NS (3600 * SP_SECOND) /* by then every file system has written it by itself */
+#define LOOKED_AT 256u                /* folders in one round */
+#define AT_ONCE 32u                   /* open at once: a server has few handles */
+
+/* The place of the folder's record, or where it would be inserted. The lock is held. */
+static size_t
+position(const struct sp_sftp_store *s, const char *path, size_t n, bool *ret_there)
+{
+    size_t lo = 0, hi = s->nfolders;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const char *other = s->folders[mid].path;
+        int order = strncmp(other, path, n);
+
+        if (order == 0 && other[n] == '\0') {
+            *ret_there = true;
+            return mid;
+        }
+        if (order < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *ret_there = false;
+    return lo;
+}
+
+/* The record of the folder path[0..n); NULL: no memory. The lock is held. */
+static struct sp_sftp_folder *
+record(struct sp_sftp_store *s, const char *path, size_t n)
+{
+    bool there;
+    size_t at = position(s, path, n, &there);
+    char *copy;
+
+    if (there)
+        return &s->folders[at];
+    if (s->nfolders == s->folders_cap) {
+        size_t cap = s->folders_cap == 0 ? 64 : s->folders_cap * 2;
+        struct sp_sftp_folder *more = realloc(s->folders, cap * sizeof(*more));
+
+        if (more == NULL)
+            return NULL;
+        s->folders = more;
+        s->folders_cap = cap;
+    }
+    if ((copy = malloc(n + 1)) == NULL)
+        return NULL;
+    memcpy(copy, path, n);
+    copy[n] = '\0';
+    memmove(s->folders + at + 1, s->folders + at, (s->nfolders - at) * sizeof(*s->folders));
+    s->folders[at] = (struct sp_sftp_folder){.path = copy};
+    s->nfolders++;
+    return &s->folders[at];
+}
+
+/* How much of the name is its folder's. */
+static size_t
+above(const char *name, size_t n)
+{
+    while (n > 0 && name[n - 1] != '/')
+        n--;
+    return n > 0 ? n - 1 : 0;
+}
+
+bool
+sp_sftp_folder_known(struct sp_sftp_store *s, const char *name)
+{
+    size_t n = above(name, strlen(name)), at;
+    bool there;
+
+    sp_mutex_lock(&s->lock);
+    at = position(s, name, n, &there);
+    there = n == 0 || (there && s->folders[at].there);
+    sp_mutex_unlock(&s->lock);
+    return there;
+}
+
+enum sp_code
+sp_sftp_folder_named(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+{
+    size_t n = above(name, strlen(name));
+    struct sp_sftp_folder *f;
+
+    sp_mutex_lock(&s->lock);
+    if ((f = record(s, name, n)) != NULL)
+        f->there = f->named = true;
+    sp_mutex_unlock(&s->lock);
+    return f != NULL ? SP_OK : sp_fail_nomem(e);
+}
+
+enum sp_code
+sp_sftp_folder_listed(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+{
+    size_t n = above(name, strlen(name));
+    struct sp_sftp_folder *f;
+
+    sp_mutex_lock(&s->lock);
+    if ((f = record(s, name, n)) != NULL)
+        f->there = f->listed = true;
+    sp_mutex_unlock(&s->lock);
+    return f != NULL ? SP_OK : sp_fail_nomem(e);
+}
+
+void
+sp_sftp_folders_free(struct sp_sftp_store *s)
+{
+    for (size_t i = 0; i < s->nfolders; i++)
+        free(s->folders[i].path);
+    free(s->folders);
+}
+
+/* --- making ---------------------------------------------------------------------------------- */
+
+static enum sp_code
+make(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
+{
+    struct sp_sftp_request q = {.type = SP_SFTP_MKDIR, .path = arg, .mode = 0700};
+
+    (void)s;
+    return sp_sftp_conn_call(c, &q, e);
+}
+
+/* MKDIR's failure has no reason: of a folder that is there it is none. (An answer that was lost is
+ * settled by the same look.) */
+static enum sp_code
+make_one(struct sp_sftp_store *s, char *folder, struct sp_err *e)
+{
+    struct sp_sftp_seen seen;
+    struct sp_err why = {0};
+    char *path;
+    enum sp_code rc = sp_sftp_path(s, folder, &path, e);
+
+    if (rc != SP_OK)
+        return rc;
+    rc = sp_sftp_ask(s, make, path, &why);
+    if (rc == SP_IO || rc == SP_DENIED) {
+        const char *const paths[] = {path};
+        struct sp_err ignored;
+
+        if (sp_sftp_look(s, paths, 1, &seen, &ignored) == SP_OK && seen.kind == SP_SFTP_FOLDER)
+            rc = SP_OK;
+    }
+    free(path);
+    if (rc == SP_ABSENT) /* said of objects only */
+        return sp_fail(
+            e, SP_IO, SP_DOM_STORE, "the folder %s on %s has gone", s->root, s->o.address);
+    if (rc != SP_OK) {
+        *e = why;
+        sp_err_context(e, "making the folder %s", folder);
+    }
+    return rc;
+}
+
+enum sp_code
+sp_sftp_make_folders(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+{
+    char *folder = strdup(name), *slash;
+    enum sp_code rc = SP_OK;
+
+    if (folder == NULL)
+        return sp_fail_nomem(e);
+    for (slash = folder; rc == SP_OK && (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        /* Its own name is one, in the folder above. */
+        if ((rc = make_one(s, folder, e)) == SP_OK)
+            rc = sp_sftp_folder_named(s, folder, e);
+        *slash = '/';
+    }
+    free(folder);
+    return rc;
+}
+
+/* --- the barrier ----------------------------------------------------------------------------- */
+
+struct flush {
+    char *paths[LOOKED_AT];
+    bool named[LOOKED_AT]; /* not only listed */
+    size_t n;
+};
+
+struct part {
+    char *const *paths;
+    size_t n;
+};
+
+static void
+fail_flush(const struct sp_sftp_request *q, enum sp_code *rc, struct sp_err *e)
+{
+    if (q->error.code != SP_OK && *rc == SP_OK) {
+        *e = q->error;
+        *rc = e->code;
+    }
+}
+
+/* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush. When the
+ * connection is lost the flush is asked for again: unlike a file's lost page, which Linux tells of
+ * once, a file system whose metadata could not be written says so from then on. */
+static enum sp_code
+flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
+{
+    struct sp_sftp_request *q = calloc(AT_ONCE, sizeof(*q)), *sync = calloc(AT_ONCE, sizeof(*q));
+    const struct part *part = arg;
+    size_t n = 0;
+    enum sp_code rc = SP_OK;
+
+    (void)s;
+    if (q == NULL || sync == NULL) {
+        rc = sp_fail_nomem(e);
+        goto out;
+    }
+    for (size_t i = 0; i < part->n; i++) {
+        q[i].type = SP_SFTP_OPEN;
+        q[i].path = part->paths[i];
+        q[i].flags = SP_SFTP_F_READ;
+    }
+    sp_sftp_call_all(c, q, part->n);
+    for (size_t i = 0; i < part->n; i++) {
+        if (q[i].error.code == SP_OK) {
+            sync[n].type = SP_SFTP_FSYNC;
+            memcpy(sync[n].handle, q[i].handle, q[i].handle_len);
+            sync[n++].handle_len = q[i].handle_len;
+        } else if (q[i].error.code != SP_ABSENT) {
+            fail_flush(&q[i], &rc, e);
+        }
+    }
+    if (n > 0)
+        sp_sftp_call_all(c, sync, n);
+    for (size_t i = 0; i < n; i++) {
+        fail_flush(&sync[i], &rc, e);
+        sp_sftp_forget_handle(c, sync[i].handle, sync[i].handle_len);
+    }
+out:
+    free(q);
+    free(sync);
+    return rc;
+}
+
+/* Of folders that were only listed: those that have changed of late. */
+static enum sp_code
+keep_young(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
+{
+    struct sp_sftp_seen *seen;
+    size_t kept = 0, listed = 0;
+    enum sp_code rc;
+
+    for (size_t i = 0; i < f->n; i++)
+        listed += !f->named[i];
+    if (listed == 0)
+        return SP_OK;
+    if ((seen = calloc(f->n, sizeof(*seen))) == NULL)
+        return sp_fail_nomem(e);
+    rc = sp_sftp_look(s, (const char *const *)f->paths, f->n, seen, e);
+    for (size_t i = 0; rc == SP_OK && i < f->n; i++) {
+        if (!f->named[i] && seen[i].mtime_ns < s->probe_now_ns - SETTLED_NS)
+            free(f->paths[i]);
+        else
+            f->paths[kept++] = f->paths[i];
+    }
+    if (rc == SP_OK)
+        f->n = kept;
+    free(seen);
+    return rc;
+}
+
+/* Takes the next folders whose flags are set, from *at on, and clears these. */
+static enum sp_code
+take_some(struct sp_sftp_store *s, size_t *at, struct flush *f, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    f->n = 0;
+    sp_mutex_lock(&s->lock);
+    for (; *at < s->nfolders && f->n < LOOKED_AT; (*at)++) {
+        struct sp_sftp_folder *folder = &s->folders[*at];
+
+        if (!folder->named && !folder->listed)
+            continue;
+        if ((rc = sp_sftp_path(s, folder->path, &f->paths[f->n], e)) != SP_OK)
+            break;
+        f->named[f->n++] = folder->named;
+        folder->named = folder->listed = false;
+    }
+    sp_mutex_unlock(&s->lock);
+    return rc;
+}
+
+static enum sp_code
+flush_some(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
+{
+    enum sp_code rc = keep_young(s, f, e);
+
+    for (size_t i = 0; rc == SP_OK && i < f->n; i += AT_ONCE) {
+        struct part part = {f->paths + i, f->n - i < AT_ONCE ? f->n - i : AT_ONCE};
+
+        rc = sp_sftp_ask(s, flush_over, &part, e);
+    }
+    return rc;
+}
+
+enum sp_code
+sp_sftp_flush_folder(struct sp_sftp_store *s, char *path, struct sp_err *e)
+{
+    struct part part = {&path, 1};
+
+    return sp_sftp_ask(s, flush_over, &part, e);
+}
+
+static enum sp_code
+flush_all(struct sp_sftp_store *s, struct sp_err *e)
+{
+    struct flush *f = calloc(1, sizeof(*f));
+    size_t at = 0;
+    enum sp_code rc = f != NULL ? SP_OK : sp_fail_nomem(e);
+    bool more = rc == SP_OK;
+
+    while (more) {
+        if ((rc = take_some(s, &at, f, e)) == SP_OK && (more = f->n > 0))
+            rc = flush_some(s, f, e);
+        for (size_t i = 0; i < f->n; i++)
+            free(f->paths[i]);
+        more = more && rc == SP_OK;
+    }
+    free(f);
+    return rc;
+}
+
+enum sp_code
+sp_sftp_sync(struct sp_backend *b, struct sp_err *e)
+{
+    struct sp_sftp_store *s = (struct sp_sftp_store *)b;
+    enum sp_code rc;
+
+    /* Who cannot write has nothing to make durable. */
+    rc = sp_sftp_probe_wait(s, e);
+    if (rc == SP_DENIED)
+        return SP_OK;
+    if (rc != SP_OK || !s->flushes_folders)
+        return rc;
+    sp_mutex_lock(&s->barrier);
+    if (s->barrier_lost.code != SP_OK) {
+        *e = s->barrier_lost;
+        rc = e->code;
+    } else if ((rc = flush_all(s, e)) != SP_OK) {
+        /* A flush that failed proves nothing when it is asked again (R3). */
+        s->barrier_lost = *e;
+    }
+    sp_mutex_unlock(&s->barrier);
+    return rc;
+}
