@@ -56,6 +56,15 @@ enum sp_code sp_aead_seal(const uint8_t key[32], const void *ad, size_t ad_n, co
 enum sp_code sp_aead_open(const uint8_t key[32], const void *ad, size_t ad_n, const void *in, size_t n,
     void *out, struct sp_err *e);
 
+/* GMAC (NIST SP 800-38D) with AES-256: a tag of a message that has a number of its own under this key.
+ * For check sums that stay inside the program. One thread at a time. */
+#define SP_GMAC_SIZE 16
+struct sp_gmac;
+enum sp_code sp_gmac_new(const uint8_t key[32], struct sp_gmac **ret, struct sp_err *e);
+enum sp_code sp_gmac(struct sp_gmac *g, uint64_t number, const void *p, size_t n,
+    uint8_t ret[SP_GMAC_SIZE], struct sp_err *e);
+void sp_gmac_free(struct sp_gmac *g);
+
 /* The bytes that scrypt with these numbers goes through; 0: more than this program grants (docs/format.md
  * §4), or none at all. */
 uint64_t sp_scrypt_work(unsigned log_n, unsigned r, unsigned p);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MODE_TYPE 0170000u
+
 enum sp_code
 sp_sftp_broken(struct sp_err *e, const char *what)
 {
@@ -63,6 +65,21 @@ nameable(struct sp_cur n)
            memchr(n.p, 0, n.left) == NULL;
 }
 
+/* "drwxr-xr-x …", meant for people: the one place where servers that send no type, or permissions
+ * without one, say what a name is. */
+static void
+type_of_line(struct sp_cur line, struct sp_sftp_attrs *a)
+{
+    uint32_t type = line.left == 0     ? 0
+                    : line.p[0] == 'd' ? 0040000
+                    : line.p[0] == '-' ? 0100000
+                    : line.p[0] == 'l' ? 0120000
+                                       : 0;
+
+    a->mode = (a->has_mode ? a->mode : 0) | type;
+    a->has_mode = a->has_mode || type != 0;
+}
+
 static enum sp_code
 names(struct sp_sftp_request *q, struct sp_cur *c, struct sp_err *e)
 {
@@ -82,10 +99,11 @@ names(struct sp_sftp_request *q, struct sp_cur *c, struct sp_err *e)
     if (!sp_cur_done(&look))
         return sp_sftp_broken(e, "a listing is cut, or has more than its names");
     for (uint32_t i = 0; i < n && more; i++) {
-        struct sp_cur s = sp_sftp_string(c);
+        struct sp_cur s = sp_sftp_string(c), line = sp_sftp_string(c);
 
-        (void)sp_sftp_string(c); /* "-rw-r--r-- …", for people */
         sp_sftp_attrs(c, &a);
+        if (!a.has_mode || (a.mode & MODE_TYPE) == 0)
+            type_of_line(line, &a);
         if (!nameable(s))
             continue;
         memcpy(name, s.p, s.left);

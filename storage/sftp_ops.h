@@ -33,8 +33,10 @@ sp_sftp_job_bytes(struct sp_sftp_job *j, uint8_t **ret, size_t *ret_n, struct sp
 enum sp_code sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folders,
     size_t n, sp_backend_list_fn each, void *arg, struct sp_err *e);
 
-/* A stream into one new file (OPEN with EXCL). write copies into pieces of sp_sftp_write_max and
- * returns when at most `window` bytes are not acknowledged. A failure shows at the next call. */
+/* A stream into one new file (OPEN with EXCL, whose answer nobody waits for before there is need).
+ * write copies into pieces of sp_sftp_write_max and returns when at most `window` bytes are not
+ * acknowledged. A failure shows at the next call; a write that reports one has taken its bytes all
+ * the same, so that after a resume the ones behind them go on. Until then nothing more is taken. */
 struct sp_sftp_stream;
 enum sp_code sp_sftp_stream_new(struct sp_sftp_conn *c, const char *path, size_t window,
     struct sp_sftp_stream **ret, struct sp_err *e);
@@ -45,9 +47,11 @@ sp_sftp_stream_write(struct sp_sftp_stream *w, const void *p, size_t n, struct s
 enum sp_code sp_sftp_stream_finish(struct sp_sftp_stream *w, bool *ret_flushed, struct sp_err *e);
 /* Frees; closes what is open. The file stays. */
 void sp_sftp_stream_free(struct sp_sftp_stream *w);
-/* After the connection died: goes on over another one. OPENs the same file again without truncating
- * it, reads back what was acknowledged and holds it against the check sums kept (a server that
- * restarted may have lost it: SP_CORRUPT), and sends again what was not acknowledged. */
+/* After the connection died: goes on over another one, to which it belongs from here on, also when
+ * that fails; then with a further one, unless it is SP_CORRUPT or a flush or close failed. OPENs
+ * the same file again without truncating it, reads back what was acknowledged and holds it against
+ * the check sums kept (a server that restarted may have lost it: SP_CORRUPT), and sends again what
+ * was not acknowledged. */
 enum sp_code
 sp_sftp_stream_resume(struct sp_sftp_stream *w, struct sp_sftp_conn *c, struct sp_err *e);
 
