@@ -40,7 +40,7 @@ while ((cuts < 10)); do
 done
 copy >"$world/copy.log" 2>&1 || fail "copy: exit $?: $(cat "$world/copy.log")"
 copy --json >"$world/again.json" || fail "second copy: exit $?"
-[[ $(json "$world/again.json" 'x["bytes"]') == 0 && $(json "$world/again.json" 'x["sets_there"]') == 20 ]] ||
+[[ $(json "$world/again.json" 'x["bytes_sent"]') == 0 && $(json "$world/again.json" 'x["sets_there"]') == 20 ]] ||
     fail "a second copy moves something: $(cat "$world/again.json")"
 
 as there
