@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "storage/ahead.h"
 #include "storage/crypto.h"
 #include "storage/repository_impl.h"
 
@@ -23,6 +24,7 @@
 #define LIFE_MIN (7u * 24 * 60)
 #define LITTLE (UINT64_C(8) << 20)
 #define SHARE 7
+#define SMALL (UINT64_C(1) << 20)
 
 struct candidate {
     struct sp_pack_state state;
@@ -113,12 +115,13 @@ alive(void *arg, const struct sp_pack_block *place, const uint8_t *block, struct
     return sp_repository_live(arg, e);
 }
 
+/* What reading the pack came to. */
 static enum sp_code
-prove(struct sp_repository *r, const struct candidate *c, uint32_t now, struct sp_err *e)
+judge(struct sp_repository *r, const struct candidate *c, uint32_t now, enum sp_code rc,
+    const struct sp_err *failed, struct sp_err *e)
 {
     const struct sp_pack_state *s = &c->state;
-    struct sp_err why = {0};
-    enum sp_code rc = sp_pack_verify(r->backend, SP_PACK_NODES, s->name, s->size, alive, r, &why);
+    struct sp_err why = *failed;
 
     if (rc == SP_IO) /* once more: a store far away has its moments */
         rc = sp_pack_verify(r->backend, SP_PACK_NODES, s->name, s->size, alive, r, &why);
@@ -138,18 +141,80 @@ prove(struct sp_repository *r, const struct candidate *c, uint32_t now, struct s
     return SP_OK;
 }
 
+static enum sp_code
+prove(struct sp_repository *r, const struct candidate *c, uint32_t now, struct sp_err *e)
+{
+    const struct sp_pack_state *s = &c->state;
+    struct sp_err why = {0};
+    enum sp_code rc = sp_pack_verify(r->backend, SP_PACK_NODES, s->name, s->size, alive, r, &why);
+
+    return judge(r, c, now, rc, &why, e);
+}
+
+struct asking {
+    const struct candidate *v;
+    size_t n, at;
+};
+
+static bool
+next_small(void *arg, struct sp_ahead_read *ret)
+{
+    struct asking *a = arg;
+    const struct sp_pack_state *s;
+
+    while (a->at < a->n && a->v[a->at].state.size > SMALL)
+        a->at++;
+    if (a->at == a->n)
+        return false;
+    s = &a->v[a->at].state;
+    sp_pack_object_name(SP_PACK_NODES, s->name, ret->name);
+    ret->n = (size_t)s->size;
+    ret->tag = a->at++;
+    return true;
+}
+
+/* Those of a store far away, each in one piece and many of them at a time. */
+static enum sp_code
+prove_small(
+    struct sp_repository *r, const struct candidate *v, size_t n, uint32_t now, struct sp_err *e)
+{
+    struct asking asking = {v, n, 0};
+    struct sp_ahead *ahead = NULL;
+    const struct sp_ahead_read *read;
+    const uint8_t *bytes;
+    size_t len;
+    enum sp_code rc, got;
+
+    if ((rc = sp_ahead_new(r->backend, next_small, &asking, &ahead, e)) != SP_OK)
+        return rc;
+    while (rc == SP_OK && (rc = sp_repository_live(r, e)) == SP_OK) {
+        struct sp_err why = {0};
+
+        got = sp_ahead_take(ahead, &read, &bytes, &len, &why);
+        if (read == NULL)
+            break;
+        if (got == SP_OK)
+            got = sp_pack_verify_bytes(
+                SP_PACK_NODES, v[read->tag].state.name, bytes, len, alive, r, &why);
+        rc = judge(r, &v[read->tag], now, got, &why, e);
+    }
+    sp_ahead_free(ahead);
+    return rc;
+}
+
 enum sp_code
 sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], bool *ret_any, struct sp_err *e)
 {
     struct candidates l = {NULL, 0, 0, 0};
     uint32_t now = sp_prove_now(r);
     uint64_t bytes = 0, due = 0;
-    size_t i;
+    size_t i, n = 0;
+    bool far = r->backend->ahead > 0;
     enum sp_code rc;
 
     if ((rc = gather(r, host, now, &l, e)) != SP_OK)
         goto out;
-    for (i = 0; i < l.n && rc == SP_OK; i++) {
+    for (i = 0; i < l.n; i++) {
         const struct candidate *c = &l.v[i];
 
         if (bytes + c->state.size > LITTLE) {
@@ -158,9 +223,13 @@ sp_prove_nodes(struct sp_repository *r, const uint8_t host[16], bool *ret_any, s
             due += c->state.size;
         }
         bytes += c->state.size;
-        if ((rc = sp_repository_live(r, e)) == SP_OK)
-            rc = prove(r, c, now, e);
+        l.v[n++] = l.v[i];
     }
+    if (far)
+        rc = prove_small(r, l.v, n, now, e);
+    for (i = 0; i < n && rc == SP_OK; i++)
+        if ((!far || l.v[i].state.size > SMALL) && (rc = sp_repository_live(r, e)) == SP_OK)
+            rc = prove(r, &l.v[i], now, e);
     if (rc == SP_OK)
         *ret_any = bytes > 0;
 out:

@@ -197,7 +197,9 @@ struct search { /* of a job's records */
 static bool
 is_of_type(void *arg, const struct sp_record_name *name)
 {
-    return name->type == ((const struct search *)arg)->type;
+    const struct search *s = arg;
+
+    return name->type == s->type && (!s->c.any || name->published_ns >= s->found_ns);
 }
 
 /* A set or checkpoint of the job. *ret_ours = false: it is of another job, or bad (R11: check names

@@ -99,6 +99,13 @@ avoid_marked(struct sp_upload *u, struct sp_lane *l, const struct sp_pack_extra 
     return SP_OK;
 }
 
+static void
+abort_lane(struct sp_lane *l)
+{
+    sp_pack_writer_abort(l->closing.writer);
+    l->closing.writer = NULL;
+}
+
 /* Publishes the pack of a lane that is closing. The writer is gone in every case. */
 static enum sp_code
 publish(struct sp_upload *u, struct sp_lane *l, uint8_t ret_name[32], uint64_t *ret_size,
@@ -169,6 +176,50 @@ enter(struct sp_upload *u, const struct sp_lane *l, const uint8_t name[32], uint
     return SP_OK;
 }
 
+struct publishing { /* of one lane */
+    struct sp_upload *u;
+    struct sp_lane *l;
+    uint8_t name[32];
+    uint64_t size;
+    enum sp_code rc;
+    struct sp_err err;
+};
+
+static void
+run_publishing(void *arg)
+{
+    struct publishing *p = arg;
+
+    p->rc = publish(p->u, p->l, p->name, &p->size, &p->err);
+}
+
+/* Of a store far away both lanes' packs are on their way at the same time. */
+static enum sp_code
+publish_lanes(struct publishing *p, size_t n, struct sp_err *e)
+{
+    struct sp_err ignored = {0};
+    struct sp_thread *thread = NULL;
+    bool beside = n > 1 && p[0].u->r->backend->ahead > 0;
+    size_t i;
+    enum sp_code rc = SP_OK;
+
+    if (beside && sp_thread_start("publish", run_publishing, &p[1], &thread, &ignored) != SP_OK)
+        beside = false;
+    for (i = 0; i < n; i++) {
+        if (i == 1 && beside)
+            sp_thread_join(thread);
+        else if (rc == SP_OK || beside)
+            run_publishing(&p[i]);
+        else
+            abort_lane(p[i].l);
+        if (rc == SP_OK && p[i].rc != SP_OK) {
+            *e = p[i].err;
+            rc = p[i].rc;
+        }
+    }
+    return rc;
+}
+
 static void
 begin_closing(struct sp_upload *u, struct sp_lane *l)
 {
@@ -182,37 +233,28 @@ begin_closing(struct sp_upload *u, struct sp_lane *l)
 enum sp_code
 sp_upload_close(struct sp_upload *u, struct sp_lane *lanes, size_t n, struct sp_err *e)
 {
-    uint8_t names[SP_LANES][32];
-    uint64_t sizes[SP_LANES] = {0};
+    struct publishing p[SP_LANES];
     size_t i, any = 0;
     enum sp_code rc = SP_OK;
 
     for (i = 0; i < n; i++)
         if (lanes[i].open.nblocks > 0) {
             begin_closing(u, &lanes[i]);
-            any++;
+            memset(&p[any], 0, sizeof(p[any]));
+            p[any].u = u;
+            p[any++].l = &lanes[i];
         }
     if (any == 0)
         return SP_OK;
     sp_mutex_unlock(&u->lock);
 
-    for (i = 0; i < n; i++) {
-        if (!lanes[i].busy || lanes[i].closing.writer == NULL)
-            continue;
-        if (rc == SP_OK) {
-            rc = publish(u, &lanes[i], names[i], &sizes[i], e);
-        } else {
-            sp_pack_writer_abort(lanes[i].closing.writer);
-            lanes[i].closing.writer = NULL;
-        }
-    }
+    rc = publish_lanes(p, any, e);
     if (rc == SP_OK)
         rc = sp_backend_sync(u->r->backend, e);
     if (rc == SP_OK) {
         sp_mutex_lock(&u->r->lock);
-        for (i = 0; i < n && rc == SP_OK; i++)
-            if (lanes[i].busy)
-                rc = enter(u, &lanes[i], names[i], sizes[i], e);
+        for (i = 0; i < any && rc == SP_OK; i++)
+            rc = enter(u, p[i].l, p[i].name, p[i].size, e);
         sp_mutex_unlock(&u->r->lock);
     }
 

@@ -52,7 +52,8 @@ open_over(struct site *s, const char *cache, struct recorder **ret_recorder, str
 {
     struct recorder *recorder = recorder_new(s->below);
     char *folder = tree_path(&s->tree, cache);
-    const struct sp_repository_options o = {.cache_dir = folder, .write = true};
+    const struct sp_repository_options o = {
+        .cache_dir = folder, .write = true, .host = s->host.id};
     struct sp_repository *r = NULL;
 
     assert_ok(sp_repository_open(&recorder->head, &sp_env_system, &o, &r, e));
