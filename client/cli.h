@@ -108,7 +108,8 @@ void sp_signals_store(struct sp_store *s); /* the store to cancel; NULL: none an
 enum sp_open_mode {
     SP_OPEN_READ,
     SP_OPEN_WRITE,
-    SP_OPEN_LOOK /* as READ, but a folder without a profile opens without a key when none is given */
+    SP_OPEN_LOOK, /* as READ, but a folder without a profile opens without a key when none is given */
+    SP_OPEN_COPY /* as LOOK, for writing copies: as no host, and whether this machine knows it or not */
 };
 struct sp_opened_store {
     struct sp_store *store;

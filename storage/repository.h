@@ -130,5 +130,7 @@ void sp_upload_free(struct sp_upload *u);
 /* Takes over r. host and group: who uploads (16 bytes each), or NULL for reading only. */
 enum sp_code sp_store_repository_new(struct sp_repository *r, const char *address,
     const uint8_t *host, const uint8_t *group, struct sp_store **ret, struct sp_err *e);
+/* The repository of such a store, still the store's; NULL: it is a server's. */
+struct sp_repository *sp_store_repository(struct sp_store *s);
 
 #endif

@@ -278,6 +278,12 @@ static const struct sp_store_ops ops = {
     .free = store_free,
 };
 
+struct sp_repository *
+sp_store_repository(struct sp_store *s)
+{
+    return s->ops == &ops ? self(s)->r : NULL;
+}
+
 enum sp_code
 sp_store_repository_new(struct sp_repository *r, const char *address, const uint8_t *host,
     const uint8_t *group, struct sp_store **ret, struct sp_err *e)
