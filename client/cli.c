@@ -60,8 +60,11 @@ sp_cli_exit_code(const struct sp_err *e)
                                                                     : SP_EXIT_FAILED;
     case SP_REFUSED:
         return SP_EXIT_REFUSED;
+    case SP_UNSUPPORTED: /* a peer with which there is nothing to talk */
+        if (e->domain == SP_DOM_NET)
+            return SP_EXIT_UNREACHABLE;
+        /* fallthrough */
     case SP_INVALID:
-    case SP_UNSUPPORTED:
         return e->domain == SP_DOM_CONFIG ? SP_EXIT_USAGE : SP_EXIT_FAILED;
     case SP_CANCELLED:
         return sp_signals_which() == 0 ? SP_EXIT_FAILED : (enum sp_exit)(128 + sp_signals_which());

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/path.h"
 #include "client/commands.h"
+#include "client/last_success.h"
 #include "client/present.h"
 #include "client/report.h"
 #include "client/recall.h"
@@ -14,7 +15,8 @@
 
 static const char usage[] =
     "usage: stillpoint list [--all] [--job JOB] [--checkpoints]\n\n"
-    "Lists the backup sets of this machine, the newest last.\n\n"
+    "Lists the backup sets of this machine, the newest last, and when each job last made a complete\n"
+    "one.\n\n"
     "      --all           of every machine that may be seen here\n"
     "      --job JOB       of one job\n"
     "      --checkpoints   also where a run that goes on, or died, has got to\n";
@@ -133,23 +135,29 @@ list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp
 {
     struct sp_opened_store o;
     struct sp_sets sets = {0};
+    struct sp_last_success *jobs = NULL;
     struct totals t = {0};
-    size_t i;
+    int64_t now = sp_clock_wall(r->c->env->clock);
+    size_t i, njobs = 0;
     enum sp_code rc;
 
     if ((rc = sp_cli_open(r->c, NULL, SP_OPEN_READ, &o, e)) != SP_OK)
         return rc;
     if ((rc = sp_sets_list(&o, all, checkpoints, job, &sets, e)) != SP_OK)
         goto out;
+    if ((rc = sp_last_successes(&sets, &jobs, &njobs, e)) != SP_OK)
+        goto out;
     for (i = 0; i < sets.n; i++)
         count(&t, &sets.v[i]);
     if (r->j != NULL) {
         json_sets(r, &sets);
+        sp_last_success_json(r->j, jobs, njobs, now);
         sp_json_ku64(r->j, "count", t.sets);
         sp_json_ku64(r->j, "bytes", t.bytes);
         sp_json_ku64(r->j, "bytes_stored", t.stored);
         sp_json_ku64(r->j, "unreadable_records", sets.unreadable);
-    } else if ((rc = text_sets(r->c, &sets, e)) == SP_OK) {
+    } else if ((rc = text_sets(r->c, &sets, e)) == SP_OK && (njobs == 0 || putchar('\n') != EOF) &&
+               (rc = sp_last_success_print(jobs, njobs, now, e)) == SP_OK) {
         say_totals(r->c, &t, o.address);
     }
     /* Of one job, or of no host of this machine's, it would miss what was not asked for. */
@@ -169,6 +177,7 @@ list(struct sp_report *r, bool all, const char *job, bool checkpoints, struct sp
         sp_cli_warn(r->c, "%s be understood; 'stillpoint check' tells more",
             sp_present_count(sets.unreadable, "record cannot", "records cannot").s);
 out:
+    free(jobs);
     sp_sets_clear(&sets);
     sp_cli_close(&o);
     return rc;

@@ -3,20 +3,26 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/place.h"
 #include "client/report.h"
 #include "client/share.h"
 
 static const char usage[] =
-    "usage: stillpoint login -r \\\\SERVER\\SHARE\\… --user NAME [--password-file FILE]\n"
-    "       stillpoint login -r \\\\SERVER\\SHARE\\… --forget\n\n"
-    "Keeps (or changes, or forgets) the user and password with which this machine connects to the "
-    "share\n"
-    "that holds a repository, so that a service can. The password is asked, or read from FILE, "
-    "tried at\n"
-    "the server, and kept by Windows (DPAPI).\n\n"
+    "usage: stillpoint login -r sftp://[USER@]HOST/PATH [--sftp-…]\n"
+    "       stillpoint login -r \\\\SERVER\\SHARE\\… --user NAME [--password-file FILE]\n"
+    "       stillpoint login -r … --forget\n\n"
+    "An SFTP account: logs in and keeps how: the server's key (asked for when it is another than\n"
+    "before, or told by --sftp-host-key), and what the options of 'stillpoint help' say. Without\n"
+    "--sftp-keep-password and --sftp-keep-passphrase no secret is kept that was not kept "
+    "before.\n\n"
+    "A share of Windows: keeps (or changes) the user and password with which this machine "
+    "connects\n"
+    "to it, so that a service can. The password is asked, or read from FILE, tried at the server, "
+    "and\n"
+    "kept by Windows (DPAPI).\n\n"
     "      --user NAME            as the server knows it: NAME, or DOMAIN\\NAME\n"
     "      --password-file FILE   instead of asking\n"
-    "      --forget               connect as Windows does by itself\n";
+    "      --forget               no secret is kept any more\n";
 
 struct asked {
     const char *user, *password_file;
@@ -37,12 +43,75 @@ replace(char **to, const char *with, struct sp_err *e)
     return SP_OK;
 }
 
+static void
+wipe(char **text)
+{
+    if (*text != NULL)
+        sp_wipe(*text, strlen(*text));
+    free(*text);
+    *text = NULL;
+}
+
+static enum sp_code
+forget(struct sp_profile *p, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    wipe(&p->sftp_password);
+    wipe(&p->sftp_passphrase);
+    if ((rc = replace(&p->share_user, "", e)) == SP_OK)
+        rc = replace(&p->share_password, "", e);
+    return rc;
+}
+
+static enum sp_code
+keep_account(struct sp_cli *c, struct sp_profile *p, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if ((rc = sp_place_login(c, p->address, p, true, e)) == SP_OK)
+        rc = sp_place_keep(c, p, e);
+    return rc;
+}
+
+static enum sp_code
+keep_share(struct sp_cli *c, const struct asked *a, struct sp_profile *p, struct sp_err *e)
+{
+    struct sp_buf password = SP_BUF_INIT;
+    enum sp_code rc;
+
+    rc = a->password_file != NULL
+             ? sp_cli_read_secret_file(c, a->password_file, &password, e)
+             : sp_cli_ask_secret(c, "the password for the share", &password, e);
+    if (rc == SP_OK)
+        rc = sp_share_connect(p->address, a->user, sp_buf_str(&password), e);
+    if (rc == SP_OK && (rc = replace(&p->share_user, a->user, e)) == SP_OK)
+        rc = replace(&p->share_password, sp_buf_str(&password), e);
+    sp_buf_wipe(&password);
+    return rc;
+}
+
+static void
+say_kept(struct sp_cli *c, const struct sp_profile *p)
+{
+    if (!sp_address_is_sftp(p->address)) {
+        sp_cli_say(c, "%s: the login is kept", p->address);
+        return;
+    }
+    sp_cli_say(c, "%s: the login works and is kept; the server's key is %s %s%s", p->address,
+        p->sftp.host_key_type != NULL ? p->sftp.host_key_type : "",
+        p->sftp.host_key != NULL ? p->sftp.host_key : "a certificate, and not pinned",
+        p->sftp_password != NULL     ? "; a password is kept"
+        : p->sftp_passphrase != NULL ? "; a passphrase is kept"
+                                     : "");
+    sp_place_tell_unattended(c, p);
+}
+
 static enum sp_code
 login(struct sp_report *r, const struct asked *a, struct sp_err *e)
 {
     struct sp_cli *c = r->c;
     struct sp_profile *p = NULL;
-    struct sp_buf password = SP_BUF_INIT;
     char *address = NULL;
     enum sp_code rc;
 
@@ -50,28 +119,28 @@ login(struct sp_report *r, const struct asked *a, struct sp_err *e)
         return rc;
     if ((rc = sp_profile_load(c->env, address, &p, e)) != SP_OK)
         goto out;
-    if (!a->forget && !sp_address_is_share(p->address)) {
+    if (a->forget)
+        rc = forget(p, e);
+    else if (sp_address_is_sftp(p->address) && a->user == NULL)
+        rc = keep_account(c, p, e);
+    else if (sp_address_is_share(p->address) && a->user != NULL)
+        rc = keep_share(c, a, p, e);
+    else if (sp_address_is_share(p->address))
+        rc = sp_fail(e, SP_INVALID, SP_DOM_CONFIG, "say --user NAME, or --forget");
+    else
         rc = sp_fail(e, SP_UNSUPPORTED, SP_DOM_CONFIG,
-            "%s is no share that Windows connects to: it needs no login here", p->address);
-        goto out;
-    }
-    if (!a->forget) {
-        rc = a->password_file != NULL
-                 ? sp_cli_read_secret_file(c, a->password_file, &password, e)
-                 : sp_cli_ask_secret(c, "the password for the share", &password, e);
-        if (rc == SP_OK)
-            rc = sp_share_connect(p->address, a->user, sp_buf_str(&password), e);
-        if (rc != SP_OK)
-            goto out;
-    }
-    if ((rc = replace(&p->share_user, a->forget ? "" : a->user, e)) == SP_OK &&
-        (rc = replace(&p->share_password, a->forget ? "" : sp_buf_str(&password), e)) == SP_OK)
-        rc = sp_profile_save(c->env, p, e);
+            sp_address_is_sftp(p->address)
+                ? "%s: an account's user is in its address"
+                : "%s is no SFTP account, and no share that Windows connects to: it needs no login "
+                  "here",
+            p->address);
     if (rc == SP_OK)
-        sp_cli_say(
-            c, a->forget ? "%s: the login is forgotten" : "%s: the login is kept", p->address);
+        rc = sp_profile_save(c->env, p, e);
+    if (rc == SP_OK && a->forget)
+        sp_cli_say(c, "%s: no login is kept", p->address);
+    else if (rc == SP_OK)
+        say_kept(c, p);
 out:
-    sp_buf_wipe(&password);
     sp_profile_free(p);
     free(address);
     return rc;
@@ -101,11 +170,11 @@ run(struct sp_cli *c)
     if (optind < c->argc)
         return sp_cli_usage(
             c, "'%s' is too much; the repository is given with -r", c->argv[optind]);
-    if ((a.user == NULL) != a.forget)
-        return sp_cli_usage(c, "say --user NAME, or --forget");
+    if (a.forget && (a.user != NULL || a.password_file != NULL))
+        return sp_cli_usage(c, "--forget goes with nothing else");
     sp_report_begin(&r, c);
     return sp_report_end(&r, login(&r, &a, &e), &e, SP_EXIT_DONE);
 }
 
 const struct sp_command sp_cmd_login = {
-    "login", "keep the login of the share that holds a repository", usage, run};
+    "login", "keep the login of the SFTP account or share that holds a repository", usage, run};

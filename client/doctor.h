@@ -5,6 +5,7 @@
  * the way out when it is not good. */
 
 #include "client/report.h"
+#include "storage/backend.h"
 
 enum sp_health { SP_HEALTH_GOOD, SP_HEALTH_WARNING, SP_HEALTH_BAD };
 
@@ -29,6 +30,8 @@ enum sp_code sp_doctor_count(struct sp_doctor *d, const char *folder, const char
 
 /* doctor_store.c: one repository, with all that this machine knows of it. */
 void sp_doctor_store(struct sp_doctor *d, const struct sp_profile *p, bool is_default);
+/* doctor_sftp.c: the SFTP account that holds it, logged in to. */
+void sp_doctor_sftp(struct sp_doctor *d, const struct sp_profile *p, struct sp_backend *b);
 /* doctor_jobs.c: the configuration's jobs, and what earlier runs left. */
 void sp_doctor_jobs(struct sp_doctor *d);
 void sp_doctor_leftovers(struct sp_doctor *d);

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "client/doctor.h"
 #include "client/key_cmds.h"
+#include "client/place.h"
 #include "client/present.h"
 #include "client/recall.h"
 #include "client/sets.h"
@@ -76,13 +77,20 @@ look_at_folder(struct sp_doctor *d, const struct sp_profile *p)
     struct sp_backend *b = NULL;
     struct sp_err e = {0};
 
-    if (sp_backend_dir_open(d->c->env, p->address, false, &b, &e) != SP_OK) {
-        sp_doctor_bad(
-            d, "repository", "mount what belongs there, or give its new place with -r", &e);
+    if (sp_place_open(d->c, p->address, p, false, &b, &e) != SP_OK) {
+        sp_doctor_bad(d, "repository",
+            sp_address_is_sftp(p->address) ? NULL
+                                           : "mount what belongs there, or give its new place with -r",
+            &e);
         return false;
     }
-    tell_caps(d, &b->caps);
-    tell_space(d, b);
+    if (sp_address_is_sftp(p->address)) {
+        sp_doctor_sftp(d, p, b);
+    } else {
+        tell_caps(d, &b->caps);
+    }
+    if (b->caps.space || !sp_address_is_sftp(p->address))
+        tell_space(d, b);
     sp_backend_free(b);
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include "client/invitation.h"
 #include "client/key_cmds.h"
+#include "client/place.h"
 #include "client/setup.h"
 #include "storage/repository.h"
 
@@ -100,14 +101,14 @@ out:
 /* --- a new machine ---------------------------------------------------------------------------- */
 
 static enum sp_code
-open_folder(struct sp_cli *c, const char *path, struct sp_repository **ret, struct sp_err *e)
+open_folder(struct sp_cli *c, const struct sp_profile *p, struct sp_repository **ret, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = true};
     struct sp_backend *backend = NULL;
     char *cache = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_backend_dir_open(c->env, path, false, &backend, e)) != SP_OK)
+    if ((rc = sp_place_open(c, p->address, p, false, &backend, e)) != SP_OK)
         return rc;
     if ((rc = sp_os_place(SP_PLACE_CACHE, &cache, e)) != SP_OK) {
         sp_backend_free(backend);
@@ -191,7 +192,10 @@ join(struct key_args *a, char *address, struct sp_err *e)
     }
     if ((rc = setup_check_line("a repository's address", address, e)) != SP_OK)
         goto out;
-    if ((rc = open_folder(a->c, address, &r, e)) != SP_OK)
+    if ((rc = sp_place_login(a->c, address, s.profile, false, e)) != SP_OK ||
+        (rc = sp_place_keep(a->c, s.profile, e)) != SP_OK)
+        goto out;
+    if ((rc = open_folder(a->c, s.profile, &r, e)) != SP_OK)
         goto out;
     if ((rc = sp_store_repository_new(r, address, NULL, NULL, &store, e)) != SP_OK)
         goto out;
@@ -206,6 +210,7 @@ join(struct key_args *a, char *address, struct sp_err *e)
             "and "
             "they can read each other's content; next: stillpoint backup PATH…",
             address, s.profile->host_name, sp_hex8(sp_keys_group(s.profile->keys)).s);
+        sp_place_tell_unattended(a->c, s.profile);
     }
     sp_store_free(store);
 out:

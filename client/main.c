@@ -4,13 +4,15 @@
 #include "base/start.h"
 #include "client/cli.h"
 #include "client/commands.h"
+#include "client/place.h"
+#include "client/sftp_options.h"
 #include "storage/crypto.h"
 
 /* The client's entry: finds the command, takes out the options that all commands share, runs it. */
 
 static const struct sp_command *const commands[] = {&sp_cmd_init, &sp_cmd_enroll, &sp_cmd_backup,
     &sp_cmd_list, &sp_cmd_show, &sp_cmd_find, &sp_cmd_diff, &sp_cmd_restore, &sp_cmd_verify,
-    &sp_cmd_check, &sp_cmd_copy, &sp_cmd_key, &sp_cmd_login, &sp_cmd_service, &sp_cmd_vss, &sp_cmd_doctor};
+    &sp_cmd_check, &sp_cmd_key, &sp_cmd_login, &sp_cmd_service, &sp_cmd_vss, &sp_cmd_doctor};
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void
@@ -18,20 +20,24 @@ print_help(FILE *to)
 {
     size_t i;
 
-    (void)fprintf(to, "stillpoint: application-consistent, encrypted backups to a server, NAS or path\n\n"
+    (void)fprintf(to, "stillpoint: application-consistent, encrypted backups to a server, an SFTP account, a NAS or\na path\n\n"
                       "usage: stillpoint COMMAND [OPTIONS]\n\n");
     for (i = 0; i < NCOMMANDS; i++)
         (void)fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     (void)fprintf(to,
         "\nEvery command takes:\n"
-        "  -r, --repository ADDRESS  a path, or stillpoint://host[:port]; default: the last set up\n"
+        "  -r, --repository ADDRESS  a path, sftp://[user@]host[:port]/path (/~/path: from where\n"
+        "                            the login lands), or stillpoint://host[:port]; default: the\n"
+        "                            last set up\n"
         "      --config FILE         instead of the usual stillpoint.conf\n"
         "      --passphrase-file F   open a repository that this machine does not know\n"
         "      --recovery-key-file F the same with the recovery sheet (or the key on it)\n"
         "      --json                results as JSON on standard output\n"
         "  -q, --quiet  -v, --verbose  --version  -h, --help\n\n"
+        "For sftp:// (docs/sftp.md):\n%s\n"
         "stillpoint COMMAND --help tells more. Exit codes: 0 done, 1 partly, 2 failed, 3 damage found,\n"
-        "4 refused for safety, 5 usage or configuration, 6 store unreachable or login refused.\n");
+        "4 refused for safety, 5 usage or configuration, 6 store unreachable or login refused.\n",
+        sp_sftp_options_help);
 }
 
 static const struct sp_command *
@@ -69,9 +75,17 @@ is_flag(const char *arg, const char *name, const char *brief)
     return strcmp(arg, name) == 0 || (brief != NULL && strcmp(arg, brief) == 0);
 }
 
+/* Whether it writes what it is told into a profile. */
+static bool
+keeps(const struct sp_command *command)
+{
+    return command == &sp_cmd_init || command == &sp_cmd_key || command == &sp_cmd_login;
+}
+
 struct shared {
     bool help, version, bad;
     const char *missing; /* option without its value */
+    struct sp_err sftp;  /* of the first --sftp-… that makes no sense */
 };
 
 /* Takes the shared options out of argv, in place. */
@@ -105,6 +119,8 @@ take_shared(struct sp_cli *c, struct shared *s)
             if (v == NULL && s->missing == NULL)
                 s->missing = arg;
             *value = v;
+        } else if (sp_sftp_option(c, &i, &s->sftp)) {
+            continue;
         } else if (is_flag(arg, "--json", NULL)) {
             c->json = true;
         } else if (is_flag(arg, "--quiet", "-q")) {
@@ -163,8 +179,14 @@ main(int argc, char **argv)
     c.argv++;
     if (shared.missing != NULL)
         code = sp_cli_usage(&c, "option %s needs a value", shared.missing);
+    else if (shared.sftp.code != SP_OK)
+        code = sp_cli_usage(&c, "%s", shared.sftp.text);
+    else if ((c.sftp_keep_password || c.sftp_keep_passphrase) && !keeps(command))
+        code = sp_cli_usage(&c, "--sftp-keep-… is for init, key join and login");
     else
         code = command->run(&c);
+    sp_places_free(&c);
+    sp_sftp_clear(&c.sftp);
     sp_config_free(c.config);
     if (fflush(stdout) != 0 && code == SP_EXIT_DONE) {
         (void)fprintf(stderr, "stillpoint: the output could not be written\n");

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "client/cli.h"
+#include "client/place.h"
 #include "client/share.h"
 #include "client/store_remote.h"
 #include "proto/cert.h"
@@ -29,19 +30,21 @@ sp_cli_address(const char *given, char **ret, struct sp_err *e)
         *ret = strdup(given);
         return *ret == NULL ? sp_fail_nomem(e) : SP_OK;
     }
+    if (sp_address_is_sftp(given))
+        return sp_place_canonical(given, ret, e);
     if (colon != NULL && strncmp(given, "file://", 7) != 0)
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_CONFIG,
-            "'%s': this version knows folders (a path) and servers (stillpoint://host[:port])",
+            "'%s': this version knows folders (a path), SFTP accounts "
+            "(sftp://[user@]host[:port]/path) and servers (stillpoint://host[:port])",
             given);
     return sp_os_absolute(colon != NULL ? given + 7 : given, ret, e);
 }
 
-/* --- a folder
- * ---------------------------------------------------------------------------------------- */
+/* --- a folder, or an SFTP account ------------------------------------------------------------- */
 
 static enum sp_code
-open_folder(
-    struct sp_cli *c, const char *path, bool write, struct sp_repository **ret, struct sp_err *e)
+open_folder(struct sp_cli *c, const char *path, const struct sp_profile *p, bool write,
+    struct sp_repository **ret, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = write};
     struct sp_backend *backend = NULL;
@@ -49,7 +52,7 @@ open_folder(
     bool writable;
     enum sp_code rc;
 
-    if ((rc = sp_backend_dir_open(c->env, path, false, &backend, e)) != SP_OK)
+    if ((rc = sp_place_open(c, path, p, false, &backend, e)) != SP_OK)
         return rc;
     writable = backend->caps.writable;
     if ((rc = sp_os_place(SP_PLACE_CACHE, &cache, e)) != SP_OK) {
@@ -76,7 +79,7 @@ point_to_copy(struct sp_cli *c, const struct sp_profile *p, struct sp_err *e)
     enum sp_code rc;
 
     if (sp_repository_conf_decode(p->conf, p->conf_len, &conf, &ignored) != SP_OK ||
-        sp_backend_dir_open(c->env, p->address, false, &backend, &ignored) != SP_OK)
+        sp_place_open(c, p->address, p, false, &backend, &ignored) != SP_OK)
         return;
     rc = sp_backend_get_all(backend, "repository.conf", CONF_LIMIT, &text, &n, &ignored);
     if (rc == SP_OK)
@@ -150,8 +153,8 @@ open_known_folder(
     if ((rc = sp_share_connect(o->profile->address, o->profile->share_user,
              o->profile->share_password, e)) != SP_OK)
         return rc;
-    if ((rc = open_folder(c, o->profile->address,
-             mode == SP_OPEN_WRITE || mode == SP_OPEN_COPY, &r, e)) != SP_OK) {
+    rc = open_folder(c, o->profile->address, o->profile, mode == SP_OPEN_WRITE, &r, e);
+    if (rc != SP_OK) {
         if (rc == SP_CORRUPT)
             point_to_copy(c, o->profile, e);
         return rc;
@@ -170,8 +173,6 @@ open_known_folder(
         sp_repository_free(r);
         return rc;
     }
-    if (mode == SP_OPEN_COPY)
-        return as_store(r, o, NULL, NULL, e);
     return as_store(r, o, o->profile->host, sp_keys_group(o->keys), e);
 }
 
@@ -388,6 +389,20 @@ sp_cli_unlock_slots(struct sp_cli *c, const uint8_t *slots, size_t n, const char
     return unlock(c, &from, address, ret, e);
 }
 
+/* What logs in at one place is not shown to another. */
+static void
+forget_account(struct sp_profile *p)
+{
+    sp_sftp_clear(&p->sftp);
+    if (p->sftp_password != NULL)
+        sp_wipe(p->sftp_password, strlen(p->sftp_password));
+    free(p->sftp_password);
+    if (p->sftp_passphrase != NULL)
+        sp_wipe(p->sftp_passphrase, strlen(p->sftp_passphrase));
+    free(p->sftp_passphrase);
+    p->sftp_password = p->sftp_passphrase = NULL;
+}
+
 /* A folder that is somewhere else than the profile says (mounted elsewhere, or the folder of a
  * server's repository) is known by its id. SP_ABSENT: no profile has it. */
 static enum sp_code
@@ -402,7 +417,7 @@ find_by_id(struct sp_cli *c, const char *path, struct sp_profile **ret, struct s
     enum sp_code rc;
 
     if (sp_address_is_server(path) ||
-        sp_backend_dir_open(c->env, path, false, &backend, &ignored) != SP_OK)
+        sp_place_open(c, path, NULL, false, &backend, &ignored) != SP_OK)
         return SP_ABSENT; /* opening tells why */
     rc = sp_backend_get_all(backend, "repository.conf", CONF_LIMIT, &text, &n, &ignored);
     if (rc == SP_OK)
@@ -417,6 +432,7 @@ find_by_id(struct sp_cli *c, const char *path, struct sp_profile **ret, struct s
         return sp_fail_nomem(e);
     }
     p->is_server = false;
+    forget_account(p);
     *ret = p;
     return SP_OK;
 }
@@ -433,7 +449,7 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
             "host "
             "add NAME) and run 'stillpoint enroll TOKEN'",
             o->address);
-    if ((rc = open_folder(c, o->address, mode == SP_OPEN_COPY, &r, e)) != SP_OK)
+    if ((rc = open_folder(c, o->address, NULL, false, &r, e)) != SP_OK)
         return rc;
     if (mode == SP_OPEN_WRITE) {
         sp_repository_free(r);
@@ -445,8 +461,6 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
     }
     if ((rc = as_store(r, o, NULL, NULL, e)) != SP_OK)
         return rc;
-    if (mode == SP_OPEN_COPY)
-        return SP_OK;
     if (mode == SP_OPEN_LOOK && c->passphrase_file == NULL && c->recovery_key_file == NULL)
         return SP_OK;
     return sp_cli_unlock(c, o->store, o->address, &o->keys, e);
@@ -485,8 +499,13 @@ sp_cli_open(struct sp_cli *c, const char *address, enum sp_open_mode mode,
         return rc;
     }
     rc = sp_profile_load(c->env, o->address, &o->profile, e);
-    if (rc == SP_ABSENT && o->address != NULL)
-        rc = find_by_id(c, o->address, &o->profile, e);
+    if (rc == SP_ABSENT && o->address != NULL) {
+        sp_err_clear(e);
+        if ((rc = sp_place_login(c, o->address, NULL, false, e)) == SP_OK) /* asked once */
+            rc = find_by_id(c, o->address, &o->profile, e);
+        else if (rc == SP_ABSENT) /* … of a file of the login, not of the profile */
+            rc = SP_INVALID;
+    }
     if (rc == SP_ABSENT && o->address != NULL) {
         sp_err_clear(e);
         rc = open_unknown(c, mode, o, e);

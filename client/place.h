@@ -40,7 +40,7 @@ const struct sp_ssh_facts *sp_place_facts(struct sp_cli *c, const char *address)
 
 /* What can be said of an open account's abilities, for init and doctor. */
 struct sp_place_remark {
-    bool good;
+    bool good;                           /* it takes nothing from what backups need */
     const char *subject, *text, *advice; /* advice NULL: there is nothing to do */
 };
 enum sp_code sp_place_remarks(struct sp_backend *b,

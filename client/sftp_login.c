@@ -329,6 +329,18 @@ can_be_pinned(const struct sp_ssh_facts *f)
     return f->fingerprint[0] != '\0' && strstr(f->key_type, "-cert-") == NULL;
 }
 
+/* A secret that is kept itself needs no file; and what a shell made for one command (<(…)) is
+ * nothing to come back to. */
+static void
+drop_file(char **file, bool kept)
+{
+    if (*file != NULL &&
+        (kept || strncmp(*file, "/dev/", 5) == 0 || strncmp(*file, "/proc/", 6) == 0)) {
+        free(*file);
+        *file = NULL;
+    }
+}
+
 enum sp_code
 sp_sftp_login_keep(const struct sp_sftp_login *l, bool password, bool passphrase,
     struct sp_profile *p, struct sp_err *e)
@@ -342,6 +354,8 @@ sp_sftp_login_keep(const struct sp_sftp_login *l, bool password, bool passphrase
         return rc;
     if ((rc = sp_sftp_add(&keep, &l->said, e)) == SP_OK)
         rc = sp_sftp_add(&keep, &p->sftp, e);
+    drop_file(&keep.password_file, password);
+    drop_file(&keep.passphrase_file, passphrase);
     if (rc == SP_OK && l->has_facts) {
         free(keep.host_key);
         free(keep.host_key_type);
@@ -360,16 +374,18 @@ sp_sftp_login_keep(const struct sp_sftp_login *l, bool password, bool passphrase
 }
 
 unsigned
-sp_sftp_login_unattended(const struct sp_sftp_login *l)
+sp_sftp_login_unattended(const struct sp_sftp_login *l, const struct sp_profile *p)
 {
-    const enum sp_ssh_method methods[] = {SP_SSH_KEY, SP_SSH_PASSWORD};
     const struct sp_sftp_answer *a;
     unsigned got = 0;
-    size_t i;
 
-    for (i = 0; i < 2; i++)
-        if ((a = used(l, methods[i])) != NULL &&
-            (a->source == SP_SFTP_SAID || a->source >= SP_SFTP_TYPED))
-            got |= methods[i];
+    if ((a = used(l, SP_SSH_KEY)) != NULL && p->sftp_passphrase == NULL &&
+        (a->source >= SP_SFTP_TYPED ||
+            (a->source == SP_SFTP_SAID && p->sftp.passphrase_file == NULL)))
+        got |= SP_SSH_KEY;
+    if ((a = used(l, SP_SSH_PASSWORD)) != NULL && p->sftp_password == NULL &&
+        (a->source >= SP_SFTP_TYPED ||
+            (a->source == SP_SFTP_SAID && p->sftp.password_file == NULL)))
+        got |= SP_SSH_PASSWORD;
     return got;
 }

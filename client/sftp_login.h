@@ -53,7 +53,7 @@ const struct sp_ssh_facts *sp_sftp_login_facts(const struct sp_sftp_login *l);
 enum sp_code sp_sftp_login_keep(const struct sp_sftp_login *l, bool password, bool passphrase,
     struct sp_profile *p, struct sp_err *e);
 /* Of sp_ssh_method: what the login took a secret for that nobody will be there to give at night: it
- * is neither kept nor in a file that the configuration names. */
-unsigned sp_sftp_login_unattended(const struct sp_sftp_login *l);
+ * is kept in `p` neither itself nor as a file's name, and the configuration names no file. */
+unsigned sp_sftp_login_unattended(const struct sp_sftp_login *l, const struct sp_profile *p);
 
 #endif

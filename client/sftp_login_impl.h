@@ -10,6 +10,7 @@ enum sp_sftp_source { /* in this order */
     SP_SFTP_REMEMBERED,
     SP_SFTP_SAID,
     SP_SFTP_KEPT,
+    SP_SFTP_KEPT_FILE,
     SP_SFTP_CONFIGURED,
     SP_SFTP_TYPED, /* … and typed again, twice */
     SP_SFTP_TYPED_LAST = SP_SFTP_TYPED + 2,

@@ -50,8 +50,12 @@ is_second_question(const struct sp_sftp_login *l, const struct sp_sftp_answer *a
 }
 
 static const char *
-file_of(const struct sp_sftp_settings *s, enum sp_ssh_method m)
+file_of(const struct sp_sftp_login *l, enum sp_sftp_source source, enum sp_ssh_method m)
 {
+    const struct sp_sftp_settings *s = source == SP_SFTP_SAID        ? &l->said
+                                       : source == SP_SFTP_KEPT_FILE ? &l->kept
+                                                                     : &l->configured;
+
     return m == SP_SSH_KEY ? s->passphrase_file : s->password_file;
 }
 
@@ -87,8 +91,9 @@ take(struct sp_sftp_login *l, struct sp_sftp_answer *a, enum sp_sftp_source sour
         sp_buf_put(value, a->value.data, a->value.len);
         return sp_buf_ok(value, e);
     case SP_SFTP_SAID:
+    case SP_SFTP_KEPT_FILE:
     case SP_SFTP_CONFIGURED:
-        from = file_of(source == SP_SFTP_SAID ? &l->said : &l->configured, a->method);
+        from = file_of(l, source, a->method);
         if (from == NULL || is_second_question(l, a))
             return SP_ABSENT;
         return asker->file(asker->arg, from, value, e);

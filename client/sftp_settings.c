@@ -234,6 +234,10 @@ sp_sftp_each(const struct sp_sftp_settings *s,
             s->host_key);
         each(arg, "host-key", text);
     }
+    if (s->passphrase_file != NULL)
+        each(arg, "passphrase-file", s->passphrase_file);
+    if (s->password_file != NULL)
+        each(arg, "password-file", s->password_file);
     if (s->connections != 0) {
         (void)snprintf(text, sizeof(text), "%u", s->connections);
         each(arg, "connections", text);

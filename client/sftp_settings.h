@@ -8,8 +8,8 @@
  *
  *   key = FILE                 a private key; repeatable; the usual ones when none is said
  *   login = agent key password which of them, in any order; all when it is not said
- *   passphrase-file = FILE     of the keys (not in the profile)
- *   password-file = FILE       of the account, also for keyboard-interactive (not in the profile)
+ *   passphrase-file = FILE     of the keys
+ *   password-file = FILE       of the account, also for keyboard-interactive
  *   known-hosts = FILE         instead of the user's and the system's; repeatable
  *   host-key = [TYPE ]SHA256:… the server's key (not in the configuration)
  *   connections = 1 … 16       at most
@@ -42,7 +42,7 @@ sp_sftp_configure(struct sp_sftp_settings *s, const char *key, const char *value
 /* What `to` does not say is taken from `from`. */
 enum sp_code
 sp_sftp_add(struct sp_sftp_settings *to, const struct sp_sftp_settings *from, struct sp_err *e);
-/* Every key that is said, but the files of secrets: what a profile keeps. */
+/* Every key that is said. */
 void sp_sftp_each(const struct sp_sftp_settings *s,
     void (*each)(void *arg, const char *key, const char *value), void *arg);
 void sp_sftp_clear(struct sp_sftp_settings *s);

@@ -53,8 +53,8 @@ static enum sp_code
 not_as_pinned(const struct sp_sftp_trust *t, const struct sp_ssh_hostkey *k, struct sp_err *e)
 {
     return sp_fail(e, SP_REFUSED, SP_DOM_NET,
-        "the SSH server %.90s shows another key than before: %s (%.40s) instead of %s, which "
-        "%.120s has; it was set up anew, or somebody is in between, and nothing was sent. If its "
+        "the key of the SSH server %.90s has changed: it is %s (%.40s), not %s, which %.120s has. "
+        "The server was set up anew, or somebody is in between; nothing was sent. If its "
         "administrator confirms the new key: stillpoint login -r %.120s --sftp-host-key %s",
         where_of(k).s, k->fingerprint, k->type, t->pinned, t->pinned_where, t->address,
         k->fingerprint);
@@ -66,10 +66,10 @@ not_as_known(const struct sp_ssh_hostkey *k, struct sp_err *e)
     struct where w = where_of(k);
 
     return sp_fail(e, SP_REFUSED, SP_DOM_NET,
-        "the SSH server %.90s shows another key than %.140s line %u has: %s (%.40s); it was set up "
-        "anew, or somebody is in between, and nothing was sent. If its administrator confirms the "
-        "new key: ssh-keygen -R '%.90s', or --sftp-host-key %s",
-        w.s, k->known_file, k->known_line, k->fingerprint, k->type, w.tools, k->fingerprint);
+        "the key of the SSH server %.90s has changed: it is %s (%.40s), not the one in %.140s line "
+        "%u. The server was set up anew, or somebody is in between; nothing was sent. If its "
+        "administrator confirms the new key: ssh-keygen -R '%.90s', or --sftp-host-key %s",
+        w.s, k->fingerprint, k->type, k->known_file, k->known_line, w.tools, k->fingerprint);
 }
 
 static enum sp_code

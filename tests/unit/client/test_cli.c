@@ -135,6 +135,9 @@ exit_codes(void **state)
     assert_int_equal(exit_of(SP_REFUSED, SP_DOM_CONFIG), 4);
     assert_int_equal(exit_of(SP_INVALID, SP_DOM_CONFIG), 5);
     assert_int_equal(exit_of(SP_INVALID, SP_DOM_STORE), 2);
+    assert_int_equal(exit_of(SP_UNSUPPORTED, SP_DOM_NET), 6);
+    assert_int_equal(exit_of(SP_UNSUPPORTED, SP_DOM_CONFIG), 5);
+    assert_int_equal(exit_of(SP_UNSUPPORTED, SP_DOM_STORE), 2);
     assert_int_equal(exit_of(SP_ABSENT, SP_DOM_CONFIG), 5);
     assert_int_equal(exit_of(SP_ABSENT, SP_DOM_STORE), 6);
     assert_int_equal(exit_of(SP_ABSENT, SP_DOM_SOURCE), 2);
@@ -291,7 +294,15 @@ addresses(void **state)
     free(address);
     free(want);
     free(cwd);
-    assert_code(SP_UNSUPPORTED, sp_cli_address("sftp://u@h/p", &address, e));
+    assert_ok(sp_cli_address("sftp://u@h:2222/p/", &address, e));
+    assert_string_equal(address, "sftp://u@h:2222/p");
+    free(address);
+    assert_ok(sp_cli_address("sftp://h/p", &address, e)); /* with who we are */
+    assert_non_null(strstr(address, "@h/p"));
+    free(address);
+    assert_code(SP_INVALID, sp_cli_address("sftp://u:secret@h/p", &address, e));
+    assert_code(SP_INVALID, sp_cli_address("sftp://", &address, e));
+    assert_code(SP_UNSUPPORTED, sp_cli_address("ftp://h/p", &address, e));
     assert_code(SP_INVALID, sp_cli_address("", &address, e));
     assert_true(sp_address_is_server("stillpoint://x"));
     assert_false(sp_address_is_server("/stillpoint://x"));

@@ -164,7 +164,7 @@ an_sftp_account(void **state)
     assert_int_equal(back->sftp.connections, 3);
     assert_int_equal(back->sftp.patience_ns, p->sftp.patience_ns);
     assert_int_equal(back->sftp.old_algorithms, SP_SFTP_YES);
-    assert_null(back->sftp.password_file); /* where it is said is where it is read */
+    assert_string_equal(back->sftp.password_file, "/k/password");
     assert_null(back->sftp_password);
     assert_null(back->sftp_passphrase);
     sp_profile_free(back);

@@ -274,7 +274,7 @@ known_hosts(void **state)
     w.key.known = SP_HOSTKEY_CHANGED; /* not asked: it would be answered with yes */
     w.key.port = 2222;
     refuses(l, SP_REFUSED,
-        "nas:2222|another key|/etc/ssh/ssh_known_hosts line 7|" ONE "|ssh-keygen -R '[nas]:2222'");
+        "nas:2222 has changed|/etc/ssh/ssh_known_hosts line 7|" ONE "|ssh-keygen -R '[nas]:2222'");
     w.key.known = SP_HOSTKEY_REVOKED;
     refuses(l, SP_REFUSED, "revoked|line 7|nothing was sent");
     assert_string_equal(w.log, "K ! K K ");
@@ -321,7 +321,7 @@ pinned(void **state)
     w.key.known = SP_HOSTKEY_KNOWN;
     w.key.known_file = "/h";
     refuses(l, SP_REFUSED,
-        "another key than before|" ONE "|" TWO
+        "nas has changed|" ONE "|" TWO
         "|/profile has|stillpoint login -r sftp://me@nas/b --sftp-host-key " TWO);
     assert_string_equal(w.log, "K ! K ");
     sp_sftp_login_free(l);
@@ -396,7 +396,7 @@ asked_once(void **state)
     connects(l);
     connects(l);
     assert_string_equal(w.log, "K ! K ! ");
-    assert_int_equal(sp_sftp_login_unattended(l), SP_SSH_KEY | SP_SSH_PASSWORD);
+    assert_int_equal(sp_sftp_login_unattended(l, &p), SP_SSH_KEY | SP_SSH_PASSWORD);
     /* Kept are the server's key and what was said, and no secret. */
     assert_ok(sp_sftp_login_keep(l, false, false, &p, e));
     assert_null(p.sftp_password);
@@ -438,7 +438,7 @@ sources(void **state)
     assert_ok(sp_sftp_login_know(l, &p, e));
     connects(l);
     assert_string_equal(w.log, "K ! F:/said ");
-    assert_int_equal(sp_sftp_login_unattended(l), 0);
+    assert_int_equal(sp_sftp_login_unattended(l, &p), 0);
     sp_sftp_login_free(l);
 
     l = login();
@@ -474,6 +474,51 @@ two_questions(void **state)
     connects(l);
     assert_string_equal(w.log, "K ! F:/password S:Code: ");
     sp_sftp_login_free(l);
+}
+
+/* A file's name is kept, unless the secret is, or a shell made the file for this command. */
+static void
+files_of_secrets(void **state)
+{
+    struct sp_profile p = {0};
+    struct sp_sftp_login *l;
+
+    (void)state;
+    put(&said, "host-key", ONE);
+    put(&said, "password-file", "/password");
+    asks(0, SP_SSH_PASSWORD, "the password", "right");
+    l = login();
+    connects(l);
+    assert_ok(sp_sftp_login_keep(l, false, false, &p, e));
+    assert_string_equal(p.sftp.password_file, "/password");
+    assert_null(p.sftp_password);
+    assert_int_equal(sp_sftp_login_unattended(l, &p), 0);
+    sp_sftp_login_free(l);
+
+    sp_sftp_clear(&said); /* as at night */
+    l = login();
+    assert_ok(sp_sftp_login_know(l, &p, e));
+    w.log[0] = '\0';
+    connects(l);
+    assert_string_equal(w.log, "K ! F:/password ");
+    assert_ok(sp_sftp_login_keep(l, true, false, &p, e));
+    assert_null(p.sftp.password_file);
+    assert_string_equal(p.sftp_password, "right");
+    sp_sftp_login_free(l);
+    sp_sftp_clear(&p.sftp);
+    free(p.sftp_password);
+    p.sftp_password = NULL;
+
+    put(&said, "host-key", ONE);
+    put(&said, "password-file", "/dev/fd/63");
+    w.right[0] = "wrong"; /* what that file says */
+    l = login();
+    connects(l);
+    assert_ok(sp_sftp_login_keep(l, false, false, &p, e));
+    assert_null(p.sftp.password_file);
+    assert_int_equal(sp_sftp_login_unattended(l, &p), SP_SSH_PASSWORD);
+    sp_sftp_login_free(l);
+    sp_sftp_clear(&p.sftp);
 }
 
 static void
@@ -604,6 +649,7 @@ main(void)
         cmocka_unit_test_setup_teardown(asked_once, setup, teardown),
         cmocka_unit_test_setup_teardown(sources, setup, teardown),
         cmocka_unit_test_setup_teardown(two_questions, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_of_secrets, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_to_keep, setup, teardown),
         cmocka_unit_test_setup_teardown(usual_files, setup, teardown),
         cmocka_unit_test_setup_teardown(no_such_key, setup, teardown),
