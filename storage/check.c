@@ -71,5 +71,6 @@ out:
     for (i = 0; i < c.nbad; i++)
         sp_repository_distrust(r, c.bad[i].pack);
     free(c.bad);
+    sp_records_free(&c.names);
     return rc;
 }

@@ -16,6 +16,9 @@ struct sp_check {
     struct sp_check_progress progress;
     struct sp_place *bad; /* blocks whose bytes proved bad, by pack and offset */
     size_t nbad, bad_cap;
+    /* The records, as the listing of all objects saw them: of a store far away, which is not listed again. */
+    struct sp_record_names names;
+    bool has_names;
 };
 
 /* Between any two things that take time: tells how far it is, and SP_CANCELLED when it shall end.

@@ -322,10 +322,14 @@ sp_check_records(struct sp_check *c, struct sp_err *e)
 {
     struct sp_record_names names = {NULL, 0, 0};
     size_t i, n;
-    enum sp_code rc;
+    enum sp_code rc = SP_OK;
 
-    if ((rc = sp_records_list(c->r, c->host, &names, e)) != SP_OK)
+    if (c->has_names) {
+        names = c->names;
+        memset(&c->names, 0, sizeof(c->names));
+    } else if ((rc = sp_records_list(c->r, c->host, &names, e)) != SP_OK) {
         return rc;
+    }
     c->progress.sets_total = names.n;
     if (names.n > 0)
         qsort(names.v, names.n, sizeof(*names.v), by_host);
