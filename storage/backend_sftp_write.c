@@ -68,7 +68,8 @@ sp_sftp_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_er
     struct sp_backend_writer *w;
     enum sp_code rc;
 
-    if ((rc = sp_sftp_need_tmp(s, e)) != SP_OK || (rc = sp_sftp_probe_start(s, e)) != SP_OK)
+    if ((rc = sp_sftp_check_writable(s, e)) != SP_OK || (rc = sp_sftp_need_tmp(s, e)) != SP_OK ||
+        (rc = sp_sftp_probe_start(s, e)) != SP_OK)
         return rc;
     if ((w = calloc(1, sizeof(*w))) == NULL)
         return sp_fail_nomem(e);
@@ -89,13 +90,14 @@ out:
 static bool
 resumed(struct sp_backend_writer *w, enum sp_code *rc, struct sp_err *e)
 {
-    while (sp_sftp_lane_lost(w->s, w->lane, e)) {
+    bool tried = false;
+
+    while (sp_sftp_lane_lost(w->s, w->lane, e) && e->code != SP_CANCELLED) {
         struct sp_sftp_lane *lane;
 
-        if (e->code == SP_CANCELLED)
-            break;
         if ((*rc = sp_sftp_lane_get(w->s, &lane, e)) != SP_OK)
             return false;
+        tried = true;
         *rc = sp_sftp_stream_resume(w->stream, lane->c, e);
         sp_sftp_lane_put(w->s, w->lane, false);
         w->lane = lane;
@@ -104,7 +106,7 @@ resumed(struct sp_backend_writer *w, enum sp_code *rc, struct sp_err *e)
     }
     *rc = e->code;
     /* Not corrupt, which is said of objects: this was none yet. */
-    if (*rc == SP_CORRUPT || *rc == SP_ABSENT) {
+    if (tried && (*rc == SP_CORRUPT || *rc == SP_ABSENT)) {
         *rc = e->code = SP_IO;
         sp_err_context(e, "%s lost what it had acknowledged", w->s->o.address);
     }

@@ -193,6 +193,8 @@ call(struct sp_sftp_stream *w, enum sp_sftp_type type, struct sp_err *e)
     sp_sftp_conn_submit(w->c, &w->last);
     while (!w->last_done)
         sp_sftp_conn_wait(w->c);
+    if (type == SP_SFTP_CLOSE)
+        w->is_open = false; /* whatever the answer: a handle is closed once */
     if (w->last.error.code != SP_OK) {
         sp_sftp_stream_failed(w, &w->last.error);
         /* An answer, not a lost connection: final (R3: no second flush proves what the first did
@@ -200,7 +202,6 @@ call(struct sp_sftp_stream *w, enum sp_sftp_type type, struct sp_err *e)
         if (sp_sftp_session_ended(sp_sftp_conn_session(w->c)) == NULL)
             w->over = true;
     } else if (type == SP_SFTP_CLOSE) {
-        w->is_open = false;
         w->finished = true;
     }
     sp_sftp_stream_error(w, e);
