@@ -60,12 +60,19 @@ struct sp_ssh_wire {
     size_t memory;
     struct piece pieces;
     int last; /* libssh2's number of the last failure */
-    bool wiping, subsystem_asked, mute;
+    bool wiping, mute;
     char farewell[224], words[224];
 };
 
 /* --- memory: while there are secrets about, none is given back as it is ---------------------- */
 
+/* An allocator of our own only where libssh2 gives back to it all that it took from it: with our
+ * patches (cmake/libraries/patches/libssh2). Others wipe what they themselves take for secret. */
+#ifdef SP_LIBSSH2_PATCHED
+static const bool own_memory = true;
+#else
+static const bool own_memory = false;
+#endif
 /* libssh2 queues packets of kinds that nobody waits for: a hostile server ends here. */
 #define MEMORY_MAX ((size_t)64 << 20)
 
@@ -205,7 +212,9 @@ sp_ssh_wire_new(struct sp_ssh_socket *socket, const char *key_types, const struc
     w->socket = socket;
     w->wiping = true;
     w->pieces.before = w->pieces.after = &w->pieces;
-    if ((w->session = libssh2_session_init_ex(wire_alloc, wire_free, wire_realloc, w)) == NULL) {
+    w->session = own_memory ? libssh2_session_init_ex(wire_alloc, wire_free, wire_realloc, w)
+                            : libssh2_session_init_ex(NULL, NULL, NULL, w);
+    if (w->session == NULL) {
         free(w);
         return sp_fail_nomem(e);
     }
@@ -349,7 +358,9 @@ give(struct sp_ssh_wire *w, struct sp_buf *secret, LIBSSH2_USERAUTH_KBDINT_RESPO
 
     r->text = NULL;
     r->length = 0;
-    if (secret->len > 0 && (r->text = wire_alloc(secret->len, &self)) != NULL) {
+    if (secret->len > 0)
+        r->text = own_memory ? wire_alloc(secret->len, &self) : malloc(secret->len);
+    if (r->text != NULL) {
         memcpy(r->text, secret->data, secret->len);
         r->length = (unsigned int)secret->len;
     }

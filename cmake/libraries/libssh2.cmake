@@ -1,5 +1,6 @@
 # libssh2 as PkgConfig::LIBSSH2. SP_LIBSSH2 says which:
-#   patched  the default: 1.11.1 with Debian's security patches (cmake/libraries/versions), built here, linked static
+#   patched  the default: 1.11.1 with Debian's security patches and our own (cmake/libraries/versions, patches/libssh2),
+#            built here, linked static
 #   system   what pkg-config finds. Debian 12's own is 1.10: no AES-GCM, no login with RSA keys to OpenSSH 8.8 and
 #            newer, no strict key exchange (CVE-2023-48795). See docs/sftp.md.
 # For Windows pkg-config finds the one of cmake/windows/libraries.sh, which is the patched one too, or MSYS2's.
@@ -19,7 +20,8 @@ elseif(SP_LIBSSH2 STREQUAL "patched")
     endif()
     add_library(PkgConfig::LIBSSH2 STATIC IMPORTED GLOBAL)
     set_target_properties(PkgConfig::LIBSSH2 PROPERTIES IMPORTED_LOCATION ${prefix}/lib/libssh2.a
-        INTERFACE_INCLUDE_DIRECTORIES ${prefix}/include INTERFACE_LINK_LIBRARIES OpenSSL::Crypto)
+        INTERFACE_INCLUDE_DIRECTORIES ${prefix}/include INTERFACE_LINK_LIBRARIES OpenSSL::Crypto
+        INTERFACE_COMPILE_DEFINITIONS SP_LIBSSH2_PATCHED)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
         ${CMAKE_CURRENT_LIST_DIR}/libssh2.sh ${CMAKE_CURRENT_LIST_DIR}/versions)
 else()

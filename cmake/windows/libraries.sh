@@ -18,7 +18,7 @@ flags=(-O2 -g -ffunction-sections -fdata-sections -fstack-protector-strong "-ffi
 
 archive() { "$triplet-ar" rcs "$prefix/lib/$1" "${@:2}"; }
 
-# pc NAME VERSION LIBS: how pkg-config finds it, wherever the prefix is.
+# pc NAME VERSION LIBS [CFLAGS]: how pkg-config finds it, wherever the prefix is.
 pc() {
     cat >"$prefix/lib/pkgconfig/$1.pc" <<EOF
 prefix=\${pcfiledir}/../..
@@ -26,7 +26,7 @@ Name: $1
 Description: $1 for Windows, static
 Version: $2
 Libs: -L\${prefix}/lib $3
-Cflags: -I\${prefix}/include
+Cflags: -I\${prefix}/include${4:+ $4}
 EOF
 }
 
@@ -119,7 +119,8 @@ libssh2() { # behind OpenSSL in `versions`
     cp "$2/build/src/libssh2.a" "$prefix/lib"
     cp "$2"/include/libssh2*.h "$prefix/include"
     cp "$2/COPYING" "$prefix/licences/libssh2.txt"
-    pc libssh2 "$1" "-lssh2 -lcrypto -lws2_32 -lgdi32 -lcrypt32 -lbcrypt -ladvapi32 -luser32"
+    pc libssh2 "$1" "-lssh2 -lcrypto -lws2_32 -lgdi32 -lcrypt32 -lbcrypt -ladvapi32 -luser32" \
+        -DSP_LIBSSH2_PATCHED
 }
 
 while read -r name version; do
