@@ -295,28 +295,48 @@ remove_replaced(
     }
 }
 
+/* Behind the newest of its host, as the next of its chain. */
+static enum sp_code
+place_last(struct sp_repository *r, const struct sp_set *set, const struct sp_record_names *names,
+    int64_t *ret_ns, struct sp_err *e)
+{
+    struct sp_chain head;
+    enum sp_code rc;
+
+    memset(&head, 0, sizeof(head));
+    if ((rc = sp_chain_head(r, names, set->job, &head, e)) == SP_OK &&
+        (rc = check_chain(set, &head, e)) == SP_OK)
+        *ret_ns = sp_publishing_time(r, names);
+    sp_chain_free(&head);
+    return rc;
+}
+
 /* From the chain to the last barrier and the look behind it, one commit at a time. Takes w over.
  * *ret_stays = false: the record was taken back, and what it lacks is in `missing`. */
 static enum sp_code
 conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set,
-    const struct listed *at, struct sp_backend_writer *w, struct sp_missing *missing,
+    const struct sp_placing *placing, const struct listed *at, struct sp_backend_writer *w, struct sp_missing *missing,
     bool *ret_stays, int64_t *ret_published_ns, struct sp_err *e)
 {
     struct sp_repository *r = u->r;
     struct sp_record_names names = {NULL, 0, 0};
-    struct sp_chain head;
     char object[160];
-    int64_t at_ns;
+    int64_t at_ns = 0;
+    bool there = false;
     enum sp_code rc;
 
-    memset(&head, 0, sizeof(head));
     sp_mutex_lock(&r->commit);
     if ((rc = sp_repository_live(r, e)) != SP_OK ||
-        (rc = sp_records_list(r, set->host, &names, e)) != SP_OK ||
-        (rc = sp_chain_head(r, &names, set->job, &head, e)) != SP_OK ||
-        (rc = check_chain(set, &head, e)) != SP_OK)
+        (rc = sp_records_list(r, set->host, &names, e)) != SP_OK)
         goto out;
-    at_ns = sp_publishing_time(r, &names);
+    rc = placing != NULL ? placing->place(placing->arg, set, &names, &at_ns, &there, e)
+                         : place_last(r, set, &names, &at_ns, e);
+    if (rc != SP_OK)
+        goto out;
+    if (there) {
+        *ret_published_ns = at_ns;
+        goto out;
+    }
     sp_record_object_name(type, set->host, at_ns, set->set_id, object);
     rc = give_name(r, object, w, e);
     w = NULL;
@@ -329,14 +349,13 @@ conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set
 out:
     sp_mutex_unlock(&r->commit);
     sp_backend_abort(r->backend, w);
-    sp_chain_free(&head);
     sp_records_free(&names);
     return rc;
 }
 
-enum sp_code
-sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record, size_t n,
-    struct sp_commit_result *ret, struct sp_err *e)
+static enum sp_code
+commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record, size_t n,
+    const struct sp_placing *placing, struct sp_commit_result *ret, struct sp_err *e)
 {
     struct sp_upload_durable durable;
     struct sp_commit_result result;
@@ -361,7 +380,7 @@ sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *r
         *ret = result;
         goto out;
     }
-    rc = conclude(u, type, &set, &at, w, &missing, &stays, &result.published_ns, e);
+    rc = conclude(u, type, &set, placing, &at, w, &missing, &stays, &result.published_ns, e);
     w = NULL;
     if (rc != SP_OK)
         goto out;

@@ -90,11 +90,22 @@ lacks(struct sp_copy *c, const struct sp_copy_item *item, struct sp_id **ret, si
     struct sp_err *e)
 {
     const struct sp_reader_scope scope = {c->host, c->group};
-    bool more;
+    struct sp_repository *r = c->to->repository;
+    struct sp_missing m;
+    bool more, whole;
+    enum sp_code rc;
 
-    if (c->to->repository == NULL)
+    if (r == NULL)
         return sp_store_missing(c->to->store, item->set.set_id, ret, ret_n, &more, e);
-    return sp_repository_closure(c->to->repository, &scope, &item->set.root, ret, ret_n, &more, e);
+    /* What is whole for uploaders is remembered; else marks are nothing to a set that is there. */
+    sp_missing_init(&m, r);
+    rc = sp_closure_walk(r, &scope, &item->set.root, NULL, &m, &whole, e);
+    sp_missing_free(&m);
+    if (rc != SP_OK || whole) {
+        *ret_n = 0;
+        return rc;
+    }
+    return sp_repository_closure(r, &scope, &item->set.root, ret, ret_n, &more, e);
 }
 
 static enum sp_code
@@ -299,6 +310,8 @@ do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
         if (v[i].wanted)
             rc = do_set(c, &v[i], e);
     leave_group(c);
+    if (c->to->repository != NULL)
+        sp_known_save(c->to->repository, c->host, c->group);
     sp_keyset_clear(&c->seen);
     return rc;
 }
@@ -377,7 +390,9 @@ check_sides(const struct sp_copy *c, struct sp_err *e)
             "source and target are the same repository (%s)", sp_hex16(from).s);
     if (c->from->repository == NULL && c->o->keys == NULL)
         return sp_fail(e, SP_INVALID, SP_DOM_SELF, "blocks from a server have to be opened");
-    return SP_OK;
+    if (c->from->repository != NULL && (rc = sp_repository_ready(c->from->repository, e)) != SP_OK)
+        return rc;
+    return c->to->repository != NULL ? sp_repository_ready(c->to->repository, e) : SP_OK;
 }
 
 static enum sp_code

@@ -177,77 +177,57 @@ catch_up(struct sp_copy *c, const struct sp_record_names *names, struct sp_err *
     return SP_OK;
 }
 
-/* From the chain to the last barrier. */
+struct placement {
+    struct sp_copy *c;
+    const struct sp_copy_item *item;
+};
+
+/* The place of a record, and what it leaves open before it. */
 static enum sp_code
-conclude(struct sp_copy *c, const struct sp_copy_item *item, const uint8_t *record, size_t n,
-    int64_t *ret_published_ns, struct sp_err *e)
+place(void *arg, const struct sp_set *set, const struct sp_record_names *names, int64_t *ret_ns,
+    bool *ret_there, struct sp_err *e)
 {
-    struct sp_repository *r = c->to->repository;
-    struct sp_record_names names = {NULL, 0, 0};
-    struct sp_copy_item placed = *item;
+    const struct placement *p = arg;
     const struct sp_copy_item *same;
     struct neighbours around;
-    char object[160];
     enum sp_code rc;
 
-    placed.record = placed.completion = NULL;
-    sp_mutex_lock(&r->commit);
-    if ((rc = sp_repository_live(r, e)) != SP_OK ||
-        (rc = sp_records_list(r, c->host, &names, e)) != SP_OK ||
-        (rc = catch_up(c, &names, e)) != SP_OK)
-        goto out;
-    same = sp_copy_items_find(&c->there, item->set.set_id);
-    if (same != NULL && !same->damaged && memcmp(same->hash, item->hash, 32) == 0) {
-        *ret_published_ns = same->published_ns; /* by another, meanwhile */
-        goto out;
+    if ((rc = catch_up(p->c, names, e)) != SP_OK)
+        return rc;
+    same = sp_copy_items_find(&p->c->there, set->set_id);
+    if (same != NULL && !same->damaged && memcmp(same->hash, p->item->hash, 32) == 0) {
+        *ret_ns = same->published_ns; /* by another, meanwhile */
+        *ret_there = true;
+        return SP_OK;
     }
-    around = look_around(c, &item->set);
-    if ((rc = check_place(item, &around, e)) != SP_OK ||
-        (rc = place_in_time(item, &around, &placed.published_ns, e)) != SP_OK ||
-        (rc = tell_gap(c, &item->set, &around, e)) != SP_OK)
-        goto out;
-    sp_record_object_name(
-        SP_RECORD_SET, item->set.host, placed.published_ns, item->set.set_id, object);
-    if ((rc = sp_publish(r, object, record, n, e)) == SP_OK)
-        rc = sp_copy_items_add(&c->there, &placed, e);
-    *ret_published_ns = placed.published_ns;
-out:
-    sp_mutex_unlock(&r->commit);
-    sp_records_free(&names);
-    return rc;
+    around = look_around(p->c, set);
+    if ((rc = check_place(p->item, &around, e)) != SP_OK ||
+        (rc = place_in_time(p->item, &around, ret_ns, e)) != SP_OK)
+        return rc;
+    return tell_gap(p->c, set, &around, e);
 }
 
 enum sp_code
 sp_copy_commit(struct sp_copy *c, const struct sp_copy_item *item, const uint8_t *record, size_t n,
     struct sp_commit_result *ret, struct sp_err *e)
 {
-    const struct sp_reader_scope scope = {c->host, c->group};
-    struct sp_repository *r = c->to->repository;
-    struct sp_upload_durable durable;
+    struct placement p = {c, item};
+    const struct sp_placing placing = {place, &p};
+    struct sp_copy_item placed = *item;
     struct sp_commit_result result;
-    struct sp_missing missing;
-    bool whole;
-    size_t lost;
     enum sp_code rc;
 
-    if (r == NULL)
+    if (c->to->repository == NULL)
         return sp_store_commit(c->to->store, SP_RECORD_SET, record, n, ret, e);
     memset(&result, 0, sizeof(result));
-    sp_missing_init(&missing, r);
-    if ((rc = sp_upload_flush(c->upload, &durable, e)) != SP_OK ||
-        (rc = sp_repository_refresh(r, &lost, e)) != SP_OK ||
-        (rc = sp_closure_walk(r, &scope, &item->set.root, NULL, &missing, &whole, e)) != SP_OK)
-        goto out;
-    if (!whole)
-        sp_missing_take(&missing, &result.missing, &result.nmissing, &result.missing_more);
-    else if ((rc = conclude(c, item, record, n, &result.published_ns, e)) != SP_OK)
-        goto out;
+    if ((rc = sp_upload_commit_placed(c->upload, record, n, &placing, &result, e)) != SP_OK)
+        return rc;
     *ret = result;
-    if (whole)
-        sp_known_save(r, c->host, c->group);
-out:
-    sp_missing_free(&missing);
-    return rc;
+    if (result.nmissing > 0 || sp_copy_items_find(&c->there, item->set.set_id) != NULL)
+        return SP_OK;
+    placed.published_ns = result.published_ns;
+    placed.record = placed.completion = NULL;
+    return sp_copy_items_add(&c->there, &placed, e);
 }
 
 /* --- what follows a set --------------------------------------------------------------------- */
