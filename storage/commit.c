@@ -315,8 +315,8 @@ place_last(struct sp_repository *r, const struct sp_set *set, const struct sp_re
  * *ret_stays = false: the record was taken back, and what it lacks is in `missing`. */
 static enum sp_code
 conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set,
-    const struct sp_placing *placing, const struct listed *at, struct sp_backend_writer *w, struct sp_missing *missing,
-    bool *ret_stays, int64_t *ret_published_ns, struct sp_err *e)
+    const struct sp_placing *placing, const struct listed *at, struct sp_backend_writer *w,
+    struct sp_missing *missing, bool *ret_stays, int64_t *ret_published_ns, struct sp_err *e)
 {
     struct sp_repository *r = u->r;
     struct sp_record_names names = {NULL, 0, 0};
@@ -395,4 +395,18 @@ out:
     sp_backend_abort(u->r->backend, w);
     sp_missing_free(&missing);
     return rc;
+}
+
+enum sp_code
+sp_upload_commit(struct sp_upload *u, enum sp_record_type type, const uint8_t *record, size_t n,
+    struct sp_commit_result *ret, struct sp_err *e)
+{
+    return commit(u, type, record, n, NULL, ret, e);
+}
+
+enum sp_code
+sp_upload_commit_placed(struct sp_upload *u, const uint8_t *record, size_t n,
+    const struct sp_placing *placing, struct sp_commit_result *ret, struct sp_err *e)
+{
+    return commit(u, SP_RECORD_SET, record, n, placing, ret, e);
 }
