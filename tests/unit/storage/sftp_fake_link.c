@@ -151,6 +151,7 @@ run(void *arg)
     int64_t last_ns = mono();
     struct fake_answer *a;
     struct sp_err e = {0};
+    int64_t stall_ns;
     uint32_t piece;
 
     while (wait(l, last_ns)) {
@@ -164,6 +165,7 @@ run(void *arg)
             sp_mutex_lock(&f->lock);
             a = l->cut || l->stop ? NULL : next_answer(l);
             piece = f->o.fragment;
+            stall_ns = (f->o.stall_ms ? f->o.stall_ms : 10000) * MS;
             sp_mutex_unlock(&f->lock);
             if (a == NULL)
                 break;
@@ -176,7 +178,7 @@ run(void *arg)
         }
         if (!sp_sftp_conn_busy(l->conn)) {
             last_ns = mono();
-        } else if (mono() - last_ns >= (int64_t)(f->o.stall_ms ? f->o.stall_ms : 10000) * MS) {
+        } else if (mono() - last_ns >= stall_ns) {
             lost(l, SP_TIMEOUT, "the server does not answer");
             return;
         }

@@ -165,6 +165,31 @@ aead(void **state)
     assert_memory_equal(back, "plain text", 10);
 }
 
+/* Case 13 again, which has nothing to seal; then a message with a number, by python3-cryptography. */
+static void
+gmac(void **state)
+{
+    (void)state;
+    uint8_t key[32] = {0}, tag[SP_GMAC_SIZE];
+    struct sp_gmac *g;
+
+    assert_ok(sp_gmac_new(key, &g, &e));
+    assert_ok(sp_gmac(g, 0, NULL, 0, tag, &e));
+    assert_hex(tag, "530f8afbc74536b9a963b4f1c4cb738b");
+    sp_gmac_free(g);
+    for (uint8_t i = 0; i < 32; i++)
+        key[i] = i;
+    assert_ok(sp_gmac_new(key, &g, &e));
+    for (int again = 0; again < 2; again++) { /* none leaves anything behind for the next */
+        assert_ok(sp_gmac(g, UINT64_C(0x0102030405060708), "a piece of a stream", 19, tag, &e));
+        assert_hex(tag, "47f84425b1d1837f1292562dc90d4e2a");
+    }
+    assert_ok(sp_gmac(g, 1, "a piece of a stream", 19, tag, &e));
+    assert_int_not_equal(tag[0], 0x47);
+    sp_gmac_free(g);
+    sp_gmac_free(NULL);
+}
+
 static void
 aead_refuses(void **state)
 {
@@ -312,6 +337,7 @@ main(void)
         cmocka_unit_test(hkdf),
         cmocka_unit_test(derive),
         cmocka_unit_test(aead),
+        cmocka_unit_test(gmac),
         cmocka_unit_test(aead_refuses),
         cmocka_unit_test(scrypt),
         cmocka_unit_test(x25519),
