@@ -298,3 +298,29 @@ CONF
 }
 
 kill_proftpd() { end_tree "$proftpd"; }
+
+# A line between (one at a time is $line): connections to 127.0.0.1:$front go on to an account, cut_line cuts them all.
+# start_line KIND [ROUND-TRIP-MS [MBIT]]
+start_line() {
+    local i kind=$1
+    shift
+    front=$(free_port)
+    "$SP_BUILD/tests/sftp/slowlink" "$front" "$(sftp_port "$kind")" "$@" &
+    line=$!
+    servers+=("$line")
+    grep "^\[127.0.0.1\]:$(sftp_port "$kind") " "$sftp/etc/known_hosts" | sed "s/:$(sftp_port "$kind") /:$front /" \
+        >"$sftp/etc/line"
+    cat "$sftp/etc/line" >>"$sftp/etc/known_hosts"
+    for ((i = 0; i < 100; i++)); do
+        ! sftp_listens "$front" || return 0
+        sleep 0.02
+    done
+    fail "slowlink does not listen"
+}
+cut_line() { kill -USR1 "$line"; }
+# by_line KIND [PATH]: the same place by way of the line.
+by_line() {
+    local place
+    place=$(url "$@")
+    printf '%s' "${place/:$(sftp_port "$1")\//:$front\/}"
+}
