@@ -37,7 +37,8 @@ struct sp_sftp_login {
     char asked_key[64]; /* the server's key that somebody trusted */
     struct sp_sftp_answer *answers;
     size_t nanswers;
-    unsigned lacked; /* of sp_ssh_method: could not be asked, in this attempt */
+    /* Of sp_ssh_method, in this attempt: could not be asked; … after something that was wrong. */
+    unsigned lacked, wrong;
     bool connected;  /* once: nobody is asked any more */
     bool has_facts;
     struct sp_ssh_facts facts;

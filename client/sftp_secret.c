@@ -83,6 +83,7 @@ take(struct sp_sftp_login *l, struct sp_sftp_answer *a, enum sp_sftp_source sour
     const struct sp_sftp_asker *asker = &l->from.asker;
     const char *from = NULL;
     char what[440];
+    enum sp_code rc;
 
     switch (source) {
     case SP_SFTP_REMEMBERED:
@@ -96,7 +97,12 @@ take(struct sp_sftp_login *l, struct sp_sftp_answer *a, enum sp_sftp_source sour
         from = file_of(l, source, a->method);
         if (from == NULL || is_second_question(l, a))
             return SP_ABSENT;
-        return asker->file(asker->arg, from, value, e);
+        rc = asker->file(asker->arg, from, value, e);
+        if (rc != SP_OK) { /* somebody named it: no other source is tried in silence */
+            e->code = rc = rc == SP_ABSENT ? SP_INVALID : rc;
+            e->domain = SP_DOM_CONFIG;
+        }
+        return rc;
     case SP_SFTP_KEPT:
         if ((from = kept(l, a->method)) == NULL || is_second_question(l, a))
             return SP_ABSENT;
@@ -105,6 +111,7 @@ take(struct sp_sftp_login *l, struct sp_sftp_answer *a, enum sp_sftp_source sour
     default:
         if (!can_ask(l)) {
             l->lacked |= a->method;
+            l->wrong |= a->used ? a->method : 0;
             return SP_ABSENT;
         }
         (void)snprintf(what, sizeof(what), "%s%.400s",
@@ -152,7 +159,7 @@ sftp_login_begin(struct sp_sftp_login *l)
 {
     size_t i;
 
-    l->lacked = 0;
+    l->lacked = l->wrong = 0;
     for (i = 0; i < l->nanswers; i++) {
         l->answers[i].next = SP_SFTP_REMEMBERED;
         l->answers[i].used = false;
@@ -182,6 +189,14 @@ sftp_login_tell_lack(const struct sp_sftp_login *l, struct sp_err *e)
 
     if (l->lacked == 0 || l->connected)
         return;
+    if ((l->wrong & (key ? SP_SSH_KEY : SP_SSH_PASSWORD)) != 0) {
+        (void)snprintf(e->text + n, sizeof(e->text) - n,
+            "; the %s that a file gave, or that is kept, was wrong: give --sftp-%s-file FILE, or "
+            "keep another with 'stillpoint login -r %.150s --sftp-keep-%s'",
+            key ? "passphrase" : "password", key ? "passphrase" : "password", l->from.address,
+            key ? "passphrase" : "password");
+        return;
+    }
     (void)snprintf(e->text + n, sizeof(e->text) - n,
         "; %s is needed, and there is no terminal to ask for it: give --sftp-%s-file FILE, or keep "
         "it with 'stillpoint login -r %.150s --sftp-keep-%s'",

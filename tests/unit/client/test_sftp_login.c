@@ -375,6 +375,11 @@ nobody_there(void **state)
         l, SP_AUTH, "a key's passphrase|no terminal|--sftp-passphrase-file|--sftp-keep-passphrase");
     assert_string_equal(w.log, "K ! K ! ");
     sp_sftp_login_free(l);
+    put(&said, "passphrase-file", "/wrong");
+    w.again = true;
+    l = login();
+    refuses(l, SP_AUTH, "the passphrase that a file gave, or that is kept, was wrong");
+    sp_sftp_login_free(l);
 }
 
 static void
