@@ -104,8 +104,10 @@ give_name(
     struct sp_repository *r, const char *object, struct sp_backend_writer *w, struct sp_err *e)
 {
     struct sp_err ignored = {0};
-    enum sp_code rc = sp_backend_publish(r->backend, w, object, e);
+    enum sp_code rc;
 
+    sp_along_drop(r); /* what was listed with the packs is without this one */
+    rc = sp_backend_publish(r->backend, w, object, e);
     if (rc == SP_EXISTS)
         return rc;
     if (rc == SP_OK && (rc = sp_backend_sync(r->backend, e)) == SP_OK)

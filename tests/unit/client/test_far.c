@@ -182,13 +182,18 @@ a_day(void **state)
     site_many(&w.s, "many", 600, 3000);
     site_random_file(&w.s, "large", 5 * MIB, 9);
     first = run(&w, "first");
-    nothing = run(&w, "nothing changed");
-    nothing = run(&w, "nothing changed, again");
+    /* The folders above are in the set as well, and others make files there: then there is a new
+     * node. */
+    for (size_t i = 0; i < 8; i++) {
+        nothing = run(&w, "nothing changed");
+        assert_in_range(nothing, 1, w.far->publishes == 1 ? 25 : 60);
+        if (w.far->publishes == 1)
+            break;
+    }
     site_random_file(&w.s, "many/000/00003", 3000, 78);
     site_random_file(&w.s, "new", 3000, 79);
     changed = run(&w, "little changed");
-    assert_in_range(nothing, 1, 70);
-    assert_in_range(changed, 1, 75);
+    assert_in_range(changed, 1, 60);
     assert_in_range(first, 1, 100);
     end(&w);
 }

@@ -12,6 +12,7 @@
 #include "recorder.h"
 #include "storage/repository.h"
 #include "store.h"
+#include "tests/unit/storage/far.h"
 
 struct place {
     char base[64];
@@ -34,6 +35,8 @@ place_begin(struct place *p, bool folder)
     } else {
         ok(sp_backend_memory_new(&p->below, &err));
     }
+    if (getenv("SP_TESTS_FAR") != NULL) /* the same of a store far away */
+        p->below = &far_new(p->below, 256u << 10)->head;
     ok(sp_repository_create(p->below, &sp_env_system, &conf, NULL, &err));
 }
 

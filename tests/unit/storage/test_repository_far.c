@@ -1,0 +1,221 @@
+/* A repository far away: what it saves itself to ask changes nothing in what is relied on. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "expect.h"
+#include "place.h"
+#include "storage/repository_impl.h"
+
+static struct place place;
+static struct party host;
+static struct far *far;
+
+static int
+begin(void **state)
+{
+    (void)state;
+    place_begin(&place, false);
+    far = far_new(place.below, 64u << 10);
+    place.below = &far->head;
+    party_init(&host, "host", NULL);
+    place_admit(&place, &host);
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    (void)state;
+    party_free(&host);
+    place_end(&place);
+    return 0;
+}
+
+static struct sp_repository *
+open_it(bool write, const char *cache)
+{
+    struct recorder *recorder = recorder_new(place.below);
+    struct sp_repository *r = NULL;
+    char path[128];
+    const struct sp_repository_options o = {.cache_dir = path, .write = write, .host = host.host};
+
+    (void)snprintf(path, sizeof path, "%s/%s", place.base, cache);
+    ok(sp_repository_open(&recorder->head, &sp_env_system, &o, &r, &err));
+    return r;
+}
+
+static enum sp_code
+count(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    (void)i;
+    (void)e;
+    ++*(size_t *)arg;
+    return SP_OK;
+}
+
+static size_t
+sets_of(struct sp_repository *r)
+{
+    size_t n = 0;
+
+    ok(sp_repository_list(r, host.host, false, count, &n, &err));
+    return n;
+}
+
+/* R20: its listing comes back empty, and its configuration is gone. */
+static void
+unmounted(void **state)
+{
+    struct sp_repository *r = open_it(true, "cache");
+    size_t lost;
+
+    (void)state;
+    assert_true(remove_all(place.below, "") > 0);
+    gives(SP_UNREACHABLE, sp_repository_refresh(r, &lost, &err));
+    sp_repository_free(r);
+}
+
+/* What opening listed serves once: who asks again is told what came since. */
+static void
+listed_once(void **state)
+{
+    struct sp_repository *r, *other;
+    struct sp_store *s = NULL;
+    struct made_record sets[2];
+    struct sp_store_head head;
+    struct sp_id ids[3];
+    size_t gone;
+
+    (void)state;
+    s = place_store(&place, &host, "other");
+    make_set(s, &host, "job", NULL, 2, ids, &sets[0]);
+    r = open_it(true, "cache");
+    other = open_it(false, "reader");
+    make_set(s, &host, "job", &sets[0], 2, ids, &sets[1]);
+    assert_int_equal(sets_of(other), 1);
+    assert_int_equal(sets_of(other), 2);
+    ok(sp_repository_head(r, host.host, party_group(&host), "job", &head, &err));
+    assert_memory_equal(head.set_hash, sets[0].hash, 32);
+    sp_store_head_clear(&head);
+    ok(sp_repository_head(r, host.host, party_group(&host), "job", &head, &err));
+    assert_memory_equal(head.set_hash, sets[1].hash, 32);
+    assert_true(head.set_whole);
+    sp_store_head_clear(&head);
+    /* And so of packs. */
+    gone = remove_all(place.below, "packs");
+    assert_true(gone > 0);
+    ok(sp_repository_head(r, host.host, party_group(&host), "job", &head, &err));
+    assert_false(head.set_whole);
+    assert_int_equal(head.nmissing, 2);
+    sp_store_head_clear(&head);
+    sp_repository_free(other);
+    sp_repository_free(r);
+    sp_store_free(s);
+    sp_buf_free(&sets[0].object);
+    sp_buf_free(&sets[1].object);
+}
+
+/* A commit looks at what is there behind what opening saw (R8). */
+static void
+lost_since_opening(void **state)
+{
+    struct sp_store *s = NULL;
+    struct sp_repository *r;
+    struct sp_store_head head;
+    struct sp_commit_result result;
+    struct made_record sets[2];
+    struct sp_id ids[3];
+
+    (void)state;
+    s = place_store(&place, &host, "other");
+    make_set(s, &host, "job", NULL, 2, ids, &sets[0]);
+    sp_store_free(s);
+    r = open_it(true, "cache");
+    ok(sp_store_repository_new(r, "test", host.host, party_group(&host), &s, &err));
+    ok(sp_store_head(s, "job", &head, &err));
+    assert_true(head.set_whole);
+    sp_store_head_clear(&head);
+    assert_true(remove_all(place.below, "packs") > 0);
+    party_record(&host, SP_RECORD_SET, "job", &sets[0], &ids[2], &sets[1]);
+    ok(sp_store_commit(s, SP_RECORD_SET, sets[1].object.data, sets[1].object.len, &result, &err));
+    assert_int_equal(result.nmissing, 2);
+    sp_commit_result_clear(&result);
+    sp_store_free(s);
+    sp_buf_free(&sets[0].object);
+    sp_buf_free(&sets[1].object);
+}
+
+static enum sp_code
+take_block(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, size_t nwanted,
+    struct sp_err *e)
+{
+    size_t *left = arg;
+
+    (void)block;
+    (void)n;
+    (void)wanted;
+    if (*left == 0)
+        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "enough");
+    *left -= nwanted;
+    return SP_OK;
+}
+
+#define CHUNKS 40u
+
+/* Wherever a get is ended, or its store, nothing is left under way; and one read that fails for a
+ * moment takes nothing with it. */
+static void
+ended_anywhere(void **state)
+{
+    struct sp_store *s = place_store(&place, &host, "other");
+    struct sp_repository *r;
+    struct made_record set;
+    struct sp_id ids[CHUNKS + 1];
+    size_t left, i;
+
+    (void)state;
+    make_set(s, &host, "job", NULL, CHUNKS, ids, &set);
+    sp_store_free(s);
+    r = open_it(false, "reader");
+    for (i = 0; i < CHUNKS; i++) {
+        left = i;
+        gives(SP_CANCELLED, sp_repository_get(r, NULL, ids, CHUNKS, 0, take_block, &left, &err));
+        assert_int_equal(far->under_way, 0);
+    }
+    far->fail_prefix = "packs/";
+    for (i = 1; i <= 2; i++) {
+        far_reset(far);
+        far->fail_finish_at = i;
+        left = CHUNKS;
+        ok(sp_repository_get(r, NULL, ids, CHUNKS, 0, take_block, &left, &err));
+        assert_int_equal(left, 0);
+        far_reset(far);
+        far->fail_start_at = i;
+        far->code = SP_UNREACHABLE;
+        left = CHUNKS;
+        gives(SP_UNREACHABLE, sp_repository_get(r, NULL, ids, CHUNKS, 0, take_block, &left, &err));
+        assert_int_equal(far->under_way, 0);
+        far->code = SP_IO;
+    }
+    sp_repository_cancel(r);
+    gives(SP_CANCELLED, sp_repository_get(r, NULL, ids, CHUNKS, 0, take_block, &left, &err));
+    sp_repository_free(r);
+    sp_buf_free(&set.object);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(unmounted, begin, end),
+        cmocka_unit_test_setup_teardown(listed_once, begin, end),
+        cmocka_unit_test_setup_teardown(lost_since_opening, begin, end),
+        cmocka_unit_test_setup_teardown(ended_anywhere, begin, end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
