@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "client/commands.h"
+#include "client/copy_init.h"
 #include "client/place.h"
 #include "client/report.h"
 #include "client/setup.h"
@@ -28,10 +29,14 @@ static const char usage[] =
     "                              for every backup, and the server's key is pinned\n"
     "      --sftp-keep-password, --sftp-keep-passphrase\n"
     "                              keep that too, for backups that nobody is there for (on Windows\n"
-    "                              by DPAPI, elsewhere in a file that only this user reads)\n";
+    "                              by DPAPI, elsewhere in a file that only this user reads)\n\n"
+    "       stillpoint init --like FROM -r PATH\n\n"
+    "Makes an empty repository for copies of the sets of FROM (stillpoint copy FROM PATH), which is a\n"
+    "path, an SFTP account or a server: with its split parameters, hosts and key slots. Needs no key.\n"
+    "What opens FROM opens the copies: passphrases, recovery keys, this machine where it knows FROM.\n";
 
 struct asked {
-    const char *name, *sheet, *share_user, *share_password_file;
+    const char *name, *sheet, *share_user, *share_password_file, *like;
 };
 
 /* The share is connected before anything is made on it. */
@@ -180,7 +185,8 @@ run(struct sp_cli *c)
 {
     static const struct option longs[] = {{"name", required_argument, NULL, 'n'},
         {"sheet", required_argument, NULL, 's'}, {"share-user", required_argument, NULL, 'u'},
-        {"share-password-file", required_argument, NULL, 'p'}, {NULL, 0, NULL, 0}};
+        {"share-password-file", required_argument, NULL, 'p'},
+        {"like", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
     struct asked a = {0};
     struct sp_report r;
     struct sp_err e = {0};
@@ -195,6 +201,8 @@ run(struct sp_cli *c)
             a.share_user = optarg;
         else if (opt == 'p')
             a.share_password_file = optarg;
+        else if (opt == 'l')
+            a.like = optarg;
         else
             return SP_EXIT_USAGE;
     }
@@ -206,7 +214,13 @@ run(struct sp_cli *c)
         return sp_cli_usage(c,
             "a server's repository is made on the server (stillpointd init); this machine joins it "
             "with 'stillpoint enroll TOKEN'");
+    if (a.like != NULL && (a.name != NULL || a.sheet != NULL || c->passphrase_file != NULL))
+        return sp_cli_usage(c,
+            "--like takes keys and hosts from %s; --name, --sheet and --passphrase-file make new ones",
+            a.like);
     sp_report_begin(&r, c);
+    if (a.like != NULL)
+        return sp_report_end(&r, sp_copy_init(&r, a.like, &e), &e, SP_EXIT_DONE);
     return sp_report_end(&r, init(&r, &a, &e), &e, SP_EXIT_DONE);
 }
 

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/place.h"
 #include "client/store_remote.h"
+#include "proto/cert.h"
 #include "storage/copy.h"
 
 enum sp_code
@@ -35,18 +37,29 @@ conf_of(const struct sp_opened_store *o, struct sp_repository_conf *ret, struct 
     return sp_repository_conf_decode(hello.conf, hello.conf_len, ret, e);
 }
 
+static void
+warn(void *arg, const struct sp_place_remark *r)
+{
+    if (r->advice != NULL)
+        sp_cli_warn(arg, "%s; %s", r->text, r->advice);
+}
+
+/* p NULL: this machine cannot use what it makes. */
 static enum sp_code
-make(struct sp_cli *c, const char *address, const struct sp_repository_conf *conf,
-    struct sp_repository **ret, struct sp_err *e)
+make(struct sp_cli *c, const char *address, const struct sp_profile *p,
+    const struct sp_repository_conf *conf, struct sp_repository **ret, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = true};
     struct sp_backend *backend = NULL;
     char *cache = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_backend_dir_open(c->env, address, true, &backend, e)) != SP_OK)
+    if ((rc = sp_place_login(c, address, p, false, e)) != SP_OK ||
+        (rc = sp_place_open(c, address, p, true, &backend, e)) != SP_OK)
         return rc;
     rc = sp_repository_create(backend, c->env, conf, NULL, e);
+    if (rc == SP_OK)
+        rc = sp_place_remarks(backend, warn, c, e);
     if (rc == SP_OK)
         rc = sp_os_place(SP_PLACE_CACHE, &cache, e);
     if (rc != SP_OK) {
@@ -69,32 +82,70 @@ add_slot(void *arg, const uint8_t *slot, size_t n, struct sp_err *e)
     return sp_buf_ok(b, e);
 }
 
-/* The profile of FROM under the new repository's id and address: the same host, the same keys. */
+static void
+drop(char **secret)
+{
+    if (*secret != NULL)
+        sp_wipe(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
+/* The profile of FROM for another address: the same host, the same keys, none of what FROM's place
+ * needs. *ret = NULL: this machine does not know FROM. */
 static enum sp_code
-save_profile(struct sp_cli *c, struct sp_profile *p, const char *address, struct sp_repository *r,
-    struct sp_err *e)
+begin_profile(struct sp_cli *c, const struct sp_opened_store *from, const char *address,
+    struct sp_profile **ret, struct sp_err *e)
+{
+    struct sp_profile *p = NULL;
+    enum sp_code rc;
+
+    *ret = NULL;
+    if (from->profile == NULL)
+        return SP_OK;
+    if ((rc = sp_profile_load_id(c->env, from->repository, &p, e)) != SP_OK)
+        return rc;
+    free(p->folder);
+    free(p->address);
+    p->folder = NULL;
+    p->is_server = false;
+    drop(&p->share_user);
+    drop(&p->share_password);
+    sp_sftp_clear(&p->sftp);
+    drop(&p->sftp_password);
+    drop(&p->sftp_passphrase);
+    sp_pem_free(p->tls_key);
+    p->tls_key = NULL;
+    if ((p->address = strdup(address)) == NULL) {
+        sp_profile_free(p);
+        return sp_fail_nomem(e);
+    }
+    *ret = p;
+    return SP_OK;
+}
+
+static enum sp_code
+save_profile(struct sp_cli *c, struct sp_profile *p, struct sp_repository *r, struct sp_err *e)
 {
     struct sp_buf text = SP_BUF_INIT, slots = SP_BUF_INIT;
     enum sp_code rc;
 
-    free(p->folder);
-    free(p->address);
     free(p->conf);
-    p->folder = NULL;
     p->conf = NULL;
     p->conf_len = 0;
-    p->is_server = false;
     memcpy(p->repository, sp_repository_conf(r)->id, 16);
-    if ((p->address = strdup(address)) == NULL)
-        return sp_fail_nomem(e);
     if ((rc = sp_repository_conf_encode(sp_repository_conf(r), &text, e)) == SP_OK)
         rc = sp_buf_take(&text, &p->conf, &p->conf_len, e);
+    if (rc == SP_OK)
+        rc = sp_place_keep(c, p, e);
     if (rc == SP_OK)
         rc = sp_profile_save(c->env, p, e);
     if (rc == SP_OK)
         rc = sp_repository_slots(r, sp_keys_group(p->keys), add_slot, &slots, e);
     if (rc == SP_OK)
         rc = sp_profile_save_slots(c->env, p, slots.data, slots.len, e);
+    if (rc == SP_OK)
+        sp_place_tell_unattended(c, p);
     sp_buf_free(&slots);
     sp_buf_free(&text);
     return rc;
@@ -122,6 +173,7 @@ sp_copy_init(struct sp_report *r, const char *like, struct sp_err *e)
     struct sp_repository_conf conf;
     struct sp_repository *to = NULL;
     struct sp_copy_side side;
+    struct sp_profile *p = NULL;
     char *address = NULL;
     enum sp_code rc;
 
@@ -131,14 +183,16 @@ sp_copy_init(struct sp_report *r, const char *like, struct sp_err *e)
         (rc = sp_copy_side_of(&from, &side, e)) != SP_OK ||
         (rc = conf_of(&from, &conf, e)) != SP_OK ||
         (rc = sp_random_fill(c->env->random, conf.id, sizeof(conf.id), e)) != SP_OK ||
-        (rc = make(c, address, &conf, &to, e)) != SP_OK ||
+        (rc = begin_profile(c, &from, address, &p, e)) != SP_OK ||
+        (rc = make(c, address, p, &conf, &to, e)) != SP_OK ||
         (rc = sp_copy_keys(&side, to, e)) != SP_OK)
         goto out;
-    if (from.profile != NULL)
-        rc = save_profile(c, from.profile, address, to, e);
+    if (p != NULL)
+        rc = save_profile(c, p, to, e);
     if (rc == SP_OK)
-        tell(r, from.address, address, to, from.profile != NULL);
+        tell(r, from.address, address, to, p != NULL);
 out:
+    sp_profile_free(p);
     sp_repository_free(to);
     free(address);
     sp_cli_close(&from);

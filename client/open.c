@@ -153,7 +153,8 @@ open_known_folder(
     if ((rc = sp_share_connect(o->profile->address, o->profile->share_user,
              o->profile->share_password, e)) != SP_OK)
         return rc;
-    rc = open_folder(c, o->profile->address, o->profile, mode == SP_OPEN_WRITE, &r, e);
+    rc = open_folder(c, o->profile->address, o->profile,
+        mode == SP_OPEN_WRITE || mode == SP_OPEN_COPY, &r, e);
     if (rc != SP_OK) {
         if (rc == SP_CORRUPT)
             point_to_copy(c, o->profile, e);
@@ -173,6 +174,8 @@ open_known_folder(
         sp_repository_free(r);
         return rc;
     }
+    if (mode == SP_OPEN_COPY)
+        return as_store(r, o, NULL, NULL, e);
     return as_store(r, o, o->profile->host, sp_keys_group(o->keys), e);
 }
 
@@ -449,7 +452,7 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
             "host "
             "add NAME) and run 'stillpoint enroll TOKEN'",
             o->address);
-    if ((rc = open_folder(c, o->address, NULL, false, &r, e)) != SP_OK)
+    if ((rc = open_folder(c, o->address, NULL, mode == SP_OPEN_COPY, &r, e)) != SP_OK)
         return rc;
     if (mode == SP_OPEN_WRITE) {
         sp_repository_free(r);
@@ -461,6 +464,8 @@ open_unknown(struct sp_cli *c, enum sp_open_mode mode, struct sp_opened_store *o
     }
     if ((rc = as_store(r, o, NULL, NULL, e)) != SP_OK)
         return rc;
+    if (mode == SP_OPEN_COPY)
+        return SP_OK;
     if (mode == SP_OPEN_LOOK && c->passphrase_file == NULL && c->recovery_key_file == NULL)
         return SP_OK;
     return sp_cli_unlock(c, o->store, o->address, &o->keys, e);
