@@ -60,6 +60,7 @@ open_folder(struct sp_cli *c, const char *path, const struct sp_profile *p, bool
         return rc;
     }
     o.cache_dir = cache;
+    o.host = p != NULL ? p->host : NULL;
     rc = sp_repository_open(backend, c->env, &o, ret, e);
     if (rc == SP_DENIED && write && !writable)
         sp_err_context(e, "%s", path);
