@@ -219,7 +219,7 @@ make_path(struct sp_sftp_store *s, char *path, struct sp_err *e)
         if (sp_sftp_ask(s, stat_over, &q, &ignored) == SP_OK)
             return SP_OK;
     }
-    sp_err_context(e, "making the folder %s on %s", path, s->o.address);
+    sp_err_context(e, "%s", s->o.address);
     return rc == SP_ABSENT ? (e->code = SP_IO) : rc;
 }
 

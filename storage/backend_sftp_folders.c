@@ -165,7 +165,7 @@ make_one(struct sp_sftp_store *s, char *folder, struct sp_err *e)
             e, SP_IO, SP_DOM_STORE, "the folder %s on %s has gone", s->root, s->o.address);
     if (rc != SP_OK) {
         *e = why;
-        sp_err_context(e, "making the folder %s", folder);
+        sp_err_context(e, "%s", s->o.address);
     }
     return rc;
 }

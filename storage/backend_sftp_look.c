@@ -232,7 +232,7 @@ sp_sftp_space(struct sp_backend *b, struct sp_os_space *ret, struct sp_err *e)
     struct sp_sftp_store *s = (struct sp_sftp_store *)b;
     enum sp_code rc = sp_sftp_ask(s, ask_space, ret, e);
 
-    if (rc == SP_UNSUPPORTED)
+    if (rc == SP_UNSUPPORTED || rc == SP_DENIED) /* OpenSSH's word for what -P takes away */
         return sp_fail(e, SP_UNSUPPORTED, SP_DOM_STORE,
             "%s does not tell how much room there is (no statvfs@openssh.com)", s->o.address);
     return rc;

@@ -79,5 +79,7 @@ account_open(
         return rc;
     }
     (void)snprintf(path, sizeof(path), "%s-%u", place->path, number);
-    return sp_backend_sftp_open(&sp_env_system, &o, create, ret, e);
+    if ((rc = sp_backend_sftp_open(&sp_env_system, &o, create, ret, e)) != SP_OK)
+        release(place); /* ours until it is open */
+    return rc;
 }
