@@ -177,6 +177,31 @@ expect 2 'writ' "$sp" backup -r "$readonly_url" "${by_key[@]}" "$world/tree"
 expect 0 'can delete what it wrote' "$sp" doctor
 expect 0 'can delete what it wrote' "$sp" init -r "$(url plain "$(inside plain warned)")" "${by_key[@]}" --sheet "$world/warned.sheet"
 
+# --- a server that is gone for seconds: said, and not with --quiet
+as line
+start_line plain 5 40
+head -c 12000000 /dev/urandom >"$world/large"
+quiet "$sp" init -r "$(by_line plain "$(inside plain by-line)")" "${by_key[@]}" --sheet "$world/line.sheet"
+# interrupted LOG [OPTION…]: a backup in the middle of which the server is away for two seconds
+interrupted() {
+    local log=$1 run
+    shift
+    "$sp" backup "$world/large" "$@" >"$log" 2>&1 &
+    run=$!
+    sleep 1
+    kill_sshd
+    sleep 2
+    start_sshd
+    wait "$run" || fail "exit $?: $(cat "$log")"
+}
+interrupted "$world/told.log"
+[[ $(<"$world/told.log") == *'trying to connect again'* && $(<"$world/told.log") == *' again'* ]] ||
+    fail "nothing was said of the server that was away: $(cat "$world/told.log")"
+head -c 12000000 /dev/urandom >"$world/large"
+interrupted "$world/quiet.log" --quiet
+[[ ! -s $world/quiet.log ]] || fail "--quiet, and it said: $(cat "$world/quiet.log")"
+expect 0 '' "$sp" check --read-data
+
 # --- whom a job tells how it went
 as one
 "$python" - "$world/pings" "$world/ping-port" <<'PY' &
