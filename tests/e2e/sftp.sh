@@ -60,7 +60,7 @@ sets_of "$readonly_url" "${by_key[@]}" "${sheet[@]}" >"$world/read"
 cmp "$world/far" "$world/read" || fail "other sets in the account that may only read"
 quiet "$stillpoint" restore latest -r "$readonly_url" "${by_key[@]}" "${sheet[@]}" --target "$world/read-back"
 same "$world/tree" "$world/read-back$world/tree"
-expect 2 'write' "$stillpoint" init -r "$(url readonly)" "${by_key[@]}"
+expect 2 'denied' "$stillpoint" init -r "$(url readonly)" "${by_key[@]}"
 
 # --- the other accounts ------------------------------------------------------------------------------------------
 
@@ -98,15 +98,15 @@ if sftp_has proftpd; then
     new_repository proftpd
     round proftpd
 fi
-printf '%s' "$sftp_password" >"$world/password"
+printf '%s' "$sftp_password" >"$world/secret"
 printf '%s\n' 'not this one' >"$world/wrong"
-chmod 600 "$world/password" "$world/wrong"
+chmod 600 "$world/secret" "$world/wrong"
 for kind in password kbd; do
     sftp_has "$kind" || continue
     as "$kind"
     by_password=(--sftp-known-hosts "$sftp/etc/known_hosts" --sftp-password-file)
     expect 6 'login' "$stillpoint" init -r "$(url "$kind")" "${by_password[@]}" "$world/wrong"
-    quiet "$stillpoint" init -r "$(url "$kind")" "${by_password[@]}" "$world/password" --sheet "$world/$kind.sheet"
+    quiet "$stillpoint" init -r "$(url "$kind")" "${by_password[@]}" "$world/secret" --sheet "$world/$kind.sheet"
     round "$kind"
 done
 

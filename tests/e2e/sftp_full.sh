@@ -10,7 +10,7 @@ sftp_has small || skip "needs root to mount"
 small_account 12
 start_sshd
 
-# full ACCOUNT ROOM: the words when it is full, and whether the room can be asked for.
+# full ACCOUNT WORDS WORDS: what is said when it is full.
 full() {
     local kind=$1
     as "$kind"
@@ -18,13 +18,13 @@ full() {
     new_repository "$kind" "$(inside small "r-$kind")"
     the_first
     alter 20000
-    expect 2 'space' "$stillpoint" backup "$tree"
-    expect 2 'make room' "$stillpoint" backup "$tree"
+    expect 2 "$2" "$stillpoint" backup "$tree"
+    expect 2 "$3" "$stillpoint" backup "$tree"
     [[ $(set_count) == 1 ]] || fail "$kind: a failed run left a set"
     expect 0 '' "$stillpoint" check --read-data
     old_comes_back
     head -c 1G /dev/zero >"$sftp/small/ballast" 2>/dev/null || true # to the last block
-    expect 2 'space' "$stillpoint" backup "$tree"
+    expect 2 "$2" "$stillpoint" backup "$tree"
     expect 0 '' "$stillpoint" check --read-data
     old_comes_back
     rm "$sftp/small/ballast" "$tree"/new*
@@ -37,7 +37,7 @@ full() {
     rm -rf "$sftp/small/r-$kind" "$world"/tree "$world"/first*
 }
 
-full plain
-# Where the room cannot be asked for, a failure of writing is named with what it most likely is.
-full noext
+full plain 'no room' 'make room'
+# Where nobody can ask for the room, the server's own word is all there is.
+full noext 'the server says: Failure' "$sftp/small/r-noext"
 echo "sftp_full: $SECONDS s: ok"
