@@ -25,7 +25,7 @@ sp_sftp_session_find(struct sp_sftp_session *s, uint32_t id)
 static enum sp_code
 status(struct sp_sftp_session *s, struct sp_sftp_request *q, struct sp_cur *c, struct sp_err *e)
 {
-    struct sp_cur text = {NULL, 0, false};
+    struct sp_cur text = sp_cur_of("", 0);
 
     q->status = sp_sftp_u32(c);
     if (!sp_cur_ok(c))

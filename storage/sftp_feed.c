@@ -142,34 +142,48 @@ data_comes(struct sp_sftp_session *s, const uint8_t *p, size_t n)
     return n;
 }
 
+/* How many bytes are wanted before something can be done with the packet of which `have` are here:
+ * its length and type, the beginning of DATA, or all of it. */
+static enum sp_code
+measure(const struct sp_sftp_session *s, const uint8_t *head, size_t have, size_t *ret_want,
+    struct sp_err *e)
+{
+    struct sp_cur c = sp_cur_of(head, have);
+    size_t length = sp_sftp_u32(&c);
+
+    if (have < 5) {
+        *ret_want = 5;
+        return SP_OK;
+    }
+    if (length < 5 || length > SESSION_IN_MAX)
+        return sp_sftp_broken(
+            e, s->state == SESSION_HELLO
+                   ? "its first packet is none; does the account's shell print something?"
+                   : "a packet has an impossible length");
+    *ret_want =
+        head[4] == SP_FXP_DATA && s->state == SESSION_READY ? SESSION_DATA_HEADER : 4 + length;
+    return SP_OK;
+}
+
 /* Takes up to n bytes, n > 0 unless empty DATA is due: *ret_used. */
 static enum sp_code
 advance(struct sp_sftp_session *s, const uint8_t *p, size_t n, size_t *ret_used, struct sp_err *e)
 {
     const uint8_t *head = s->in.len > 0 ? s->in.data : p;
-    size_t have = s->in.len > 0 ? s->in.len : n, want = 5, length = 0;
+    size_t have = s->in.len > 0 ? s->in.len : n, want;
     enum sp_code rc;
 
     if (s->data != NULL) {
         *ret_used = data_comes(s, p, n);
         return SP_OK;
     }
-    if (have >= 5) {
-        struct sp_cur c = sp_cur_of(head, 4);
-
-        length = sp_sftp_u32(&c);
-        if (length < 5 || length > SESSION_IN_MAX)
-            return sp_sftp_broken(
-                e, s->state == SESSION_HELLO
-                       ? "its first packet is none; does the account's shell print something?"
-                       : "a packet has an impossible length");
-        want =
-            head[4] == SP_FXP_DATA && s->state == SESSION_READY ? SESSION_DATA_HEADER : 4 + length;
-    }
+    if ((rc = measure(s, head, have, &want, e)) != SP_OK)
+        return rc;
     if (have < want || s->in.len > 0) {
         *ret_used = want - s->in.len < n ? want - s->in.len : n;
         sp_buf_put(&s->in, p, *ret_used);
-        if ((rc = sp_buf_ok(&s->in, e)) != SP_OK || s->in.len < want || length == 0)
+        if ((rc = sp_buf_ok(&s->in, e)) != SP_OK ||
+            (rc = measure(s, s->in.data, s->in.len, &want, e)) != SP_OK || s->in.len < want)
             return rc;
         head = s->in.data;
     } else {
@@ -178,7 +192,7 @@ advance(struct sp_sftp_session *s, const uint8_t *p, size_t n, size_t *ret_used,
     s->in.len = 0; /* its bytes stay until the next are put */
     if (head[4] == SP_FXP_DATA && s->state == SESSION_READY)
         return data_begins(s, head, e);
-    return packet(s, head + 4, length, e);
+    return packet(s, head + 4, want - 4, e);
 }
 
 enum sp_code

@@ -366,6 +366,65 @@ bytes_are_in_place_before_their_packet_is_whole(void **state)
 }
 
 static void
+more_bytes_than_asked_for_are_refused(void **state)
+{
+    struct sp_sftp_request q = request(SP_SFTP_READ, NULL, 0);
+    uint8_t *to = malloc(3);
+
+    (void)state;
+    assert_non_null(to);
+    memset(to, 0xee, 3);
+    q.handle_len = 1;
+    q.to = to;
+    q.n = 3;
+    sp_sftp_submit(session, &q);
+    take_all();
+    gives(SP_PROTOCOL, answer(&q, "0000000d 67", "00000004 41424344"));
+    assert_int_equal(q.error.code, SP_PROTOCOL);
+    assert_int_equal(to[0], 0xee);
+    free(to);
+}
+
+static void
+packets_are_bounded(void **state)
+{
+    struct sp_sftp_request q = request(SP_SFTP_REMOVE, "a", 0);
+
+    (void)state;
+    sp_sftp_submit(session, &q);
+    take_all();
+    gives(SP_PROTOCOL, feed_hex("00040401 65")); /* 256 KiB + 1 KiB + 1, before any of it */
+    assert_int_equal(q.error.code, SP_PROTOCOL);
+}
+
+static bool
+no_name(struct sp_sftp_request *q, const char *name, const struct sp_sftp_attrs *a)
+{
+    (void)a;
+    q->flags++;
+    assert_string_equal(name, "n");
+    return true;
+}
+
+static void
+names_that_are_none_are_passed_over(void **state)
+{
+    struct sp_sftp_request q = request(SP_SFTP_READDIR, NULL, 0);
+
+    (void)state;
+    q.handle_len = 1;
+    q.name = no_name;
+    sp_sftp_submit(session, &q);
+    take_all();
+    ok(answer(&q, "00000040 68",
+        "00000004 00000003 612f62 00000000 00000000 00000000 00000000 00000000"
+        "00000003 610062 00000000 00000000 00000001 6e 00000000 00000000"));
+    assert_int_equal(norder, 1);
+    assert_int_equal(q.got, 4);
+    assert_int_equal(q.flags, 1);
+}
+
+static void
 statuses_without_texts_are_taken(void **state)
 {
     struct sp_sftp_request q = request(SP_SFTP_REMOVE, "a", 0);
@@ -488,6 +547,9 @@ main(void)
         READY(the_bytes_of_a_write_are_sent_from_where_they_are),
         READY(answers_in_any_fragmentation_and_order),
         READY(bytes_are_in_place_before_their_packet_is_whole),
+        READY(more_bytes_than_asked_for_are_refused),
+        READY(packets_are_bounded),
+        READY(names_that_are_none_are_passed_over),
         READY(statuses_without_texts_are_taken),
         READY(an_answer_before_its_request_was_sent_is_a_lie),
         READY(an_answer_behind_the_requests_end_is_a_lie),

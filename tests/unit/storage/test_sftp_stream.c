@@ -69,6 +69,22 @@ a_stream_is_in_the_file(void **state)
     assert_int_equal(fake_requests(server, SP_FXP_RENAME), 0);
 }
 
+/* Over as many connections as it takes. */
+static enum sp_code
+resume(struct sp_sftp_stream *w, struct sp_sftp_conn **old)
+{
+    enum sp_code rc;
+
+    do {
+        struct sp_sftp_conn *next = fake_conn(server);
+
+        rc = sp_sftp_stream_resume(w, next, &err);
+        sp_sftp_conn_free(*old);
+        *old = next;
+    } while (rc == SP_UNREACHABLE);
+    return rc;
+}
+
 /* Every failure of writing is one of the stream. */
 static void
 nothing_is_finished_that_failed(void **state)
@@ -95,6 +111,8 @@ nothing_is_finished_that_failed(void **state)
         set((struct fake_options){0});
         gives(rc, sp_sftp_stream_finish(w, &flushed, &err));
         assert_false(flushed);
+        if (bad[i].fsync_fails || bad[i].close_fails)
+            gives(SP_IO, resume(w, &conn));
         sp_sftp_stream_free(w);
         again();
         assert_int_equal(fake_handles(server), 0);
@@ -184,22 +202,6 @@ a_stream_that_is_given_up_leaves_nothing_open(void **state)
 }
 
 /* --- going on -------------------------------------------------------------------------------- */
-
-/* Over as many connections as it takes. */
-static enum sp_code
-resume(struct sp_sftp_stream *w, struct sp_sftp_conn **old)
-{
-    enum sp_code rc;
-
-    do {
-        struct sp_sftp_conn *next = fake_conn(server);
-
-        rc = sp_sftp_stream_resume(w, next, &err);
-        sp_sftp_conn_free(*old);
-        *old = next;
-    } while (rc == SP_UNREACHABLE);
-    return rc;
-}
 
 static void
 cut_and_go_on(uint8_t type, unsigned k, bool after, unsigned again_at)
