@@ -155,7 +155,7 @@ sp_copy_classify(struct sp_copy *c, struct sp_copy_ref *v, size_t n, struct sp_e
 static enum sp_code
 bad(struct sp_copy *c, const char *why)
 {
-    (void)snprintf(c->why, sizeof(c->why), "%s", why);
+    (void)snprintf(c->why, sizeof(c->why), "%.399s", why);
     return SP_CORRUPT;
 }
 
