@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/os.h"
 #include "base/path.h"
 #include "base/sys_win32.h"
 #include "client/sftp_here.h"
