@@ -229,7 +229,7 @@ verdict(const struct copy *k, struct sp_err *e)
             sp_text_count(t->sets_failed).s, sp_present_count(t->sets_total, "set", "sets").s,
             k->from.address, k->from.address, k->to.address);
     if (t->sets_refused > 0)
-        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s of %s were not copied; see above why",
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE, "%s of %s not copied; see above why",
             sp_text_count(t->sets_refused).s, sp_present_count(t->sets_total, "set", "sets").s);
     if (t->damaged > 0)
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,

@@ -35,7 +35,8 @@ struct sp_command {
     const char *name, *summary, *usage;
     enum sp_exit (*run)(struct sp_cmd *c);
 };
-extern const struct sp_command sp_cmd_init, sp_cmd_run, sp_cmd_host, sp_cmd_sets, sp_cmd_status;
+extern const struct sp_command sp_cmd_init, sp_cmd_run, sp_cmd_host, sp_cmd_sets, sp_cmd_status,
+    sp_cmd_copy;
 
 /* Like getopt_long over the command's arguments, but the error is ours: '?' after it was told. */
 struct option;

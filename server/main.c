@@ -8,7 +8,7 @@
 #include "storage/crypto.h"
 
 static const struct sp_command *const commands[] = {
-    &sp_cmd_init, &sp_cmd_run, &sp_cmd_host, &sp_cmd_sets, &sp_cmd_status};
+    &sp_cmd_init, &sp_cmd_run, &sp_cmd_host, &sp_cmd_sets, &sp_cmd_status, &sp_cmd_copy};
 #define NCOMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static void

@@ -202,11 +202,6 @@ copy_set(
     if (item->damaged)
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
             "its record in the source is damaged, or not signed by its host");
-    if (c->to->repository == NULL && (memcmp(item->set.host, c->to->host, 16) != 0 ||
-                                         memcmp(item->set.group, c->to->group, 16) != 0))
-        return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
-            "a server takes from this machine only the sets of the host that it is there; copy "
-            "into a folder or an SFTP account instead");
     if (c->o->keys != NULL && memcmp(item->set.group, sp_keys_group(c->o->keys), 16) != 0)
         return sp_fail(e, SP_AUTH, SP_DOM_CRYPTO,
             "its blocks cannot be opened with the key that is here; without --open they are held "
@@ -269,6 +264,23 @@ leave_group(struct sp_copy *c)
     c->upload = NULL;
 }
 
+/* Whether the target takes anything of this host and group. */
+static enum sp_code
+begin_group(struct sp_copy *c, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if (c->to->repository == NULL &&
+        (memcmp(c->host, c->to->host, 16) != 0 || memcmp(c->group, c->to->group, 16) != 0))
+        return sp_fail(e, SP_REFUSED, SP_DOM_CONFIG,
+            "a server takes from this machine only the sets of the host that it is there, under "
+            "its "
+            "own key; copy into a folder or an SFTP account instead");
+    if ((rc = sp_copy_host(c, e)) != SP_OK)
+        sp_err_context(e, "its host's record");
+    return rc;
+}
+
 /* The sets of one host and group. */
 static enum sp_code
 do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
@@ -283,7 +295,7 @@ do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
         return rc;
     }
     memcpy(c->group, v[0].set.group, 16);
-    rc = sp_copy_host(c, &why);
+    rc = begin_group(c, &why);
     if (of_the_set(rc)) {
         for (i = 0; i < n; i++) {
             if (!v[i].wanted)
@@ -292,7 +304,7 @@ do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
             c->totals->sets_refused += rc == SP_REFUSED;
             c->totals->sets_failed += rc != SP_REFUSED;
             sp_copy_tell(c, rc == SP_REFUSED ? SP_COPY_SET_REFUSED : SP_COPY_SET_FAILED, &v[i],
-                "its host's record: %s", why.text);
+                "%s", why.text);
         }
         return SP_OK;
     }
