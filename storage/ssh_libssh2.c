@@ -450,6 +450,7 @@ enum sp_ssh_fault
 sp_ssh_wire_fault(const struct sp_ssh_wire *w)
 {
     switch (w->last) {
+    case LIBSSH2_ERROR_SOCKET_NONE:
     case LIBSSH2_ERROR_SOCKET_SEND:
     case LIBSSH2_ERROR_SOCKET_RECV:
     case LIBSSH2_ERROR_SOCKET_DISCONNECT:
