@@ -13,7 +13,7 @@
 #define TURN_MS 100u
 #define MS INT64_C(1000000)
 /* A server's greeting, key exchange and login are some kilobytes. */
-#define BEGIN_BYTES ((uint64_t)1 << 20)
+#define BEGIN_BYTES (UINT64_C(256) << 10)
 
 enum sp_code
 sp_ssh_open_wait(struct sp_ssh_opening *p, const char *doing, struct sp_err *e)
