@@ -14,7 +14,7 @@
 struct object {
     char name[192];
     uint64_t size;
-    bool segment, skip;
+    bool segment, mark, skip;
 };
 
 struct listing { /* objects whose content is looked at here */
@@ -55,6 +55,7 @@ keep(struct listing *l, const char *name, uint64_t size, struct sp_err *e)
     }
     (void)snprintf(l->v[l->n].name, sizeof(l->v[l->n].name), "%s", name);
     l->v[l->n].segment = sp_index_object_parse(name, id);
+    l->v[l->n].mark = sp_mark_object_parse(name, id);
     l->v[l->n].skip = false;
     l->v[l->n++].size = size;
     return SP_OK;
@@ -69,15 +70,17 @@ see(void *arg, const char *name, uint64_t size, struct sp_err *e)
     enum sp_record_type type;
     uint8_t id[32], host[16];
     int64_t at_ns;
-    bool index = sp_index_object_parse(name, id);
+    bool index = sp_index_object_parse(name, id), mark = sp_mark_object_parse(name, id);
     enum sp_code rc;
 
     if ((rc = sp_check_live(c, e)) != SP_OK)
         return rc;
     c->totals.objects++;
-    if (below(name, "leases") || below(name, "marks") || below(name, "trash") ||
+    if (below(name, "leases") || below(name, "trash") ||
         below(name, "gaps")) /* looked at where there is a gap */
         return SP_OK;
+    if (mark) /* also an empty one: nobody writes anything while it is there */
+        return keep(l, name, size, e);
     if (ends_with(name, ".bad"))
         return sp_check_tell(c, false, name, NULL, NULL, 0, e, "it was set aside as bad");
     if (sp_pack_object_parse(name, &kind, id))
@@ -144,6 +147,35 @@ check_small(struct sp_check *c, const struct object *o, enum sp_code rc, const u
     return SP_OK;
 }
 
+/* Nothing is backed up while there is a mark that cannot be understood: a fault. */
+static enum sp_code
+check_mark(struct sp_check *c, const struct object *o, enum sp_code rc, const uint8_t *p, size_t n,
+    const struct sp_err *failed, struct sp_err *e)
+{
+    struct sp_mark mark;
+    struct sp_err why = *failed;
+    uint8_t id[16];
+
+    if (rc == SP_ABSENT) /* the removal was over meanwhile */
+        return SP_OK;
+    if (sp_store_fatal(rc)) {
+        *e = why;
+        return rc;
+    }
+    if (rc == SP_OK && (rc = sp_mark_decode(p, n, &mark, &why)) == SP_OK) {
+        (void)sp_mark_object_parse(o->name, id);
+        if (memcmp(id, mark.id, sizeof(id)) != 0)
+            rc = sp_fail(&why, SP_CORRUPT, SP_DOM_STORE, "the mark has another one's name");
+        sp_mark_free(&mark);
+    }
+    if (rc == SP_OK)
+        return SP_OK;
+    return sp_check_tell(c, true, o->name, NULL, NULL, 0, e,
+        "%.200s; nobody knows which packs a removal is going to take, so no backup is made here. When "
+        "no prune is under way, remove this object",
+        why.text);
+}
+
 /* A segment's bytes must have the hash that it is named by. It is only a hint: a note. */
 static enum sp_code
 check_segment_hash(
@@ -198,7 +230,7 @@ next_piece(void *arg, struct sp_ahead_read *ret)
     (void)snprintf(ret->name, sizeof(ret->name), "%s", o->name);
     ret->tag = d->next;
     ret->whole = !o->segment;
-    ret->limit = SP_SMALL_OBJECT;
+    ret->limit = o->mark ? SP_MARK_MAX : SP_SMALL_OBJECT;
     ret->offset = d->at;
     ret->n = o->size - d->at < PIECE ? (size_t)(o->size - d->at) : PIECE;
     d->at += ret->n;
@@ -217,6 +249,8 @@ take_piece(struct reading *d, const struct sp_ahead_read *read, enum sp_code got
     struct object *o = &d->l->v[read->tag];
     enum sp_code rc;
 
+    if (o->mark)
+        return check_mark(c, o, got, p, n, why, e);
     if (!o->segment)
         return check_small(c, o, got, p, n, why, e);
     if (o->skip)

@@ -27,9 +27,7 @@
 
 #define SP_LEASE_RENEW (INT64_C(600) * 1000000000)
 #define SP_LEASE_DEAD (INT64_C(7200) * 1000000000)
-#ifndef SP_GRACE /* a build of the tests has a shorter one: tests/removal */
 #define SP_GRACE (INT64_C(72) * 3600 * 1000000000)
-#endif
 
 struct sp_lease;
 /* Of an opening for writing; nothing is written yet. `b` and `env` outlive it. A store that is far away

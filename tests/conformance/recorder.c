@@ -24,6 +24,8 @@ note(struct recorder *r, const char *op, const char *name, bool read, struct sp_
     r->calls++;
     if (r->fail_at != 0 && (r->calls == r->fail_at || (r->fail_on && r->calls > r->fail_at)))
         rc = sp_fail(e, r->code, SP_DOM_STORE, "made to fail");
+    else if (r->refuse != NULL && strcmp(r->refuse, op) == 0)
+        rc = sp_fail(e, SP_DENIED, SP_DOM_STORE, "denied");
     else if (!read || r->reads)
         sp_buf_printf(
             &r->log, "%s%s%.*s\n", op, *name == '\0' ? "" : " ", (int)strcspn(name, "/"), name);

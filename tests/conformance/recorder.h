@@ -19,6 +19,7 @@ struct recorder {
     uint64_t fail_at;  /* this one fails with `code`; 0: none */
     enum sp_code code;
     bool fail_on;                                                /* … and all after it */
+    const char *refuse; /* this operation is denied; NULL: none */
     void (*before)(void *arg, const char *op, const char *name); /* may be NULL */
     void *arg;
 };

@@ -108,6 +108,8 @@ collect(void *arg, const char *name, uint64_t size, struct sp_err *e)
     struct names *l = arg;
 
     (void)e;
+    if (strncmp(name, "leases/", 7) == 0) /* of a run that was cut off: advice */
+        return SP_OK;
     assert_true(l->n < OBJECTS_MOST);
     (void)snprintf(l->v[l->n], sizeof l->v[0], "%s", name);
     l->sizes[l->n++] = size;

@@ -93,7 +93,8 @@ heals(struct judged *j)
 
 /* What the run relies on was not written, flushed or named, in the store or in this machine's
  * state. Trying what a store can do, tidying up behind a set, caches, and the line that says how the last run
- * went (a hint: client/job_files.h) may fail. */
+ * went (a hint: client/job_files.h) may fail; and so may a lease, which is advice, and a look at the
+ * store's clock, which is taken for one that says nothing. */
 static bool
 relied_on(const struct judged *j)
 {
@@ -105,11 +106,12 @@ relied_on(const struct judged *j)
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         writes = writes || strcmp(j->op, ops[i]) == 0;
     if (j->s->memory || !writes || below == NULL || strstr(j->path, "/probe-") != NULL ||
+        strstr(j->path, "/now-") != NULL ||
         (strncmp(below, "/live/repository", 16) != 0 && strncmp(below, "/live/state", 11) != 0))
         return false;
     return !trap_within(j->c->site, "sp_index_tidy") && !trap_within(j->c->site, "read_range") &&
            !trap_within(j->c->site, "sp_os_read_file") && !trap_within(j->c->site, "sp_dir_probe") &&
-           !trap_within(j->c->site, "sp_last_run_write");
+           !trap_within(j->c->site, "sp_last_run_write") && !trap_within(j->c->site, "sp_lease_renew");
 }
 
 /* R1: the exit code says whether there is a set, and one that is there is whole. */

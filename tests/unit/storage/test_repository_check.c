@@ -165,7 +165,6 @@ test_clean(void **state)
     party_record(&host, SP_RECORD_CHECKPOINT, "job", &r[2], &ids[1], &c);
     commit(store, SP_RECORD_CHECKPOINT, &c);
     put_object("leases/one", "x");
-    put_object("marks/one", "x");
     put_object("trash/one", "x");
     f = check_of(NULL, SP_CHECK_DATA);
     assert_int_equal(f.faults + f.notes, 0);
