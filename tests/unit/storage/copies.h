@@ -91,6 +91,8 @@ struct copied { /* a copy: what is asked and what came of it. Clear it before th
     uint64_t fail_at; /* from this call on the target fails … */
     enum sp_code fail_with;
     uint64_t calls;
+    void (*before)(void *arg, const char *op, const char *name); /* of the target's calls */
+    bool once;
     size_t notes, damages, failed, refused;
     char text[640]; /* of the last event that has one */
 };
@@ -125,6 +127,8 @@ copy_all(struct copied *c)
     ok(place_open(&target, !c->o.dry_run, "copy-to", &recorder, &to));
     recorder_reset(recorder);
     recorder->calls = 0;
+    recorder->before = c->before;
+    recorder->arg = c;
     recorder->fail_at = c->fail_at;
     recorder->fail_on = c->fail_at != 0;
     recorder->code = c->fail_with;

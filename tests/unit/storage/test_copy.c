@@ -58,8 +58,9 @@ test_next(void **state)
     make_sets(&one, r, 2);
     ok(copy_all(&c));
     ids[0] = put_data(one.store, &one.p, 4096);
-    ids[1] = put_node(one.store, &one.p, ids, 1);
-    ids[2] = one.root; /* the node of the last set */
+    ids[1] = one.data; /* of the last set */
+    ids[1] = put_node(one.store, &one.p, ids, 2);
+    ids[2] = one.root; /* its node */
     ids[1] = put_node(one.store, &one.p, ids + 1, 2);
     party_record(&one.p, SP_RECORD_SET, "job", &r[1], &ids[1], &r[2]);
     commit(one.store, SP_RECORD_SET, &r[2]);
@@ -105,6 +106,44 @@ test_hosts(void **state)
     free_sets(m, 1);
     who_end(&member);
     who_end(&two);
+}
+
+/* Two members that each uploaded a chunk: the copy of the one is not taken for that of the other,
+ * which nobody opened here. */
+static void
+test_own_copies(void **state)
+{
+    struct made_record a, b;
+    struct sp_id ids[2];
+    struct sp_store *s;
+    struct who member;
+    struct copied c = {.fail_at = 0};
+    uint8_t *block, *again;
+    size_t len;
+
+    (void)state;
+    who_begin(&member, "member", &one.p);
+    block = party_data(&one.p, 4096, &ids[0], &len);
+    again = malloc(len);
+    memcpy(again, block, len);
+    put_block(one.store, block, len);
+    put_block(member.store, again, len);
+    ids[1] = put_node(one.store, &one.p, ids, 1);
+    party_record(&one.p, SP_RECORD_SET, "job", NULL, &ids[1], &a);
+    commit(one.store, SP_RECORD_SET, &a);
+    ids[1] = put_node(member.store, &member.p, ids, 1);
+    party_record(&member.p, SP_RECORD_SET, "job", NULL, &ids[1], &b);
+    commit(member.store, SP_RECORD_SET, &b);
+    ok(copy_all(&c));
+    assert_int_equal(c.t.sets_copied, 2);
+    for (int i = 0; i < 2; i++) {
+        s = place_store(&target, i == 0 ? &one.p : &member.p, "look");
+        assert_int_equal(have_one(s, false, &ids[0]), SP_HAVE_MINE);
+        sp_store_free(s);
+    }
+    sp_buf_free(&a.object);
+    sp_buf_free(&b.object);
+    who_end(&member);
 }
 
 /* A completion goes with its set, under its time. */
@@ -216,6 +255,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_second, begin, end),
         cmocka_unit_test_setup_teardown(test_next, begin, end),
         cmocka_unit_test_setup_teardown(test_hosts, begin, end),
+        cmocka_unit_test_setup_teardown(test_own_copies, begin, end),
         cmocka_unit_test_setup_teardown(test_completion, begin, end),
         cmocka_unit_test_setup_teardown(test_dry_run, begin, end),
         cmocka_unit_test_setup_teardown(test_opened, begin, end),

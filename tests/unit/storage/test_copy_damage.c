@@ -198,6 +198,37 @@ test_target_lost(void **state)
     free_sets(r, 3);
 }
 
+/* A pack is gone before the listing that the commit goes by. */
+static void
+lose_pack(void *arg, const char *op, const char *name)
+{
+    struct copied *c = arg;
+    char object[192];
+
+    (void)name;
+    if (c->once || strncmp(op, "list", 4) != 0 || count_objects(target.below, "packs") == 0)
+        return;
+    c->once = true;
+    first_object(target.below, "packs", object, NULL);
+    ok(sp_backend_remove(target.below, object, &err));
+}
+
+static void
+test_lost_under_way(void **state)
+{
+    struct made_record r[1];
+    struct copied c = {.before = lose_pack};
+
+    (void)state;
+    make_sets(&one, r, 1);
+    ok(copy_all(&c));
+    assert_true(c.once);
+    assert_int_equal(c.t.sets_copied, 1);
+    assert_int_equal(faults(&target), 0);
+    same_sets();
+    free_sets(r, 1);
+}
+
 /* The target fails at every call in turn: no set is there that is not whole, and the next copy has
  * them all. */
 static void
@@ -463,6 +494,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_bad_node, begin, end),
         cmocka_unit_test_setup_teardown(test_other_copy, begin, end),
         cmocka_unit_test_setup_teardown(test_target_lost, begin, end),
+        cmocka_unit_test_setup_teardown(test_lost_under_way, begin, end),
         cmocka_unit_test_setup_teardown(test_every_failure, begin, end),
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_removed_later, begin, end),
