@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "sftp_support.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 enum { LARGE = 700000 }; /* several pieces */
 
