@@ -2,7 +2,7 @@
 #define SP_STORAGE_SSH_H
 
 /* The link to an SFTP server: libssh2 over a socket of libuv, a thread and a loop for each
- * connection. The one file that knows libssh2 is storage/ssh_libssh2.c (design §2 gave it to
+ * connection. Only storage/ssh_libssh2*.c know libssh2 (design §2 gave it to
  * backend_sftp.c; a backend has other things to do).
  *
  * Algorithms: key exchange curve25519 and the NIST curves with SHA-2,

@@ -1,13 +1,13 @@
-/* The SSH session by libssh2, never waiting: see ssh_impl.h. The one file that knows libssh2.
+/* The SSH session by libssh2, never waiting: see ssh_impl.h. This file and
+ * ssh_libssh2_login.c know libssh2.
  *
  * libssh2 sees the socket through two callbacks. Sending into them never says "again": what is sent
  * waits in the socket's own buffer, whose size the pump looks after. So no packet of libssh2 is
  * ever left half sent, a state in which it demands that exactly the same call comes next. */
 
-#include "storage/ssh_impl.h"
+#include "storage/ssh_libssh2.h"
 
 #include <errno.h>
-#include <libssh2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,6 @@
  * tops it up when a quarter is used. */
 #define WINDOW (16u << 20)
 #define PACKET 32768u
-#define QUESTIONS_MAX 32u /* of keyboard-interactive, in all */
 #define KEEPALIVE_S 15u
 
 #define MODERN_KEX                                                                                 \
@@ -40,29 +39,6 @@
 #define OLD_KEYS ",ssh-rsa,ssh-dss"
 #define OLD_CIPHERS ",aes256-cbc,aes192-cbc,aes128-cbc,3des-cbc"
 #define OLD_MACS ",hmac-sha1-etm@openssh.com,hmac-sha1"
-
-/* Before each piece. All are in one ring, because libssh2 1.11.1 forgets some: the two unused MAC
- * keys of each key exchange with AES-GCM (mac.c: no `init` that takes them). They go with the
- * session. */
-struct piece {
-    struct piece *before, *after;
-    size_t n, pad; /* keeps malloc's alignment */
-};
-
-struct sp_ssh_wire {
-    struct sp_ssh_socket *socket;
-    LIBSSH2_SESSION *session;
-    LIBSSH2_CHANNEL *channel;
-    LIBSSH2_AGENT *agent;
-    struct libssh2_agent_publickey *identity;
-    const struct sp_ssh_answers *answers;
-    unsigned questions;
-    size_t memory;
-    struct piece pieces;
-    int last; /* libssh2's number of the last failure */
-    bool wiping, mute;
-    char farewell[224], words[224];
-};
 
 /* --- memory: while there are secrets about, none is given back as it is ---------------------- */
 
@@ -120,6 +96,14 @@ static LIBSSH2_REALLOC_FUNC(wire_realloc)
     return to;
 }
 
+void *
+sp_ssh_wire_alloc(struct sp_ssh_wire *w, size_t n)
+{
+    void *self = w;
+
+    return own_memory ? wire_alloc(n, &self) : malloc(n);
+}
+
 /* --- the callbacks ------------------------------------------------------------------------- */
 
 static LIBSSH2_SEND_FUNC(wire_send)
@@ -160,21 +144,17 @@ static LIBSSH2_DISCONNECT_FUNC(wire_disconnected)
         sp_ssh_show(message, (size_t)message_len, w->farewell, sizeof(w->farewell));
 }
 
+/* Before 1.11.1 libssh2 took functions as pointers to data, which C does not say how to make. */
 static void
-set_callbacks(LIBSSH2_SESSION *session)
+set_callback(LIBSSH2_SESSION *session, int which, void (*f)(void))
 {
 #if LIBSSH2_VERSION_NUM >= 0x010b01
-    libssh2_session_callback_set2(
-        session, LIBSSH2_CALLBACK_SEND, (libssh2_cb_generic *)(void (*)(void))wire_send);
-    libssh2_session_callback_set2(
-        session, LIBSSH2_CALLBACK_RECV, (libssh2_cb_generic *)(void (*)(void))wire_recv);
-    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_DISCONNECT,
-        (libssh2_cb_generic *)(void (*)(void))wire_disconnected);
+    libssh2_session_callback_set2(session, which, (libssh2_cb_generic *)f);
 #else
-    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_SEND, *(void **)&(void *){wire_send});
-    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_RECV, *(void **)&(void *){wire_recv});
-    libssh2_session_callback_set(
-        session, LIBSSH2_CALLBACK_DISCONNECT, *(void **)&(void *){wire_disconnected});
+    void *data;
+
+    memcpy(&data, &f, sizeof(data));
+    libssh2_session_callback_set(session, which, data);
 #endif
 }
 
@@ -218,7 +198,9 @@ sp_ssh_wire_new(struct sp_ssh_socket *socket, const char *key_types, const struc
         free(w);
         return sp_fail_nomem(e);
     }
-    set_callbacks(w->session);
+    set_callback(w->session, LIBSSH2_CALLBACK_SEND, (void (*)(void))wire_send);
+    set_callback(w->session, LIBSSH2_CALLBACK_RECV, (void (*)(void))wire_recv);
+    set_callback(w->session, LIBSSH2_CALLBACK_DISCONNECT, (void (*)(void))wire_disconnected);
     libssh2_session_set_blocking(w->session, 0);
     libssh2_keepalive_config(w->session, 0, KEEPALIVE_S);
     (void)libssh2_session_flag(w->session, LIBSSH2_FLAG_COMPRESS, o->compress);
@@ -254,8 +236,8 @@ sp_ssh_wire_free(struct sp_ssh_wire *w)
     free(w);
 }
 
-static int
-result(struct sp_ssh_wire *w, int rc)
+int
+sp_ssh_wire_result(struct sp_ssh_wire *w, int rc)
 {
     if (rc == 0)
         return SP_SSH_DONE;
@@ -270,7 +252,7 @@ sp_ssh_wire_handshake(struct sp_ssh_wire *w)
 {
     libssh2_socket_t fd = (libssh2_socket_t)sp_ssh_socket_fd(w->socket);
 
-    return result(w, libssh2_session_handshake(w->session, fd));
+    return sp_ssh_wire_result(w, libssh2_session_handshake(w->session, fd));
 }
 
 struct sp_span
@@ -294,109 +276,6 @@ sp_ssh_wire_logged_in(struct sp_ssh_wire *w)
     w->wiping = false;
 }
 
-/* --- login --------------------------------------------------------------------------------- */
-
-int
-sp_ssh_wire_methods(struct sp_ssh_wire *w, const char *user, const char **ret)
-{
-    char *list = libssh2_userauth_list(w->session, user, (unsigned int)strlen(user));
-
-    if (list == NULL && !libssh2_userauth_authenticated(w->session))
-        return result(w, libssh2_session_last_errno(w->session));
-    *ret = list;
-    return SP_SSH_DONE;
-}
-
-int
-sp_ssh_wire_password(struct sp_ssh_wire *w, const char *user, const char *password)
-{
-    return result(w, libssh2_userauth_password_ex(w->session, user, (unsigned int)strlen(user),
-                         password, (unsigned int)strlen(password), NULL));
-}
-
-int
-sp_ssh_wire_key(
-    struct sp_ssh_wire *w, const char *user, const struct sp_buf *key, const char *passphrase)
-{
-    return result(w, libssh2_userauth_publickey_frommemory(w->session, user, strlen(user), NULL, 0,
-                         (const char *)key->data, key->len, passphrase != NULL ? passphrase : ""));
-}
-
-int
-sp_ssh_wire_agent(struct sp_ssh_wire *w)
-{
-    int rc;
-
-    w->identity = NULL;
-    if (w->agent == NULL && (w->agent = libssh2_agent_init(w->session)) == NULL)
-        return result(w, LIBSSH2_ERROR_ALLOC);
-    if ((rc = libssh2_agent_connect(w->agent)) == 0)
-        rc = libssh2_agent_list_identities(w->agent);
-    return result(w, rc);
-}
-
-bool
-sp_ssh_wire_agent_next(struct sp_ssh_wire *w, const char **ret_name)
-{
-    if (libssh2_agent_get_identity(w->agent, &w->identity, w->identity) != 0)
-        return false;
-    *ret_name = w->identity->comment != NULL ? w->identity->comment : "";
-    return true;
-}
-
-int
-sp_ssh_wire_agent_login(struct sp_ssh_wire *w, const char *user)
-{
-    return result(w, libssh2_agent_userauth(w->agent, user, w->identity));
-}
-
-/* The text must come from the session's own memory, which gives it back. */
-static void
-give(struct sp_ssh_wire *w, struct sp_buf *secret, LIBSSH2_USERAUTH_KBDINT_RESPONSE *r)
-{
-    void *self = w;
-
-    r->text = NULL;
-    r->length = 0;
-    if (secret->len > 0)
-        r->text = own_memory ? wire_alloc(secret->len, &self) : malloc(secret->len);
-    if (r->text != NULL) {
-        memcpy(r->text, secret->data, secret->len);
-        r->length = (unsigned int)secret->len;
-    }
-}
-
-static LIBSSH2_USERAUTH_KBDINT_RESPONSE_FUNC(on_questions)
-{
-    struct sp_ssh_wire *w = *abstract;
-
-    (void)name;
-    (void)name_len;
-    (void)instruction;
-    (void)instruction_len;
-    for (int i = 0; i < num_prompts; i++) {
-        struct sp_buf secret = SP_BUF_INIT;
-        char shown[200];
-
-        sp_ssh_show(prompts[i].text, prompts[i].length, shown, sizeof(shown));
-        if (w->questions < QUESTIONS_MAX) {
-            w->questions++;
-            if (!w->answers->answer(w->answers->arg, shown, &secret))
-                w->questions = QUESTIONS_MAX; /* no further ones */
-        }
-        give(w, &secret, &responses[i]);
-        sp_buf_wipe(&secret);
-    }
-}
-
-int
-sp_ssh_wire_keyboard(struct sp_ssh_wire *w, const char *user, const struct sp_ssh_answers *a)
-{
-    w->answers = a;
-    return result(w, libssh2_userauth_keyboard_interactive_ex(
-                         w->session, user, (unsigned int)strlen(user), on_questions));
-}
-
 /* --- the channel --------------------------------------------------------------------------- */
 
 int
@@ -406,12 +285,12 @@ sp_ssh_wire_channel(struct sp_ssh_wire *w)
         w->channel = libssh2_channel_open_ex(
             w->session, "session", sizeof("session") - 1, WINDOW, PACKET, NULL, 0);
         if (w->channel == NULL)
-            return result(w, libssh2_session_last_errno(w->session));
+            return sp_ssh_wire_result(w, libssh2_session_last_errno(w->session));
         /* What the server's program says on its standard error is for nobody. */
         (void)libssh2_channel_handle_extended_data2(
             w->channel, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE);
     }
-    return result(w, libssh2_channel_subsystem(w->channel, "sftp"));
+    return sp_ssh_wire_result(w, libssh2_channel_subsystem(w->channel, "sftp"));
 }
 
 ssize_t
@@ -422,7 +301,7 @@ sp_ssh_wire_read(struct sp_ssh_wire *w, void *to, size_t n)
     if (got == LIBSSH2_ERROR_EAGAIN)
         return -EAGAIN;
     if (got < 0)
-        return result(w, (int)got);
+        return sp_ssh_wire_result(w, (int)got);
     return got > 0 || libssh2_channel_eof(w->channel) ? got : -EAGAIN;
 }
 
@@ -433,7 +312,7 @@ sp_ssh_wire_write(struct sp_ssh_wire *w, const void *p, size_t n)
 
     if (put == LIBSSH2_ERROR_EAGAIN || put == 0)
         return -EAGAIN;
-    return put < 0 ? result(w, (int)put) : put;
+    return put < 0 ? sp_ssh_wire_result(w, (int)put) : put;
 }
 
 int
@@ -441,7 +320,7 @@ sp_ssh_wire_keepalive(struct sp_ssh_wire *w)
 {
     int next;
 
-    return result(w, libssh2_keepalive_send(w->session, &next));
+    return sp_ssh_wire_result(w, libssh2_keepalive_send(w->session, &next));
 }
 
 /* --- what it says -------------------------------------------------------------------------- */

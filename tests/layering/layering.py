@@ -31,7 +31,7 @@ LIBRARIES = [
     ("uv.h", ["proto/channel*.[ch]", "server/*.[ch]", "client/*remote*.[ch]", "storage/ssh_socket.c"]),
     ("curl/*", ["client/http_posix.c"]),
     ("btrfsutil.h", ["vss/btrfs_linux.c"]),
-    ("libssh2*.h", ["storage/ssh_libssh2.c"]),
+    ("libssh2*.h", ["storage/ssh_libssh2*.[ch]"]),
 ]
 
 # What every compiler for our platforms brings.
