@@ -137,7 +137,7 @@ find_root(struct sp_sftp_store *s, struct sp_err *e)
         struct sp_err why = {0};
 
         /* Whatever the probe says: a reader wants to read. A writer hears of it when it writes. */
-        (void)sp_sftp_probe_wait(s, &why);
+        (void)sp_sftp_probe_wait(s, SP_SFTP_PROBED, &why);
         s->head.caps.writable = why.code != SP_DENIED;
         rc = why.code == SP_CANCELLED ? SP_CANCELLED : SP_OK;
         if (rc != SP_OK)
@@ -330,7 +330,7 @@ make_root(struct sp_sftp_store *s, struct sp_err *e)
     if ((rc = check_empty(s, e)) != SP_OK || (rc = make_tmp(s, e)) != SP_OK)
         goto out;
     s->settled = true;
-    if ((rc = sp_sftp_probe_wait(s, e)) == SP_OK && s->flushes_folders)
+    if ((rc = sp_sftp_probe_wait(s, SP_SFTP_PROBED, e)) == SP_OK && s->flushes_folders)
         flush_above(s);
 out:
     free(q.resolved);

@@ -35,7 +35,7 @@
  *
  * Caps: at open what the handshake offers, and `writable` if the server lets repository.conf be opened
  * for writing; only when it does not, the probe runs at once and decides. Else the probe runs beside
- * the first writing, and all caps are final when the first object has its name, or
+ * the first writing, and caps are final when the first object has its name (`remove` a round later), or
  * sp_backend_sftp_gaps returned; a login that may change that file but make none hears SP_DENIED from its
  * first object. Who only reads leaves no trace. caps.flush_folder: OPEN of a folder and FSYNC of that
  * handle work, as on OpenSSH over Linux; without it sync proves nothing about names.

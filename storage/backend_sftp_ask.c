@@ -77,20 +77,28 @@ forget(struct sp_sftp_conn *c, struct forgotten *f)
 }
 
 void
-sp_sftp_drop(struct sp_sftp_store *s, const char *path)
+sp_sftp_forget_path(struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path)
 {
     size_t n = strlen(path) + 1;
+    struct forgotten *f = calloc(1, sizeof(*f) + n);
+
+    if (f == NULL)
+        return;
+    memcpy(f->path, path, n);
+    f->q.type = type;
+    f->q.path = f->path;
+    f->q.mode = 0700;
+    forget(c, f);
+}
+
+void
+sp_sftp_drop(struct sp_sftp_store *s, const char *path)
+{
     struct sp_sftp_lane *lane;
-    struct forgotten *f;
 
     if (!sp_sftp_removes(s) || (lane = sp_sftp_lane_living(s)) == NULL)
         return;
-    if ((f = calloc(1, sizeof(*f) + n)) != NULL) {
-        memcpy(f->path, path, n);
-        f->q.type = SP_SFTP_REMOVE;
-        f->q.path = f->path;
-        forget(lane->c, f);
-    }
+    sp_sftp_forget_path(lane->c, SP_SFTP_REMOVE, path);
     sp_sftp_lane_put(s, lane, false);
 }
 

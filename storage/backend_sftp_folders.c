@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #define SETTLED_NS (3600 * SP_SECOND) /* by then every file system has written it by itself */
 #define LOOKED_AT 256u                /* folders in one round */
@@ -140,7 +141,7 @@ make(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *
 }
 
 /* MKDIR's failure has no reason: of a folder that is there it is none. (An answer that was lost is
- * settled by the same look.) */
+ * settled by the same look.) SP_ABSENT: the one above is missing. */
 static enum sp_code
 make_one(struct sp_sftp_store *s, char *folder, struct sp_err *e)
 {
@@ -160,14 +161,32 @@ make_one(struct sp_sftp_store *s, char *folder, struct sp_err *e)
             rc = SP_OK;
     }
     free(path);
-    if (rc == SP_ABSENT) /* said of objects only */
-        return sp_fail(
-            e, SP_IO, SP_DOM_STORE, "the folder %s on %s has gone", s->root, s->o.address);
     if (rc != SP_OK) {
         *e = why;
         sp_err_context(e, "%s", s->o.address);
     }
     return rc;
+}
+
+/* The deepest first: the ones above it are there nearly always. */
+static enum sp_code
+make_chain(struct sp_sftp_store *s, char *folder, struct sp_err *e)
+{
+    char *slash = strrchr(folder, '/');
+    enum sp_code rc = make_one(s, folder, e);
+
+    if (rc == SP_ABSENT && slash != NULL) {
+        *slash = '\0';
+        rc = make_chain(s, folder, e);
+        *slash = '/';
+        if (rc == SP_OK)
+            rc = make_one(s, folder, e);
+    }
+    if (rc == SP_ABSENT) /* said of objects only */
+        return sp_fail(
+            e, SP_IO, SP_DOM_STORE, "the folder %s on %s has gone", s->root, s->o.address);
+    /* Its own name is one, in the folder above. */
+    return rc == SP_OK ? sp_sftp_folder_named(s, folder, e) : rc;
 }
 
 enum sp_code
@@ -178,15 +197,30 @@ sp_sftp_make_folders(struct sp_sftp_store *s, const char *name, struct sp_err *e
 
     if (folder == NULL)
         return sp_fail_nomem(e);
-    for (slash = folder; rc == SP_OK && (slash = strchr(slash, '/')) != NULL; slash++) {
+    if ((slash = strrchr(folder, '/')) != NULL) {
         *slash = '\0';
-        /* Its own name is one, in the folder above. */
-        if ((rc = make_one(s, folder, e)) == SP_OK)
-            rc = sp_sftp_folder_named(s, folder, e);
-        *slash = '/';
+        rc = make_chain(s, folder, e);
     }
     free(folder);
     return rc;
+}
+
+void
+sp_sftp_expect_folder(struct sp_sftp_store *s, struct sp_sftp_conn *c, const char *name)
+{
+    size_t n = above(name, strlen(name));
+    char *folder, *path = NULL;
+    struct sp_err ignored;
+
+    if (above(name, n) == 0 || sp_sftp_folder_known(s, name) ||
+        (folder = sp_text_copy(name, n)) == NULL)
+        return;
+    /* In the folder above it, it may be a new name: the next barrier is to cover that, too. */
+    if (sp_sftp_folder_named(s, folder, &ignored) == SP_OK &&
+        sp_sftp_path(s, folder, &path, &ignored) == SP_OK)
+        sp_sftp_forget_path(c, SP_SFTP_MKDIR, path);
+    free(path);
+    free(folder);
 }
 
 /* --- the barrier ----------------------------------------------------------------------------- */
@@ -350,7 +384,7 @@ sp_sftp_sync(struct sp_backend *b, struct sp_err *e)
     enum sp_code rc;
 
     /* Who cannot write has nothing to make durable. */
-    rc = sp_sftp_probe_wait(s, e);
+    rc = sp_sftp_probe_wait(s, SP_SFTP_NAMES_PROBED, e);
     if (rc == SP_DENIED)
         return SP_OK;
     if (rc != SP_OK || !s->flushes_folders)

@@ -54,7 +54,12 @@ struct sp_sftp_folder { /* below the root; records are only added */
     bool listed;        /* had something when it was listed, and no barrier looked at it since */
 };
 
-enum sp_sftp_probed { SP_SFTP_UNPROBED, SP_SFTP_PROBING, SP_SFTP_PROBED };
+enum sp_sftp_probed {
+    SP_SFTP_UNPROBED,
+    SP_SFTP_PROBING,
+    SP_SFTP_NAMES_PROBED, /* all but whether files can be removed */
+    SP_SFTP_PROBED
+};
 
 struct sp_sftp_store {
     struct sp_backend head;
@@ -129,6 +134,8 @@ void sp_sftp_call_all(struct sp_sftp_conn *c, struct sp_sftp_request *q, size_t 
 /* Removes a file of ours in tmp/, or closes a handle, without waiting for the answer. One that
  * stays is swept when its run is dead. */
 void sp_sftp_drop(struct sp_sftp_store *s, const char *path);
+/* REMOVE or MKDIR, whose answer nobody needs. */
+void sp_sftp_forget_path(struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path);
 void sp_sftp_forget_handle(struct sp_sftp_conn *c, const uint8_t *handle, size_t n);
 
 /* --- backend_sftp_look.c: what is there ------------------------------------------------------ */
@@ -182,6 +189,9 @@ enum sp_code sp_sftp_folder_named(struct sp_sftp_store *s, const char *name, str
 enum sp_code sp_sftp_folder_listed(struct sp_sftp_store *s, const char *name, struct sp_err *e);
 /* Makes the folders above `name` that are missing, below the root. */
 enum sp_code sp_sftp_make_folders(struct sp_sftp_store *s, const char *name, struct sp_err *e);
+/* Makes the folder that `name` will lie in when nobody has seen it yet, without waiting: RENAME
+ * finds it there. Never one in the root, which may be the mount point of a volume that has gone. */
+void sp_sftp_expect_folder(struct sp_sftp_store *s, struct sp_sftp_conn *c, const char *name);
 enum sp_code sp_sftp_sync(struct sp_backend *b, struct sp_err *e);
 /* At once, of a folder by its path. */
 enum sp_code sp_sftp_flush_folder(struct sp_sftp_store *s, char *path, struct sp_err *e);
@@ -207,8 +217,9 @@ enum sp_code sp_sftp_probe_start(struct sp_sftp_store *s, struct sp_err *e);
 bool sp_sftp_removes(struct sp_sftp_store *s); /* not an append-only account, as far as known */
 /* SP_DENIED when it is known that nothing can be written. */
 enum sp_code sp_sftp_check_writable(struct sp_sftp_store *s, struct sp_err *e);
-/* Starts and waits; what was found is in caps, gaps and look_first then. */
-enum sp_code sp_sftp_probe_wait(struct sp_sftp_store *s, struct sp_err *e);
+/* Starts, and waits for as much: what was found is in caps, gaps and look_first then. */
+enum sp_code
+sp_sftp_probe_wait(struct sp_sftp_store *s, enum sp_sftp_probed much, struct sp_err *e);
 void sp_sftp_probe_end(struct sp_sftp_store *s);
 /* tmp/, before the first file in it. */
 enum sp_code sp_sftp_need_tmp(struct sp_sftp_store *s, struct sp_err *e);

@@ -193,7 +193,8 @@ sp_sftp_move(struct sp_backend *b, const char *from, const char *to, struct sp_e
     if ((rc = sp_sftp_check_writable(s, e)) != SP_OK)
         return rc;
     /* Also so that no folder is moved under the name of an object. */
-    if ((rc = sp_sftp_size(b, from, &size, e)) != SP_OK || (rc = sp_sftp_probe_wait(s, e)) != SP_OK)
+    if ((rc = sp_sftp_size(b, from, &size, e)) != SP_OK ||
+        (rc = sp_sftp_probe_wait(s, SP_SFTP_NAMES_PROBED, e)) != SP_OK)
         return rc;
     if (strcmp(from, to) == 0)
         return sp_fail(e, SP_EXISTS, SP_DOM_STORE, "%s is there already", to);

@@ -238,10 +238,11 @@ sp_sftp_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
     struct sp_sftp_store *s = w->s;
     enum sp_code rc;
 
+    sp_sftp_expect_folder(s, w->lane->c, name);
     if ((rc = seal_file(w, e)) != SP_OK)
         goto out;
     /* Whether RENAME replaces has to be known before the first. */
-    if ((rc = sp_sftp_probe_wait(s, e)) != SP_OK)
+    if ((rc = sp_sftp_probe_wait(s, SP_SFTP_NAMES_PROBED, e)) != SP_OK)
         goto out;
     rc = sp_sftp_name(s, w->path, w->size, name, e);
     if (rc == SP_ABSENT && (rc = sp_sftp_present(s, e)) == SP_OK)
