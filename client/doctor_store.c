@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "client/doctor.h"
 #include "client/key_cmds.h"
+#include "client/last_success.h"
 #include "client/place.h"
 #include "client/present.h"
 #include "client/recall.h"
@@ -215,6 +216,37 @@ is_of(
     return same;
 }
 
+/* Of jobs whose last set is no success: when there was one. */
+static void
+tell_successes(struct sp_doctor *d, const struct sp_sets *sets)
+{
+    int64_t now = sp_clock_wall(d->c->env->clock);
+    struct sp_last_success *v = NULL;
+    struct sp_err e = {0};
+    size_t i, n = 0;
+
+    if (sp_last_successes(sets, &v, &n, &e) != SP_OK) {
+        sp_doctor_bad(d, "last success", NULL, &e);
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        struct sp_buf name = SP_BUF_INIT;
+
+        sp_path_show(v[i].job, strlen(v[i].job), &name);
+        if (v[i].success_ns == 0)
+            sp_doctor_tell(d, SP_HEALTH_WARNING, "last success",
+                "'stillpoint show SET' names what could not be read",
+                "%s: no set of it is complete", sp_buf_str(&name));
+        else if (v[i].success_ns != v[i].set_ns)
+            sp_doctor_tell(d, SP_HEALTH_WARNING, "last success",
+                "'stillpoint show SET' names what could not be read since then",
+                "%s: its last complete set is %s old", sp_buf_str(&name),
+                sp_present_age(v[i].success_ns, now).s);
+        sp_buf_free(&name);
+    }
+    free(v);
+}
+
 static void
 tell_sets(struct sp_doctor *d, struct sp_opened_store *o, bool is_default)
 {
@@ -232,6 +264,7 @@ tell_sets(struct sp_doctor *d, struct sp_opened_store *o, bool is_default)
         if (newest_of_job(&sets, i))
             tell_job(d, &sets.v[i]);
     }
+    tell_successes(d, &sets);
     for (i = 0; config != NULL && i < config->njobs; i++) {
         for (k = 0; k < sets.n && strcmp(sets.v[k].set.job, config->jobs[i].name) != 0; k++)
             continue;

@@ -240,6 +240,7 @@ setup_sheet(struct sp_cli *c, struct setup *s, struct sp_err *e)
     memset(&sheet, 0, sizeof(sheet));
     sheet.store = p->address;
     sheet.fingerprint = p->is_server ? fingerprint.s : NULL;
+    sheet.host_key = p->sftp.host_key;
     sheet.host_name = p->host_name;
     memcpy(sheet.repository, p->repository, 16);
     memcpy(sheet.group, sp_keys_group(p->keys), 16);

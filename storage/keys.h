@@ -90,6 +90,7 @@ enum sp_code sp_host_decode(const void *p, size_t n, const struct sp_keys *k, st
 struct sp_sheet {
     const char *store;       /* address as the user would type it */
     const char *fingerprint; /* of the server; NULL without one */
+    const char *host_key;    /* "SHA256:…" of the SSH server that has it; NULL: none is known */
     const char *host_name;
     uint8_t repository[16], group[16];
     uint8_t recovery[32]; /* the private key */

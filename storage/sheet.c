@@ -61,6 +61,9 @@ put_instructions(struct sp_buf *b, const struct sp_sheet *s)
             "  key is asked for, or taken from a file with this sheet:\n\n");
     sp_buf_printf(b, "       stillpoint list -r %s\n", folder);
     sp_buf_printf(b, "       stillpoint restore latest -r %s --target EMPTY-FOLDER\n\n", folder);
+    if (s->host_key != NULL)
+        sp_buf_put_str(b, "  A machine that does not know the SSH server asks whether its key is the\n"
+                          "  right one: compare it with the one above.\n\n");
     sp_buf_put_str(b,
         "\"stillpoint restore --help\" tells how to choose. The format is open;\n"
         "docs/format.md describes it byte by byte.\n");
@@ -76,14 +79,16 @@ sp_sheet_print(const struct sp_sheet *s, int64_t now_ns, struct sp_buf *ret, str
     enum sp_code rc;
 
     if (!one_line(s->store) || !one_line(s->host_name) ||
-        (s->fingerprint != NULL && !one_line(s->fingerprint)))
+        (s->fingerprint != NULL && !one_line(s->fingerprint)) ||
+        (s->host_key != NULL && !one_line(s->host_key)))
         return sp_fail(e, SP_INVALID, SP_DOM_CONFIG,
             "a store's address, its fingerprint and a host's name have no control characters");
     if ((rc = sp_x25519_public(s->recovery, public_key, e)) != SP_OK)
         return rc;
     /* All at once: growing with the key inside would leave copies behind in freed memory. */
     size_t most = 4096 + strlen(s->store) * 3 + strlen(s->host_name) +
-                  (s->fingerprint != NULL ? strlen(s->fingerprint) : 0);
+                  (s->fingerprint != NULL ? strlen(s->fingerprint) : 0) +
+                  (s->host_key != NULL ? strlen(s->host_key) : 0);
     if (!sp_buf_reserve(&b, most) || !sp_buf_reserve(ret, most)) {
         rc = sp_fail_nomem(e);
         goto out;
@@ -100,6 +105,8 @@ sp_sheet_print(const struct sp_sheet *s, int64_t now_ns, struct sp_buf *ret, str
     put_fact(&b, "Store", s->store);
     if (s->fingerprint != NULL)
         put_fact(&b, "Server fingerprint", s->fingerprint);
+    if (s->host_key != NULL)
+        put_fact(&b, "SSH server's key", s->host_key);
     put_fact(&b, "Repository", sp_hex16(s->repository).s);
     put_fact(&b, "Key group", sp_hex16(s->group).s);
     put_fact(&b, "Recovery key id", sp_hex8(public_key).s);

@@ -29,6 +29,7 @@ typed_expect() {
 as one
 new_repository plain
 quiet "$sp" backup "$world/tree"
+grep -q "$sftp_fingerprint" "$world/one.sheet" || fail "the sheet does not tell the server's key"
 
 # --- addresses and options: 5
 expect 5 'sftp://' "$sp" list -r sftp://

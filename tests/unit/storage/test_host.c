@@ -206,6 +206,14 @@ sheet_holds_the_key(void **state)
     s.fingerprint = NULL;
     assert_ok(sp_sheet_print(&s, 0, &b, &e));
     assert_null(strstr(sp_buf_str(&b), "ingerprint"));
+    assert_null(strstr(sp_buf_str(&b), "SSH"));
+    sp_buf_free(&b);
+    s.store = "sftp://me@nas/backup";
+    s.host_key = "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/";
+    assert_ok(sp_sheet_print(&s, 0, &b, &e));
+    assert_non_null(strstr(sp_buf_str(&b), s.host_key));
+    assert_ok(sp_sheet_parse_key(sp_buf_str(&b), key, &e));
+    assert_memory_equal(key, s.recovery, 32);
     sp_buf_free(&b);
     s.host_name = "two\nlines";
     assert_rc(sp_sheet_print(&s, 0, &b, &e), SP_INVALID);
