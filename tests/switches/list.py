@@ -13,10 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
 # Rules that no switch can take away yet, and why.
-WITHOUT = {
-    "R7": "nothing is removed by this version",
-    "R10": "nothing is removed by this version",
-}
+WITHOUT = {}
 
 
 def keys_of(path):
