@@ -41,8 +41,8 @@ struct listing {
     struct sp_sftp_conn *c;
     const char *root;
     struct folder *todo, *resting;
-    size_t active, folders, alive; /* alive: with the CLOSEs that nobody waits for in particular */
-    struct sp_buf names;           /* u64 size ‖ name ‖ NUL, little endian, … */
+    size_t active, folders;
+    struct sp_buf names; /* u64 size ‖ name ‖ NUL, little endian, … */
     bool stop;
     struct sp_err error;
 };
@@ -122,7 +122,6 @@ start_folders(struct listing *l)
     while (l->active < SIDE_BY_SIDE && !l->stop && (f = l->todo) != NULL) {
         l->todo = f->next;
         l->active++;
-        l->alive++;
         f->under_way = 1;
         sp_sftp_conn_submit(l->c, &f->handle);
     }
@@ -131,29 +130,27 @@ start_folders(struct listing *l)
 static void
 closed(struct sp_sftp_request *q)
 {
-    struct folder *f = q->arg;
-    struct listing *l = f->l;
-
-    folder_free(f);
-    l->alive--;
-    sp_sftp_conn_wake(l->c);
+    folder_free(q->arg);
 }
 
-/* Nothing of it is under way. */
+/* Nothing of it is under way. Nobody waits for its CLOSE, which outlives the listing: a round less.
+ */
 static void
 folder_over(struct folder *f)
 {
     struct listing *l = f->l;
 
     l->active--;
+    f->l = NULL;
     if (f->open) {
         f->handle.type = SP_SFTP_CLOSE;
         f->handle.done = closed;
         sp_sftp_conn_submit(l->c, &f->handle);
     } else {
-        closed(&f->handle);
+        folder_free(f);
     }
     start_folders(l);
+    sp_sftp_conn_wake(l->c);
 }
 
 static void
@@ -199,8 +196,6 @@ was_read(struct sp_sftp_request *q)
         f->end = true;
     else if (f->entries > ENTRIES)
         wrong(f, SP_CORRUPT, "it has more than a million entries, or the server never ends");
-    else if (l->names.failed)
-        wrong(f, SP_NOMEM, "no memory for the names in it");
     if (!f->end && !l->stop && l->names.len < WAITING)
         read_on(f, q);
     else if (f->under_way > 0)
@@ -234,6 +229,11 @@ entry(struct sp_sftp_request *q, const char *name, const struct sp_sftp_attrs *a
         else
             start_folders(l);
     } else if (type == S_FILE && a->has_size) {
+        if (!sp_buf_reserve(&l->names, 8 + strlen(f->name) + 1 + strlen(name) + 1)) {
+            sp_fail_nomem(&e); /* no entry in part: it would be handed over */
+            fail_listing(l, &e);
+            return false;
+        }
         sp_buf_put_u64(&l->names, a->size);
         sp_buf_put_str(&l->names, f->name);
         if (f->name[0] != '\0')
@@ -304,8 +304,7 @@ pump(struct listing *l, sp_backend_list_fn each, void *arg, struct sp_err *e)
             l->stop = l->stop || rc != SP_OK;
         }
         wake_resting(l);
-        if (l->active == 0 && l->alive == 0 && (l->todo == NULL || l->stop) &&
-            (l->names.len == 0 || l->stop))
+        if (l->active == 0 && (l->todo == NULL || l->stop) && (l->names.len == 0 || l->stop))
             break;
         if (l->names.len == 0 || rc != SP_OK)
             sp_sftp_conn_wait(l->c);

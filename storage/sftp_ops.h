@@ -47,11 +47,11 @@ sp_sftp_stream_write(struct sp_sftp_stream *w, const void *p, size_t n, struct s
 enum sp_code sp_sftp_stream_finish(struct sp_sftp_stream *w, bool *ret_flushed, struct sp_err *e);
 /* Frees; closes what is open. The file stays. */
 void sp_sftp_stream_free(struct sp_sftp_stream *w);
-/* After the connection died: goes on over another one, to which it belongs from here on, also when
- * that fails; then with a further one, unless it is SP_CORRUPT or a flush or close failed. OPENs
- * the same file again without truncating it, reads back what was acknowledged and holds it against
- * the check sums kept (a server that restarted may have lost it: SP_CORRUPT), and sends again what
- * was not acknowledged. */
+/* After the connection died (but is not freed): goes on over another one, to which it belongs from
+ * here on, also when that fails; then with a further one, unless it is SP_CORRUPT or a flush or
+ * close failed. OPENs the same file again without truncating it, reads back what was acknowledged
+ * and holds it against the check sums kept (a server that restarted may have lost it: SP_CORRUPT),
+ * and sends again what was not acknowledged. */
 enum sp_code
 sp_sftp_stream_resume(struct sp_sftp_stream *w, struct sp_sftp_conn *c, struct sp_err *e);
 

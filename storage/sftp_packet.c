@@ -271,15 +271,15 @@ sp_sftp_status_error(
     const size_t most = 200;
     struct sp_buf words = SP_BUF_INIT, path = SP_BUF_INIT;
     size_t n = sp_cur_left(&text) < most ? sp_cur_left(&text) : most;
+    const char *said;
 
     sp_path_show(sp_cur_bytes(&text, n), n, &words);
     if (q->path != NULL)
         sp_path_show(q->path, strlen(q->path), &path);
-    if (words.len == 0)
-        sp_buf_put_str(&words, status_word(status));
+    said = sp_buf_str(&words); /* "" also where there was no memory for it */
     sp_fail(ret, status_code(status), SP_DOM_STORE, "%s %.300s: the server says: %.200s (%u)",
-        shapes[q->type].verb, path.len > 0 ? sp_buf_str(&path) : "a file", sp_buf_str(&words),
-        (unsigned)status);
+        shapes[q->type].verb, path.len > 0 ? sp_buf_str(&path) : "a file",
+        said[0] != '\0' ? said : status_word(status), (unsigned)status);
     sp_buf_free(&words);
     sp_buf_free(&path);
 }

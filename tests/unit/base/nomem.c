@@ -9,6 +9,7 @@
 static atomic_long until; /* the allocation that brings it to zero fails; at zero none does */
 static atomic_long count;
 static atomic_bool all;
+static _Thread_local bool spared;
 
 void
 nomem_at(long n)
@@ -35,9 +36,17 @@ nomem_all(bool on)
     atomic_store(&all, on);
 }
 
+void
+nomem_spare(bool on)
+{
+    spared = on;
+}
+
 static bool
 fails(void)
 {
+    if (spared)
+        return false;
     atomic_fetch_add(&count, 1);
     if (!atomic_load(&all) && (atomic_load(&until) <= 0 || atomic_fetch_sub(&until, 1) != 1))
         return false;

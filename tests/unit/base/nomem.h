@@ -15,5 +15,7 @@ bool nomem_came(void);
 long nomem_count(void);
 /* While it is on every allocation fails. */
 void nomem_all(bool on);
+/* Of the calling thread: what it allocates now neither fails nor counts. For the test's own. */
+void nomem_spare(bool on);
 
 #endif

@@ -102,6 +102,10 @@ enum sp_code fake_connect(void *arg, struct sp_sftp_link **ret, struct sp_err *e
 /* fake_connect and sp_sftp_conn_new; fails the program where that fails. */
 struct sp_sftp_conn *fake_conn(struct fake_server *f);
 
+/* Called by a link's thread: true where its allocations are the server's own, false before it calls
+ * the client. NULL: nobody is interested. Set before the first link is made. */
+extern void (*fake_own_memory)(bool own);
+
 /* Cuts a connection at its n-th request of this kind from now (from 1; type 0: of any kind): before
  * it took effect, or after, its answer lost. One cut is armed at a time; `all`: every link is cut
  * with it. n = 0 disarms. */

@@ -9,6 +9,15 @@
 
 #define MS INT64_C(1000000)
 
+void (*fake_own_memory)(bool own);
+
+static void
+own(bool is)
+{
+    if (fake_own_memory != NULL)
+        fake_own_memory(is);
+}
+
 static int64_t
 mono(void)
 {
@@ -107,8 +116,12 @@ feed(struct fake_link *l, const struct sp_buf *b, uint32_t piece)
 {
     for (size_t at = 0; at < b->len;) {
         size_t n = piece > 0 && b->len - at > piece ? piece : b->len - at;
+        enum sp_code rc;
 
-        if (sp_sftp_conn_feed(l->conn, b->data + at, n) != SP_OK)
+        own(false);
+        rc = sp_sftp_conn_feed(l->conn, b->data + at, n);
+        own(true);
+        if (rc != SP_OK)
             return false;
         at += n;
     }
@@ -154,6 +167,7 @@ run(void *arg)
     int64_t stall_ns;
     uint32_t piece;
 
+    own(true);
     while (wait(l, last_ns)) {
         if (sp_sftp_conn_state(l->conn, &e) != SP_OK) {
             sp_sftp_conn_lost(l->conn, &e);
