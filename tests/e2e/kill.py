@@ -247,12 +247,18 @@ class History:
                 self.prove(host, result["set"], p.tree)
         elif p.returncode in (143, -signal.SIGTERM) and p.killed:  # the latter: before it had a handler
             host.doubtful.append(p.tree)
-        elif p.returncode == 6 and disturbed and "cannot reach" in err:
-            host.doubtful.append(p.tree)  # it met a dead server at its very first word
+        elif p.returncode == 6 and disturbed and self.met_nobody(err):
+            host.doubtful.append(p.tree)
+            self.count("met nobody")
         elif p.returncode == 4 and host.doubtful and "finished first" in err:
             self.count("overtaken")  # by the commit of a run whose client was dead already
         else:
             raise Surprise(f"{host.name}: exit {p.returncode}\n{out}{err}")
+
+    @staticmethod
+    def met_nobody(err):
+        """It met a dead server at its very first word."""
+        return "cannot reach" in err
 
     def disturb(self, running):
         rng = self.rng

@@ -35,7 +35,7 @@ cut_while() {
     while kill -0 "$run" 2>/dev/null && ((cuts < 8)); do
         cut_line
         cuts=$((cuts + 1))
-        sleep 1
+        sleep 0.4
     done
     wait "$run" || fail "$what, cut $cuts times: exit $?: $(cat "$world/$what.log")"
     ((cuts >= 2)) || fail "$what was over after $cuts cuts: this shows nothing"
