@@ -80,8 +80,9 @@ look_at_folder(struct sp_doctor *d, const struct sp_profile *p)
 
     if (sp_place_open(d->c, p->address, p, false, &b, &e) != SP_OK) {
         sp_doctor_bad(d, "repository",
-            sp_address_is_sftp(p->address) ? NULL
-                                           : "mount what belongs there, or give its new place with -r",
+            sp_address_is_sftp(p->address)
+                ? NULL
+                : "mount what belongs there, or give its new place with -r",
             &e);
         return false;
     }

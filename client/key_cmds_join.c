@@ -101,7 +101,8 @@ out:
 /* --- a new machine ---------------------------------------------------------------------------- */
 
 static enum sp_code
-open_folder(struct sp_cli *c, const struct sp_profile *p, struct sp_repository **ret, struct sp_err *e)
+open_folder(
+    struct sp_cli *c, const struct sp_profile *p, struct sp_repository **ret, struct sp_err *e)
 {
     struct sp_repository_options o = {.write = true};
     struct sp_backend *backend = NULL;

@@ -39,7 +39,7 @@ struct sp_sftp_login {
     size_t nanswers;
     /* Of sp_ssh_method, in this attempt: could not be asked; … after something that was wrong. */
     unsigned lacked, wrong;
-    bool connected;  /* once: nobody is asked any more */
+    bool connected; /* once: nobody is asked any more */
     bool has_facts;
     struct sp_ssh_facts facts;
     struct sp_sftp_link *first;

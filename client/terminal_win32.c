@@ -41,8 +41,7 @@ ask(HANDLE in, HANDLE out, const char *prompt, bool visible, struct sp_buf *ret,
     (void)WriteConsoleW(out, L": ", 2, &done, NULL);
     free(shown);
     mode = before | ENABLE_LINE_INPUT | ENABLE_PROCESSED_INPUT;
-    (void)SetConsoleMode(in,
-        visible ? mode | ENABLE_ECHO_INPUT : mode & ~(DWORD)ENABLE_ECHO_INPUT);
+    (void)SetConsoleMode(in, visible ? mode | ENABLE_ECHO_INPUT : mode & ~(DWORD)ENABLE_ECHO_INPUT);
     ok = ReadConsoleW(in, typed, MOST_TYPED, &got, NULL);
     (void)SetConsoleMode(in, before);
     if (!visible)
@@ -79,8 +78,8 @@ sp_cli_can_ask(void)
 
 /* `nobody`: the sentence where there is no console; may take the prompt. */
 static enum sp_code
-ask_console(const char *prompt, bool visible, const char *nobody, struct sp_buf *ret,
-    struct sp_err *e)
+ask_console(
+    const char *prompt, bool visible, const char *nobody, struct sp_buf *ret, struct sp_err *e)
 {
     HANDLE in = CreateFileW(L"CONIN$", GENERIC_READ | GENERIC_WRITE,
         FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);

@@ -178,6 +178,16 @@ expect 2 'writ' "$sp" backup -r "$readonly_url" "${by_key[@]}" "$world/tree"
 expect 0 'can delete what it wrote' "$sp" doctor
 expect 0 'can delete what it wrote' "$sp" init -r "$(url plain "$(inside plain warned)")" "${by_key[@]}" --sheet "$world/warned.sheet"
 
+# --- what a server cannot do is said: at once, and by doctor
+can() { # can KIND CODE WORDS WORDS-OF-DOCTOR
+    as "can-$1"
+    expect 0 "$3" "$sp" init -r "$(url "$1" "$(inside "$1" "can-$1")")" "${by_key[@]}" --sheet "$world/can-$1.sheet"
+    expect "$2" "$4" "$sp" doctor
+}
+can noflush 1 'offers no flush' 'offers no flush'
+can noext 1 'offers no flush' 'does not tell how much is free'
+can append 0 'made the repository' 'cannot delete what it wrote'
+
 # --- a server that is gone for seconds: said, and not with --quiet
 as line
 start_line plain 5 40

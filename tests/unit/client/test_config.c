@@ -306,7 +306,8 @@ an_sftp_section(void **state)
     assert_int_equal(c->sftp.patience_ns, 3600 * SP_SECOND);
     assert_int_equal(c->sftp.old_algorithms, SP_SFTP_NO);
     sp_config_free(c);
-    refuses(state, "[sftp]\npath = /home\n", "stillpoint.conf:2|no key 'path'|[sftp] has: key login");
+    refuses(
+        state, "[sftp]\npath = /home\n", "stillpoint.conf:2|no key 'path'|[sftp] has: key login");
     refuses(state, "[sftp]\nlogin = keys\n", "login = keys|agent, key and password");
     refuses(state, "[sftp]\nlogin = \n", "agent, key and password");
     refuses(state, "[sftp]\nconnections = 17\n", "from 1 to 16");

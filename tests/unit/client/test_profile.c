@@ -146,8 +146,10 @@ an_sftp_account(void **state)
     assert_ok(sp_sftp_set(&p->sftp, "key", "/k/two", e));
     assert_ok(sp_sftp_set(&p->sftp, "login", "password key", e));
     assert_ok(sp_sftp_set(&p->sftp, "known-hosts", "/k/hosts", e));
-    assert_ok(sp_sftp_set(&p->sftp, "host-key", "ssh-ed25519 "
-        "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/", e));
+    assert_ok(sp_sftp_set(&p->sftp, "host-key",
+        "ssh-ed25519 "
+        "SHA256:abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO+/",
+        e));
     assert_ok(sp_sftp_set(&p->sftp, "connections", "3", e));
     assert_ok(sp_sftp_set(&p->sftp, "patience", "90s", e));
     assert_ok(sp_sftp_set(&p->sftp, "old-algorithms", "yes", e));
