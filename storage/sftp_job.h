@@ -7,8 +7,9 @@
 #include "storage/sftp_ops.h"
 
 enum {
-    JOB_READS = 64,      /* under way for one job */
-    JOB_FIRST = 64 << 10 /* of a file of unknown size, in the round that asks for its size */
+    JOB_READS = 64,       /* under way for one job */
+    JOB_FIRST = 255 << 10 /* of a file of unknown size, in the round that asks for its size; what
+                             it does not fill is given back */
 };
 
 struct job_piece {

@@ -79,7 +79,9 @@ wait_over(struct sp_sftp_job *j, uint8_t **bytes, size_t *n, struct sp_err *e)
     if ((rc = j->error.code) != SP_OK) {
         *e = j->error;
     } else if (bytes != NULL) {
-        *bytes = j->bytes;
+        uint8_t *fit = realloc(j->bytes, j->n > 0 ? j->n : 1);
+
+        *bytes = fit != NULL ? fit : j->bytes;
         *n = j->n;
         j->bytes = NULL;
     }
