@@ -458,7 +458,6 @@ sp_copy(const struct sp_copy_side *from, const struct sp_copy_side *to,
     if (rc == SP_OK && to->repository != NULL && !o->dry_run)
         sp_index_tidy(to->repository);
 out:
-    sp_pack_trailer_free(c.trailer);
     sp_opener_free(c.opener);
     sp_copy_items_clear(&c.sets);
     return rc;

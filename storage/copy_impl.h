@@ -75,11 +75,8 @@ struct sp_copy {
     struct sp_opener *opener; /* NULL: blocks are not opened */
 
     struct sp_copy_writers *writers;
-    struct sp_keyset seen;           /* nodes of this set; of a dry run: of this host */
-    struct sp_pack_trailer *trailer; /* of the pack that is read */
-    uint8_t trailer_name[32];
-    bool trailer_bad;
-    char why[400]; /* why a block did not serve, last */
+    struct sp_keyset seen; /* nodes of this set; of a dry run: of this host */
+    char why[400];         /* why a block did not serve, last */
 };
 
 enum sp_code sp_copy_live(struct sp_copy *c, struct sp_err *e);
@@ -104,6 +101,14 @@ typedef enum sp_code (*sp_copy_block_fn)(void *arg, const uint8_t *block, size_t
  * pack they lie in. */
 enum sp_code sp_copy_fetch(struct sp_copy *c, bool nodes, struct sp_copy_ref *v, size_t n,
     sp_copy_block_fn each, void *arg, struct sp_err *e);
+/* copy_trailers.c: what the packs' trailers say of the blocks of f, for f[i] in said[f[i].want].
+ * Sorts f. */
+struct sp_copy_said {
+    uint8_t sha256[32];
+    bool told; /* else the trailer has no such block, or cannot be read */
+};
+enum sp_code sp_copy_trailers(struct sp_repository *r, struct sp_fetch *f, size_t n,
+    struct sp_copy_said *said, struct sp_err *e);
 /* The length of the blocks that fetch would read, each once. */
 enum sp_code sp_copy_measure(struct sp_copy *c, struct sp_copy_ref *v, size_t n,
     uint64_t *ret_blocks, uint64_t *ret_bytes, struct sp_err *e);

@@ -159,73 +159,24 @@ bad(struct sp_copy *c, const char *why)
     return SP_CORRUPT;
 }
 
-/* The trailer of the pack under way; blocks come pack by pack. */
-static enum sp_code
-load_trailer(struct sp_copy *c, const struct sp_fetch *f, struct sp_err *e)
-{
-    struct sp_repository *r = c->from->repository;
-    struct sp_err why = {0};
-    uint64_t size;
-    enum sp_code rc;
-
-    if ((c->trailer != NULL || c->trailer_bad) && memcmp(c->trailer_name, f->name, 32) == 0)
-        return SP_OK;
-    sp_pack_trailer_free(c->trailer);
-    c->trailer = NULL;
-    sp_mutex_lock(&r->lock);
-    size = sp_presence_at(r->presence, f->place.pack)->size;
-    sp_mutex_unlock(&r->lock);
-    rc = sp_pack_trailer_read(
-        r->backend, (enum sp_pack_kind)f->kind, f->name, size, &c->trailer, &why);
-    if (sp_store_fatal(rc)) {
-        *e = why;
-        return rc;
-    }
-    c->trailer_bad = rc != SP_OK;
-    memcpy(c->trailer_name, f->name, 32);
-    return SP_OK;
-}
-
-/* The hash that the pack's trailer has of the block; NULL: it says nothing of such a block. */
-static const uint8_t *
-said_hash(const struct sp_copy *c, const struct sp_place *at)
-{
-    size_t low = 0, high = c->trailer == NULL ? 0 : sp_pack_trailer_count(c->trailer);
-
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        struct sp_pack_block b;
-
-        sp_pack_trailer_block(c->trailer, mid, &b);
-        if (b.offset == at->offset)
-            return b.length == at->length ? b.sha256 : NULL;
-        if (b.offset < at->offset)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return NULL;
-}
-
 /* SP_CORRUPT: c->why. */
 static enum sp_code
-prove(struct sp_copy *c, const struct sp_fetch *f, const struct sp_block_header *h,
+prove(struct sp_copy *c, const struct sp_copy_said *said, const struct sp_block_header *h,
     const uint8_t *block, size_t len, struct sp_err *e)
 {
     struct sp_opened *opened = NULL;
     struct sp_err why = {0};
-    const uint8_t *said;
     uint8_t hash[32];
     enum sp_code rc;
 
     if (memcmp(h->group, c->group, 16) != 0)
         return bad(c, "it is of another key group");
-    if (f != NULL) {
-        if ((rc = load_trailer(c, f, e)) != SP_OK || (rc = sp_sha256(block, len, hash, e)) != SP_OK)
+    if (said != NULL && !said->told)
+        return bad(c, "the pack's trailer does not tell of it");
+    if (said != NULL) {
+        if ((rc = sp_sha256(block, len, hash, e)) != SP_OK)
             return rc;
-        if ((said = said_hash(c, &f->place)) == NULL)
-            return bad(c, "the pack's trailer does not tell of it");
-        if (memcmp(hash, said, sizeof(hash)) != 0)
+        if (memcmp(hash, said->sha256, sizeof(hash)) != 0)
             return bad(c, "its bytes are not those that were stored");
     }
     if (c->opener == NULL)
@@ -244,7 +195,8 @@ prove(struct sp_copy *c, const struct sp_fetch *f, const struct sp_block_header 
 struct delivery {
     struct sp_copy *c;
     struct sp_copy_ref *v;
-    const uint32_t *of; /* of the ids asked of a server: which they are in v */
+    struct sp_copy_said *said; /* of a repository: what the trailers have of each of v */
+    const uint32_t *of;        /* of the ids asked of a server: which they are in v */
     uint32_t *wanted;
     size_t base; /* v[0] of the caller's */
     sp_copy_block_fn each;
@@ -279,7 +231,7 @@ from_repository(void *arg, const struct sp_fetch *f, size_t n, const struct sp_b
             d->wanted[inside++] = f[i].want;
     if (inside == 0) /* only the first half of the id is the same */
         return SP_OK;
-    rc = prove(d->c, f, h, block, len, e);
+    rc = prove(d->c, &d->said[f->want], h, block, len, e);
     if (rc == SP_OK)
         return pass_on(d, block, len, inside, e);
     if (rc != SP_CORRUPT)
@@ -329,8 +281,9 @@ fetch_repository(struct delivery *d, bool nodes, size_t n, struct sp_err *e)
     size_t i, count = 1;
     enum sp_code rc = SP_OK;
 
+    d->said = malloc((n + 1) * sizeof(*d->said));
     sp_lookup_begin(&lookup, r);
-    if (f == NULL || p == NULL)
+    if (f == NULL || p == NULL || d->said == NULL)
         rc = sp_fail_nomem(e);
     for (unsigned copy = 0; rc == SP_OK && count > 0; copy++) {
         count = 0;
@@ -346,10 +299,12 @@ fetch_repository(struct delivery *d, bool nodes, size_t n, struct sp_err *e)
             f[count] = p->v[copy].f;
             f[count++].want = (uint32_t)i;
         }
-        if (rc == SP_OK)
+        if (rc == SP_OK && (rc = sp_copy_trailers(r, f, count, d->said, e)) == SP_OK)
             rc = sp_fetch_blocks(r, f, count, from_repository, d, e);
     }
     sp_lookup_end(&lookup);
+    free(d->said);
+    d->said = NULL;
     free(p);
     free(f);
     return rc;
