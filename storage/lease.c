@@ -24,6 +24,7 @@ struct sp_lease {
     struct sp_cond changed;
     struct sp_thread *keeper; /* NULL: none */
     bool ending;
+    bool left; /* what is there of it stays */
     size_t holders;
     bool writing;                  /* by one thread at a time */
     bool there;                    /* the object of `n` */
@@ -67,7 +68,7 @@ told(struct sp_lease *l, int64_t ns)
 static bool
 due(const struct sp_lease *l)
 {
-    return l->holders > 0 && !l->writing && l->b->caps.remove &&
+    return l->holders > 0 && !l->writing && !l->left && l->b->caps.remove &&
            sp_clock_mono(l->env->clock) >= l->due_mono_ns;
 }
 
@@ -106,7 +107,7 @@ renew(struct sp_lease *l)
     l->writing = false;
     l->next = n;
     if (rc == SP_OK) {
-        l->there = true;
+        l->there = !l->left;
         l->n = n - 1;
     }
     if (at_ns != 0)
@@ -284,6 +285,17 @@ sp_lease_store_now(struct sp_lease *l)
     ns = l->told_ns == 0 ? 0 : l->told_ns + sp_clock_mono(l->env->clock) - l->told_mono_ns;
     sp_mutex_unlock(&l->lock);
     return ns;
+}
+
+void
+sp_lease_leave(struct sp_lease *l)
+{
+    if (l == NULL)
+        return;
+    sp_mutex_lock(&l->lock);
+    l->left = true;
+    l->there = false;
+    sp_mutex_unlock(&l->lock);
 }
 
 void

@@ -49,6 +49,9 @@ enum sp_code sp_lease_ask(struct sp_lease *l, int64_t *ret_ns, struct sp_err *e)
 /* The store's clock as it was told last, moved on by the monotonic one; 0: it was not told. For ages in
  * listings, never for deciding. */
 int64_t sp_lease_store_now(struct sp_lease *l);
+/* The store cannot be reached any more: nobody waits for it once more to take the lease away, which is dead
+ * in SP_LEASE_DEAD by itself. NULL is harmless. */
+void sp_lease_leave(struct sp_lease *l);
 void sp_lease_free(struct sp_lease *l); /* removes what is there of it; NULL is harmless */
 /* Removes old temporary files of runs that have no lease or a dead one, and dead leases. Failures harm
  * nobody. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/lease.h"
 #include "storage/repository_impl.h"
 
 struct repository_store {
@@ -252,6 +253,8 @@ store_free(struct sp_store *store)
 {
     struct repository_store *s = self(store);
 
+    if (s->failed.code == SP_UNREACHABLE || s->failed.code == SP_TIMEOUT)
+        sp_lease_leave(s->r->lease);
     sp_upload_free(s->upload);
     sp_repository_free(s->r);
     sp_mutex_destroy(&s->lock);

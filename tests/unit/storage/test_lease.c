@@ -98,6 +98,7 @@ test_life(void **state)
 {
     struct sp_lease *l;
     int64_t now_ns, told_ns;
+    uint64_t n;
 
     (void)state;
     ok(sp_lease_new(mine, &test_env, &l, &err));
@@ -128,6 +129,18 @@ test_life(void **state)
     sp_lease_free(l);
     assert_int_equal(lease_there(), UINT64_MAX);
     sp_lease_free(NULL);
+
+    /* The store cannot be reached: it stays, and nobody asks for anything. */
+    ok(sp_lease_new(mine, &test_env, &l, &err));
+    sp_lease_hold(l);
+    n = lease_there();
+    sp_lease_leave(l);
+    mono_ns += 2 * SP_LEASE_RENEW;
+    sp_lease_renew(l);
+    sp_lease_release(l);
+    sp_lease_free(l);
+    assert_int_equal(lease_there(), n);
+    sp_lease_leave(NULL);
 }
 
 /* Of a store far away nobody waits for it, and its clock is asked for once. */

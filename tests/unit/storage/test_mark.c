@@ -7,34 +7,11 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/text.h"
 #include "expect.h"
 #include "place.h"
-#include "storage/backend_memory.h"
-#include "storage/repository_impl.h"
 
-static struct place place;
-static struct party host;
-
-static int
-begin(void **state)
-{
-    (void)state;
-    place_begin(&place, false);
-    party_init(&host, "host", NULL);
-    place_admit(&place, &host);
-    return 0;
-}
-
-static int
-end(void **state)
-{
-    (void)state;
-    party_free(&host);
-    place_end(&place);
-    return 0;
-}
+#include "marked.h"
 
 /* --- the form ------------------------------------------------------------------------------ */
 
@@ -106,59 +83,6 @@ test_form(void **state)
 }
 
 /* --- what an uploader makes of them -------------------------------------------------------- */
-
-struct gather {
-    struct sp_mark_pack packs[64];
-    size_t n;
-    bool data, nodes;
-};
-
-static enum sp_code
-take_pack(void *arg, const char *object, uint64_t size, struct sp_err *e)
-{
-    struct gather *g = arg;
-    enum sp_pack_kind kind;
-
-    (void)size;
-    (void)e;
-    if (!sp_pack_object_parse(object, &kind, g->packs[g->n].name) ||
-        !(kind == SP_PACK_DATA ? g->data : g->nodes))
-        return SP_OK;
-    assert_true(g->n < 63);
-    g->packs[g->n++].kind = (uint8_t)kind;
-    return SP_OK;
-}
-
-/* Marks all packs of these kinds that are there. */
-static void
-mark_all(bool data, bool nodes, char object[96])
-{
-    static uint8_t number;
-    struct gather g = {.data = data, .nodes = nodes};
-    struct sp_mark m = {.id = {7, ++number}, .packs = g.packs};
-    struct sp_buf b = SP_BUF_INIT;
-
-    ok(sp_backend_list(place.below, "packs", take_pack, &g, &err));
-    ok(sp_backend_list(place.below, "nodes", take_pack, &g, &err));
-    qsort(g.packs, g.n, sizeof(g.packs[0]), sp_mark_pack_cmp);
-    m.n = g.n;
-    assert_true(m.n > 0);
-    ok(sp_mark_encode(&m, &b, &err));
-    sp_mark_object_name(m.id, object);
-    ok(sp_backend_put(place.below, object, b.data, b.len, &err));
-    sp_buf_free(&b);
-}
-
-static struct sp_store *
-open_store(struct recorder **ret, const char *cache)
-{
-    struct sp_repository *r;
-    struct sp_store *s;
-
-    ok(place_open(&place, true, cache, ret, &r));
-    ok(sp_store_repository_new(r, "test", host.host, party_group(&host), &s, &err));
-    return s;
-}
 
 static bool
 head_whole(struct sp_store *s, size_t *ret_missing)
@@ -363,158 +287,6 @@ test_damaged(void **state)
     sp_buf_free(&second.object);
 }
 
-/* --- the time that passes ------------------------------------------------------------------ */
-
-struct passing { /* the store's clock goes on before the n-th `op` on `folder` */
-    const char *op, *folder;
-    unsigned nth;
-    int64_t by_ns;
-};
-
-static void
-pass(void *arg, const char *op, const char *name)
-{
-    struct passing *p = arg;
-
-    if (p->nth > 0 && strcmp(op, p->op) == 0 && strncmp(name, p->folder, strlen(p->folder)) == 0 &&
-        --p->nth == 0)
-        sp_backend_memory_advance(place.below, p->by_ns);
-}
-
-/* A commit during which that happens: its log, with reads. */
-static const char *
-commit_while(struct passing p, struct sp_store **ret)
-{
-    static struct passing passing;
-    struct recorder *recorder;
-    struct sp_store *s = open_store(&recorder, "cache");
-    struct made_record r;
-    struct sp_commit_result result;
-    struct sp_id ids[2];
-
-    passing = p;
-    ids[0] = put_data(s, &host, 2000);
-    ids[1] = put_node(s, &host, ids, 1);
-    party_record(&host, SP_RECORD_SET, "job", NULL, &ids[1], &r);
-    recorder_reset(recorder);
-    recorder->reads = true;
-    recorder->arg = &passing;
-    recorder->before = pass;
-    memset(&result, 0, sizeof(result));
-    ok(sp_store_commit(s, SP_RECORD_SET, r.object.data, r.object.len, &result, &err));
-    assert_int_equal(result.nmissing, 0);
-    assert_int_equal(passing.nth, 0); /* or it did not happen */
-    sp_buf_free(&r.object);
-    *ret = s;
-    return recorder_log(recorder);
-}
-
-/* How often packs were listed before and behind the record's name. */
-static void
-listings(const char *log, size_t *ret_before, size_t *ret_behind)
-{
-    const char *name = strstr(log, "publish sets\n");
-
-    assert_non_null(name);
-    *ret_before = *ret_behind = 0;
-    for (const char *p = log; (p = strstr(p, "list packs\n")) != NULL; p++)
-        ++*(p < name ? ret_before : ret_behind);
-    assert_null(strstr(log, "remove sets\n"));
-}
-
-static void
-expect_listings(struct passing p, size_t before, size_t behind)
-{
-    struct sp_store *s;
-    size_t a, b;
-
-    listings(commit_while(p, &s), &a, &b);
-    if (a != before || b != behind)
-        fail_msg("%s %s: %zu listings before the name and %zu behind it, not %zu and %zu", p.op,
-            p.folder, a, b, before, behind);
-    sp_store_free(s);
-    assert_int_equal(remove_all(place.below, "sets"), 1);
-}
-
-#define HALF (SP_GRACE / 2)
-
-static void
-test_time_passes(void **state)
-{
-    (void)state;
-    /* Before the listing any time may pass; and up to half of the grace behind it. */
-    expect_listings((struct passing){"publish", "packs", 1, 10 * HALF}, 1, 0);
-    expect_listings((struct passing){"list", "packs", 1, HALF - 60 * SP_SECOND}, 1, 0);
-    expect_listings((struct passing){"publish", "sets", 1, HALF - 60 * SP_SECOND}, 1, 0);
-    /* More: it is listed again, before the name, or behind it. */
-    expect_listings((struct passing){"list", "packs", 1, HALF + SP_SECOND}, 2, 0);
-    expect_listings((struct passing){"get", "nodes", 1, HALF + SP_SECOND}, 2, 0);
-    expect_listings((struct passing){"list", "sets", 1, HALF + SP_SECOND}, 1, 1);
-    expect_listings((struct passing){"publish", "sets", 1, HALF + SP_SECOND}, 1, 1);
-    /* A clock that goes back says nothing. */
-    expect_listings((struct passing){"get", "nodes", 1, -SP_SECOND * 10}, 2, 0);
-    expect_listings((struct passing){"publish", "sets", 1, -SP_SECOND * 10}, 1, 1);
-}
-
-/* Suspended while its record gets the name: what it needs is marked, and would be gone. */
-static void
-suspend(void *arg, const char *op, const char *name)
-{
-    bool *done = arg;
-    char mark[96];
-
-    if (*done || strcmp(op, "publish") != 0 || strncmp(name, "sets/", 5) != 0)
-        return;
-    *done = true;
-    mark_all(true, true, mark);
-    sp_backend_memory_advance(place.below, SP_GRACE);
-}
-
-static void
-test_taken_back(void **state)
-{
-    struct recorder *recorder;
-    struct sp_store *s;
-    struct made_record r;
-    struct sp_commit_result result;
-    struct sp_id ids[2];
-    enum sp_record_type type;
-    bool done, stays;
-
-    (void)state;
-    for (int i = 0; i < 4; i++) {
-        stays = i % 2 == 1; /* it cannot be removed */
-        type = i < 2 ? SP_RECORD_SET : SP_RECORD_CHECKPOINT;
-        s = open_store(&recorder, "cache");
-        ids[0] = put_data(s, &host, 2000);
-        ids[1] = put_node(s, &host, ids, 1);
-        party_record(&host, type, "job", NULL, &ids[1], &r);
-        ok(sp_store_flush(s, &err));
-        recorder_reset(recorder);
-        done = false;
-        recorder->arg = &done;
-        recorder->before = suspend;
-        recorder->refuse = stays ? "remove" : NULL;
-        memset(&result, 0, sizeof(result));
-        if (stays) {
-            gives(SP_REFUSED, sp_store_commit(s, type, r.object.data, r.object.len, &result, &err));
-            assert_non_null(strstr(err.text, "not whole"));
-            assert_int_equal(remove_all(place.below, "sets"), 1);
-        } else {
-            ok(sp_store_commit(s, type, r.object.data, r.object.len, &result, &err));
-            assert_int_equal(result.nmissing, 1);
-            assert_memory_equal(result.missing[0].b, ids[1].b, 32);
-            assert_int_equal(count_objects(place.below, "sets"), 0);
-            assert_string_equal(recorder_log(recorder), "publish sets\nsync\nremove sets\nsync\n");
-        }
-        assert_true(done);
-        sp_commit_result_clear(&result);
-        sp_store_free(s);
-        sp_buf_free(&r.object);
-        (void)remove_all(place.below, "marks");
-    }
-}
-
 int
 main(void)
 {
@@ -523,8 +295,6 @@ main(void)
         cmocka_unit_test_setup_teardown(test_marked_is_absent, begin, end),
         cmocka_unit_test_setup_teardown(test_commit_names_the_marked, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
-        cmocka_unit_test_setup_teardown(test_time_passes, begin, end),
-        cmocka_unit_test_setup_teardown(test_taken_back, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
