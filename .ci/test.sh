@@ -41,7 +41,7 @@ phase() {
 }
 
 start=$SECONDS
-jobs=$(($(nproc) + 1)) # many tests wait for a clock
+jobs=$((2 * $(nproc))) # many tests wait for a clock
 # Every key that seals something is written down, and looked at when all is done (tests/secrets).
 witness() { # witness PRESET: the wrapping for tests of that preset
     wrap=(env "LD_PRELOAD=$top/build/$1/tests/secrets/libsp_witness.so" "SP_WITNESS=$results/seals"
