@@ -157,7 +157,27 @@ sp_copy_tidy_gaps(struct sp_copy *c)
 
 /* --- the record ----------------------------------------------------------------------------- */
 
-/* Sets of the host that came to the target since it was listed: another copy is under way. */
+/* Whether there are sets of the host at the target that were not there when it was listed. */
+static enum sp_code
+any_news(const struct sp_copy *c, const struct sp_record_names *names, bool *ret, struct sp_err *e)
+{
+    struct sp_keyset known;
+    bool news = false;
+    size_t i;
+    enum sp_code rc = SP_OK;
+
+    sp_keyset_init(&known, c->to->repository->seed);
+    for (i = 0; i < c->there.n && rc == SP_OK; i++)
+        rc = sp_keyset_add(&known, c->there.v[i].set.set_id, NULL, e);
+    for (i = 0; i < names->n && rc == SP_OK && !news; i++)
+        news = names->v[i].type == SP_RECORD_SET && !sp_keyset_has(&known, names->v[i].set_id);
+    sp_keyset_clear(&known);
+    if (rc == SP_OK)
+        *ret = news;
+    return rc;
+}
+
+/* Another copy is under way: its sets are neighbours too. */
 static enum sp_code
 catch_up(struct sp_copy *c, const struct sp_record_names *names, struct sp_err *e)
 {
@@ -165,11 +185,8 @@ catch_up(struct sp_copy *c, const struct sp_record_names *names, struct sp_err *
     bool news = false;
     enum sp_code rc;
 
-    for (size_t i = 0; i < names->n && !news; i++)
-        news = names->v[i].type == SP_RECORD_SET &&
-               sp_copy_items_find(&c->there, names->v[i].set_id) == NULL;
-    if (!news)
-        return SP_OK;
+    if ((rc = any_news(c, names, &news, e)) != SP_OK || !news)
+        return rc;
     if ((rc = sp_copy_list(c->to, c->host, &fresh, e)) != SP_OK)
         return rc;
     sp_copy_items_clear(&c->there);

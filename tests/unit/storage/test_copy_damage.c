@@ -432,6 +432,81 @@ test_selected(void **state)
     free_sets(r, 5);
 }
 
+/* What tells of a gap counts only as it was written, for its host, under its own name. */
+static void
+test_gap_object(void **state)
+{
+    struct made_record r[3];
+    struct pick pick = {{&r[2]}};
+    struct copied c = {.fail_at = 0};
+    char name[192], other[192];
+    uint8_t *p;
+    size_t n;
+
+    (void)state;
+    make_sets(&one, r, 3);
+    c.o.wanted = picked;
+    c.o.wanted_arg = &pick;
+    ok(copy_all(&c));
+    assert_int_equal(faults(&target), 0);
+    first_object(target.below, "gaps", name, NULL);
+    ok(sp_backend_get_all(target.below, name, 1024, &p, &n, &err));
+    for (size_t i = 0; i < n; i++) { /* any byte of it */
+        p[i] ^= 0x20;
+        overwrite(target.below, name, p, n);
+        assert_int_equal(faults(&target), 1);
+        p[i] ^= 0x20;
+    }
+    overwrite(target.below, name, p, n - 1);
+    assert_int_equal(faults(&target), 1);
+    strcpy(other, name);
+    other[strlen(other) - 1] = other[strlen(other) - 1] == '0' ? '1' : '0';
+    ok(sp_backend_remove(target.below, name, &err));
+    ok(sp_backend_put(target.below, other, p, n, &err));
+    assert_int_equal(faults(&target), 1);
+    ok(sp_backend_put(target.below, name, p, n, &err));
+    assert_int_equal(faults(&target), 0);
+    free(p);
+    free_sets(r, 3);
+}
+
+/* Two copies into one target at once, each of a part: the gaps and the chain are right all the
+ * same. */
+static void
+interfere(void *arg, const char *op, const char *name)
+{
+    struct copied *c = arg;
+    struct copied second = {.o = c->o};
+
+    (void)name;
+    if (c->once || strncmp(op, "publish", 7) != 0)
+        return;
+    c->once = true;
+    second.o.wanted = NULL;
+    ok(copy_all(&second));
+}
+
+static void
+test_two_at_once(void **state)
+{
+    struct made_record r[4];
+    struct pick pick = {{&r[3], &r[1]}};
+    struct counted f;
+    struct copied c = {.before = interfere};
+
+    (void)state;
+    make_sets(&one, r, 4);
+    c.o.wanted = picked;
+    c.o.wanted_arg = &pick;
+    ok(copy_all(&c));
+    assert_true(c.once);
+    assert_int_equal(c.t.sets_failed + c.t.sets_refused, 0);
+    f = check_all(&target);
+    assert_int_equal(f.faults + f.notes, 0);
+    same_sets();
+    free_sets(r, 4);
+}
+
 /* The job went on at the target by itself: nothing of the two ways is mixed. */
 static void
 test_fork(void **state)
@@ -499,6 +574,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_removed_later, begin, end),
         cmocka_unit_test_setup_teardown(test_selected, begin, end),
+        cmocka_unit_test_setup_teardown(test_gap_object, begin, end),
+        cmocka_unit_test_setup_teardown(test_two_at_once, begin, end),
         cmocka_unit_test_setup_teardown(test_fork, begin, end),
         cmocka_unit_test_setup_teardown(test_forged, begin, end),
     };
