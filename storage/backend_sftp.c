@@ -76,7 +76,7 @@ find_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_
 
     sp_sftp_call_all(c, q, 4);
     if (q[3].error.code == SP_OK)
-        sp_sftp_forget_handle(c, q[3].handle, q[3].handle_len);
+        sp_sftp_forget_handle(s, c, q[3].handle, q[3].handle_len);
     free(f->path.resolved);
     f->path = q[0];
     f->at_conf = q[1];

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
+#define FORGOTTEN_MS 2000u
+
 enum sp_code
 sp_sftp_ask(struct sp_sftp_store *s, sp_sftp_ask_fn ask, void *arg, struct sp_err *e)
 {
@@ -57,18 +61,24 @@ sp_sftp_call_all(struct sp_sftp_conn *c, struct sp_sftp_request *q, size_t n)
 /* A request that nobody waits for. */
 struct forgotten {
     struct sp_sftp_request q;
+    struct sp_sftp_store *s;
     char path[];
 };
 
 static void
 forgotten_done(struct sp_sftp_request *q)
 {
-    free(q->arg);
+    struct forgotten *f = q->arg;
+
+    atomic_fetch_sub(&f->s->forgotten, 1);
+    free(f);
 }
 
 static void
-forget(struct sp_sftp_conn *c, struct forgotten *f)
+forget(struct sp_sftp_store *s, struct sp_sftp_conn *c, struct forgotten *f)
 {
+    atomic_fetch_add(&s->forgotten, 1);
+    f->s = s;
     f->q.arg = f;
     f->q.done = forgotten_done;
     sp_sftp_conn_lock(c);
@@ -77,7 +87,8 @@ forget(struct sp_sftp_conn *c, struct forgotten *f)
 }
 
 void
-sp_sftp_forget_path(struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path)
+sp_sftp_forget_path(
+    struct sp_sftp_store *s, struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path)
 {
     size_t n = strlen(path) + 1;
     struct forgotten *f = calloc(1, sizeof(*f) + n);
@@ -88,7 +99,7 @@ sp_sftp_forget_path(struct sp_sftp_conn *c, enum sp_sftp_type type, const char *
     f->q.type = type;
     f->q.path = f->path;
     f->q.mode = 0700;
-    forget(c, f);
+    forget(s, c, f);
 }
 
 void
@@ -98,12 +109,13 @@ sp_sftp_drop(struct sp_sftp_store *s, const char *path)
 
     if (!sp_sftp_removes(s) || (lane = sp_sftp_lane_living(s)) == NULL)
         return;
-    sp_sftp_forget_path(lane->c, SP_SFTP_REMOVE, path);
+    sp_sftp_forget_path(s, lane->c, SP_SFTP_REMOVE, path);
     sp_sftp_lane_put(s, lane, false);
 }
 
 void
-sp_sftp_forget_handle(struct sp_sftp_conn *c, const uint8_t *handle, size_t n)
+sp_sftp_forget_handle(
+    struct sp_sftp_store *s, struct sp_sftp_conn *c, const uint8_t *handle, size_t n)
 {
     struct forgotten *f = calloc(1, sizeof(*f));
 
@@ -112,5 +124,12 @@ sp_sftp_forget_handle(struct sp_sftp_conn *c, const uint8_t *handle, size_t n)
     f->q.type = SP_SFTP_CLOSE;
     memcpy(f->q.handle, handle, n);
     f->q.handle_len = n;
-    forget(c, f);
+    forget(s, c, f);
+}
+
+void
+sp_sftp_await_forgotten(struct sp_sftp_store *s)
+{
+    for (unsigned i = 0; i < FORGOTTEN_MS / 10 && atomic_load(&s->forgotten) > 0; i++)
+        sp_sleep_ms(10);
 }

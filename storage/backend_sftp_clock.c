@@ -81,7 +81,7 @@ read_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_
         memcpy(ask.q.handle, open.handle, open.handle_len);
         rc = sp_sftp_conn_call(c, &ask.q, e);
     } while (rc == SP_OK && ask.q.got > 0 && r->found.len < FOLDER_MAX);
-    sp_sftp_forget_handle(c, open.handle, open.handle_len);
+    sp_sftp_forget_handle(s, c, open.handle, open.handle_len);
     return rc;
 }
 
@@ -159,7 +159,7 @@ tell_time(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_
     memcpy(stat.handle, open.handle, open.handle_len);
     stat.handle_len = open.handle_len;
     rc = sp_sftp_conn_call(c, &stat, e);
-    sp_sftp_forget_handle(c, open.handle, open.handle_len);
+    sp_sftp_forget_handle(s, c, open.handle, open.handle_len);
     if (rc == SP_OK && !stat.attrs.has_times)
         rc = sp_fail(
             e, SP_UNSUPPORTED, SP_DOM_STORE, "%s does not tell the times of files", s->o.address);

@@ -218,7 +218,7 @@ sp_sftp_expect_folder(struct sp_sftp_store *s, struct sp_sftp_conn *c, const cha
     /* In the folder above it, it may be a new name: the next barrier is to cover that, too. */
     if (sp_sftp_folder_named(s, folder, &ignored) == SP_OK &&
         sp_sftp_path(s, folder, &path, &ignored) == SP_OK)
-        sp_sftp_forget_path(c, SP_SFTP_MKDIR, path);
+        sp_sftp_forget_path(s, c, SP_SFTP_MKDIR, path);
     free(path);
     free(folder);
 }
@@ -280,7 +280,7 @@ flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp
         sp_sftp_call_all(c, sync, n);
     for (size_t i = 0; i < n; i++) {
         fail_flush(&sync[i], &rc, e);
-        sp_sftp_forget_handle(c, sync[i].handle, sync[i].handle_len);
+        sp_sftp_forget_handle(s, c, sync[i].handle, sync[i].handle_len);
     }
 out:
     free(q);

@@ -69,7 +69,8 @@ struct sp_sftp_store {
     bool settled; /* there is a repository, or the beginning of one: a new connection looks */
     struct sp_sftp_pool pool;
     atomic_bool stopped;
-    atomic_uint number; /* of temporary names */
+    atomic_uint number;    /* of temporary names */
+    atomic_uint forgotten; /* requests under way that nobody waits for */
 
     struct sp_mutex naming;     /* one name at a time, where RENAME replaces */
     struct sp_mutex barrier;    /* one barrier at a time; guards: */
@@ -98,6 +99,8 @@ sp_sftp_temporary(struct sp_sftp_store *s, const char *kind, char **ret, struct 
 /* --- backend_sftp_pool.c, backend_sftp_dial.c ------------------------------------------------ */
 
 enum sp_code sp_sftp_pool_begin(struct sp_sftp_store *s, struct sp_err *e);
+/* Nothing connects any more, and what is under way is over. */
+void sp_sftp_pool_close(struct sp_sftp_store *s);
 void sp_sftp_pool_end(struct sp_sftp_store *s);
 /* A living connection; connects, waits and tries again as backend_sftp.h says. */
 enum sp_code sp_sftp_lane_get(struct sp_sftp_store *s, struct sp_sftp_lane **ret, struct sp_err *e);
@@ -135,8 +138,13 @@ void sp_sftp_call_all(struct sp_sftp_conn *c, struct sp_sftp_request *q, size_t 
  * stays is swept when its run is dead. */
 void sp_sftp_drop(struct sp_sftp_store *s, const char *path);
 /* REMOVE or MKDIR, whose answer nobody needs. */
-void sp_sftp_forget_path(struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path);
-void sp_sftp_forget_handle(struct sp_sftp_conn *c, const uint8_t *handle, size_t n);
+void sp_sftp_forget_path(
+    struct sp_sftp_store *s, struct sp_sftp_conn *c, enum sp_sftp_type type, const char *path);
+void sp_sftp_forget_handle(
+    struct sp_sftp_store *s, struct sp_sftp_conn *c, const uint8_t *handle, size_t n);
+/* Before the connections end: what was sent without waiting is to be done, if that takes no time.
+ */
+void sp_sftp_await_forgotten(struct sp_sftp_store *s);
 
 /* --- backend_sftp_look.c: what is there ------------------------------------------------------ */
 
@@ -220,6 +228,7 @@ enum sp_code sp_sftp_check_writable(struct sp_sftp_store *s, struct sp_err *e);
 /* Starts, and waits for as much: what was found is in caps, gaps and look_first then. */
 enum sp_code
 sp_sftp_probe_wait(struct sp_sftp_store *s, enum sp_sftp_probed much, struct sp_err *e);
+/* Waits for it a moment, so that it can tidy up, then closes the pool under it. */
 void sp_sftp_probe_end(struct sp_sftp_store *s);
 /* tmp/, before the first file in it. */
 enum sp_code sp_sftp_need_tmp(struct sp_sftp_store *s, struct sp_err *e);

@@ -106,14 +106,22 @@ sp_sftp_pool_begin(struct sp_sftp_store *s, struct sp_err *e)
 }
 
 void
-sp_sftp_pool_end(struct sp_sftp_store *s)
+sp_sftp_pool_close(struct sp_sftp_store *s)
 {
     struct sp_sftp_pool *p = &s->pool;
 
     sp_mutex_lock(&p->lock);
     p->closing = true;
+    end_all(s);
     sp_cond_broadcast(&p->changed);
     sp_mutex_unlock(&p->lock);
+}
+
+void
+sp_sftp_pool_end(struct sp_sftp_store *s)
+{
+    struct sp_sftp_pool *p = &s->pool;
+
     sp_thread_join(p->thread);
     while (p->n > 0)
         lane_free(p->lanes[--p->n]);
@@ -172,7 +180,7 @@ sp_sftp_lane_get(struct sp_sftp_store *s, struct sp_sftp_lane **ret, struct sp_e
             lane_free(dead);
             sp_mutex_lock(&p->lock);
         }
-        if (sp_sftp_stopped(s)) {
+        if (p->closing || sp_sftp_stopped(s)) {
             rc = sp_sftp_fail_stopped(s, e);
         } else if (p->over.code != SP_OK) {
             *e = p->over;

@@ -15,6 +15,7 @@
 #include "base/random.h"
 
 #define PROBE_BYTES 256u
+#define TIDY_MS 2000u
 
 struct probe {
     char *a, *b, *tmp;
@@ -241,7 +242,7 @@ try_files(struct sp_sftp_store *s, struct sp_sftp_conn *c, struct probe *p, stru
         rc = failed(q[A].error.code != SP_OK ? &q[A] : &q[B], &why);
     p->gaps.read_only = rc == SP_DENIED && q[A].error.code == SP_DENIED;
     if (q[FOLDER].error.code == SP_OK)
-        sp_sftp_forget_handle(c, q[FOLDER].handle, q[FOLDER].handle_len);
+        sp_sftp_forget_handle(s, c, q[FOLDER].handle, q[FOLDER].handle_len);
     closed = close_both(c, q, rc == SP_OK ? &why : e);
     rc = rc != SP_OK ? rc : closed;
     /* Also when it failed before: what was made is to go. */
@@ -354,6 +355,14 @@ sp_sftp_probe_wait(struct sp_sftp_store *s, enum sp_sftp_probed much, struct sp_
 void
 sp_sftp_probe_end(struct sp_sftp_store *s)
 {
+    sp_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < TIDY_MS / 100 && s->probed != SP_SFTP_UNPROBED &&
+                         s->probed != SP_SFTP_PROBED && !atomic_load(&s->stopped);
+         i++)
+        (void)sp_cond_wait_ms(&s->probe_changed, &s->lock, 100);
+    sp_mutex_unlock(&s->lock);
+    sp_sftp_await_forgotten(s);
+    sp_sftp_pool_close(s);
     sp_thread_join(s->probe);
 }
 
