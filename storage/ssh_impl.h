@@ -3,12 +3,13 @@
 
 /* Inside the SSH link (ssh.h):
  *
- *   ssh_socket.c    a loop of libuv and one TCP connection as two buffers of bytes
- *   ssh_libssh2.c   the SSH session over those buffers, never waiting: the one file that knows
- * libssh2 ssh_key.c       a key file: read, encrypted or not ssh_login.c     which methods, in
- * which order, and the sentence when none did ssh_hostkeys.c  what known_hosts says; ssh_crypto.c
- * what that needs of OpenSSL ssh_open.c      TCP, key exchange, host key, login, channel: in the
- * thread of the caller ssh_link.c      the pump, in a thread of its own
+ * - ssh_socket.c: a loop of libuv and one TCP connection as two buffers of bytes
+ * - ssh_libssh2.c, ssh_libssh2_login.c: the SSH session over those buffers, never waiting
+ * - ssh_key.c: a key file: read, encrypted or not
+ * - ssh_login.c: which methods, in which order, and the sentence when none did
+ * - ssh_hostkeys.c: what known_hosts says; ssh_crypto.c: what that needs of OpenSSL
+ * - ssh_open.c: TCP, key exchange, host key, login, channel: in the thread of the caller
+ * - ssh_link.c: the pump, in a thread of its own
  *
  * The loop runs in one thread at a time: the opener's, then the pump's. Only sp_ssh_socket_kick may
  * be called from elsewhere. */
