@@ -544,6 +544,55 @@ stop_ends_every_wait_soon(void **state)
     }
 }
 
+/* The probe of a run that gives up is not what its end waits for. */
+static void
+an_end_waits_for_no_outage(void **state)
+{
+    struct sp_backend_writer *w;
+    struct remote r;
+    int64_t begin;
+
+    (void)state;
+    remote_make(&r);
+    ok(remote_open(&r, false));
+    set_refuse(&r, SP_UNREACHABLE);
+    fake_cut(r.f, SP_FXP_OPEN, 1, false, true);
+    ok(sp_backend_begin(r.b, &w, &err));
+    sp_sleep_ms(50);
+    sp_backend_abort(r.b, w);
+    begin = sp_clock_mono(&sp_clock_system);
+    sp_backend_free(r.b);
+    r.b = NULL;
+    assert_true(sp_clock_mono(&sp_clock_system) - begin < 10 * SP_SECOND);
+    assert_int_equal(fake_links(r.f), 0);
+    remote_end(&r);
+}
+
+/* What was sent without waiting is done before the connections end. */
+static void
+an_end_leaves_nothing(void **state)
+{
+    struct sp_backend_writer *w;
+    struct fake_options o;
+    struct remote r;
+    int64_t now;
+
+    (void)state;
+    remote_make(&r);
+    o = fake_get(r.f);
+    o.delay_ms = 20;
+    fake_set(r.f, &o);
+    ok(remote_open(&r, false));
+    ok(sp_backend_now(r.b, &now, &err));
+    ok(sp_backend_begin(r.b, &w, &err));
+    ok(sp_backend_write(r.b, w, bytes, MANY, &err));
+    sp_backend_abort(r.b, w);
+    sp_backend_free(r.b);
+    r.b = NULL;
+    assert_int_equal(remote_count(&r, "tmp"), 0);
+    remote_end(&r);
+}
+
 int
 main(void)
 {
@@ -558,6 +607,8 @@ main(void)
         cmocka_unit_test(the_first_connection_is_tried_once),
         cmocka_unit_test(a_server_that_hangs_up_is_not_asked_for_ever),
         cmocka_unit_test(stop_ends_every_wait_soon),
+        cmocka_unit_test(an_end_waits_for_no_outage),
+        cmocka_unit_test(an_end_leaves_nothing),
     };
 
     fill();
