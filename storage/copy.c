@@ -221,6 +221,21 @@ copy_set(
     return rc;
 }
 
+/* Whether the source has removed the set since it was listed: then it is not missed. */
+static bool
+gone(struct sp_copy *c, const struct sp_copy_item *item)
+{
+    struct sp_err ignored = {0};
+    char object[160];
+    uint64_t size;
+
+    if (c->from->repository == NULL)
+        return false;
+    sp_record_object_name(
+        SP_RECORD_SET, item->set.host, item->published_ns, item->set.set_id, object);
+    return sp_backend_size(c->from->repository->backend, object, &size, &ignored) == SP_ABSENT;
+}
+
 static enum sp_code
 do_set(struct sp_copy *c, const struct sp_copy_item *item, struct sp_err *e)
 {
@@ -243,6 +258,12 @@ do_set(struct sp_copy *c, const struct sp_copy_item *item, struct sp_err *e)
         return rc;
     }
     c->totals->sets++;
+    if ((rc == SP_CORRUPT || rc == SP_ABSENT) && gone(c, item)) {
+        sp_copy_tell(c, SP_COPY_NOTE, NULL,
+            "set %s of job \"%.100s\" was removed from the source meanwhile",
+            sp_hex8(item->set.set_id).s, item->set.job);
+        return SP_OK;
+    }
     if (rc != SP_OK)
         what = rc == SP_REFUSED ? SP_COPY_SET_REFUSED : SP_COPY_SET_FAILED;
     c->totals->sets_copied += what == SP_COPY_SET_COPIED;

@@ -93,6 +93,7 @@ struct copied { /* a copy: what is asked and what came of it. Clear it before th
     uint64_t calls;
     void (*before)(void *arg, const char *op, const char *name); /* of the target's calls */
     bool once;
+    uint64_t stop_at; /* blocks */
     size_t notes, damages, failed, refused;
     char text[640]; /* of the last event that has one */
 };

@@ -46,6 +46,41 @@ test_second(void **state)
     free_sets(r, 3);
 }
 
+/* Interrupted at any block: what arrived is there for the next one, and is not sent again. */
+static bool
+stop_there(void *arg)
+{
+    struct copied *c = arg;
+
+    return c->t.blocks >= c->stop_at;
+}
+
+static void
+test_interrupted(void **state)
+{
+    struct made_record r[2];
+    struct copied whole = {.fail_at = 0};
+    uint64_t sent = 0;
+
+    (void)state;
+    make_sets(&one, r, 2);
+    for (uint64_t at = 1; at <= 7; at++) { /* one block each, of eight */
+        struct copied c = {.stop_at = 1};
+
+        c.o.stop = stop_there;
+        gives(SP_CANCELLED, copy_all(&c));
+        assert_int_equal(faults(&target), 0);
+        sent += c.t.blocks;
+        if (c.t.sets_there == 1)
+            break;
+    }
+    ok(copy_all(&whole));
+    assert_int_equal(sent + whole.t.blocks, 8);
+    assert_int_equal(faults(&target), 0);
+    same_sets();
+    free_sets(r, 2);
+}
+
 /* A third copy brings what was new, and not what the sets before had. */
 static void
 test_next(void **state)
@@ -253,6 +288,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_all, begin, end),
         cmocka_unit_test_setup_teardown(test_second, begin, end),
+        cmocka_unit_test_setup_teardown(test_interrupted, begin, end),
         cmocka_unit_test_setup_teardown(test_next, begin, end),
         cmocka_unit_test_setup_teardown(test_hosts, begin, end),
         cmocka_unit_test_setup_teardown(test_own_copies, begin, end),

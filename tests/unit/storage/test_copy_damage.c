@@ -376,6 +376,42 @@ picked(void *arg, const struct sp_set *set, int64_t published_ns)
     return false;
 }
 
+/* The source removes its oldest set while it is copied: that is no damage. */
+static void
+remove_oldest(void *arg, const char *op, const char *name)
+{
+    struct copied *c = arg;
+    struct listed *l;
+
+    (void)op;
+    (void)name;
+    if (c->once)
+        return;
+    c->once = true;
+    l = calloc(1, sizeof(*l));
+    assert_non_null(l);
+    list_records(&source, l);
+    ok(sp_backend_remove(source.below, l->names[0], &err));
+    sp_buf_free(&l->text);
+    free(l);
+}
+
+static void
+test_removed_meanwhile(void **state)
+{
+    struct made_record r[2];
+    struct copied c = {.before = remove_oldest};
+
+    (void)state;
+    make_sets(&one, r, 2);
+    ok(copy_all(&c));
+    assert_int_equal(c.t.sets_failed, 0);
+    assert_int_equal(c.t.sets_copied, 1);
+    assert_int_equal(c.t.sets, 2);
+    assert_int_equal(c.notes, 1);
+    free_sets(r, 2);
+}
+
 /* Some sets, then others between them: check knows the gaps that were left, and the newest stays
  * the newest. */
 static void
@@ -573,6 +609,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_every_failure, begin, end),
         cmocka_unit_test_setup_teardown(test_gap, begin, end),
         cmocka_unit_test_setup_teardown(test_removed_later, begin, end),
+        cmocka_unit_test_setup_teardown(test_removed_meanwhile, begin, end),
         cmocka_unit_test_setup_teardown(test_selected, begin, end),
         cmocka_unit_test_setup_teardown(test_gap_object, begin, end),
         cmocka_unit_test_setup_teardown(test_two_at_once, begin, end),
