@@ -239,7 +239,10 @@ sp_dir_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
         goto out;
     rc = sp_dir_name(w->d, w->path, name, e);
     if (rc == SP_ABSENT)
-        rc = sp_fail(e, SP_IO, SP_DOM_STORE, "the unfinished file %s has gone", w->path);
+        rc = sp_fail(e, SP_IO, SP_DOM_STORE,
+            "the unfinished file %s has gone; when this run was suspended for hours, another one has "
+            "tidied up behind it: run it again",
+            w->path);
     if (rc == SP_OK) {
         free(w->path);
         w->path = NULL;
