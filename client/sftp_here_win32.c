@@ -59,6 +59,7 @@ sp_sftp_folders(char **ret_user, char **ret_system, struct sp_err *e)
         rc = sp_fail_nomem(e);
     if (rc != SP_OK) {
         free(user);
+        free(system);
         return rc;
     }
     *ret_user = user;
