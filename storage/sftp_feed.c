@@ -61,7 +61,7 @@ static enum sp_code
 limits(struct sp_sftp_session *s, uint8_t type, struct sp_cur *c, struct sp_err *e)
 {
     uint32_t id = sp_sftp_u32(c);
-    uint64_t packet, read, write;
+    uint64_t packet, read, write, handles;
 
     if (!sp_cur_ok(c) || id != s->limits_id || s->out_sent < s->out.len)
         return sp_sftp_broken(e, "it answers what nobody asked");
@@ -69,9 +69,10 @@ limits(struct sp_sftp_session *s, uint8_t type, struct sp_cur *c, struct sp_err 
         packet = sp_sftp_u64(c);
         read = sp_sftp_u64(c);
         write = sp_sftp_u64(c);
-        (void)sp_sftp_u64(c); /* open handles: far fewer are used than any server has */
+        handles = sp_sftp_u64(c);
         if (!sp_cur_ok(c))
             return sp_sftp_broken(e, "its answer about limits is cut");
+        s->handles_max = handles < UINT32_MAX ? (size_t)handles : UINT32_MAX;
         packet = packet > 1024 ? packet - 1024 : 0; /* room for what is around the bytes */
         s->read_max = within(read < packet ? read : packet);
         s->write_max = within(write < packet ? write : packet);

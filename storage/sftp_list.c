@@ -15,17 +15,17 @@
 #include "base/path.h"
 
 enum {
-    SIDE_BY_SIDE = 64, /* folders under way */
-    AHEAD = 2,         /* READDIRs of each */
+    SIDE_BY_SIDE = 64, /* folders under way, with a server that says nothing of how many it can */
+    MOST_SIDE_BY_SIDE = 256,
+    AHEAD = 2, /* READDIRs of each */
     DEPTH = 6,
-    WAITING = 4 << 20, /* bytes of names */
-    ENTRIES = 1000000, /* of one folder */
-    FOLDERS = 100000   /* a repository has some hundreds */
+    WAITING = 4 << 20,       /* bytes of names; then no more is asked for */
+    MOST_WAITING = 64 << 20, /* what was asked for before comes on top */
+    ENTRIES = 1000000,       /* of one folder */
+    FOLDERS = 100000         /* a repository has some hundreds */
 };
 
-#define S_TYPE 0170000u
-#define S_FOLDER 0040000u
-#define S_FILE 0100000u
+enum { S_TYPE = 0170000, S_FOLDER = 0040000, S_FILE = 0100000 };
 
 struct folder {
     struct folder *next; /* to do, or resting */
@@ -41,7 +41,7 @@ struct listing {
     struct sp_sftp_conn *c;
     const char *root;
     struct folder *todo, *resting;
-    size_t active, folders;
+    size_t active, most, folders;
     struct sp_buf names; /* u64 size ‖ name ‖ NUL, little endian, … */
     bool stop;
     struct sp_err error;
@@ -119,7 +119,7 @@ start_folders(struct listing *l)
 {
     struct folder *f;
 
-    while (l->active < SIDE_BY_SIDE && !l->stop && (f = l->todo) != NULL) {
+    while (l->active < l->most && !l->stop && (f = l->todo) != NULL) {
         l->todo = f->next;
         l->active++;
         f->under_way = 1;
@@ -196,13 +196,13 @@ was_read(struct sp_sftp_request *q)
         f->end = true;
     else if (f->entries > ENTRIES)
         wrong(f, SP_CORRUPT, "it has more than a million entries, or the server never ends");
+    else if (l->names.len > MOST_WAITING)
+        wrong(f, SP_CORRUPT, "the server sends more names at once than any folder has");
     if (!f->end && !l->stop && l->names.len < WAITING)
         read_on(f, q);
-    else if (f->under_way > 0)
-        ; /* the other one's answer is to come */
-    else if (f->end || l->stop)
+    else if (f->under_way == 0 && (f->end || l->stop))
         folder_over(f);
-    else {
+    else if (f->under_way == 0) {
         f->resting = true; /* until names were taken */
         f->next = l->resting;
         l->resting = f;
@@ -313,6 +313,15 @@ pump(struct listing *l, sp_backend_list_fn each, void *arg, struct sp_err *e)
     return rc;
 }
 
+/* A quarter of what the server says that it holds open; others of this connection need some too. */
+static size_t
+side_by_side(const struct sp_sftp_session *s)
+{
+    size_t n = sp_sftp_handles_max(s) / 4;
+
+    return n < SIDE_BY_SIDE ? SIDE_BY_SIDE : n > MOST_SIDE_BY_SIDE ? MOST_SIDE_BY_SIDE : n;
+}
+
 enum sp_code
 sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folders, size_t n,
     sp_backend_list_fn each, void *arg, struct sp_err *e)
@@ -325,6 +334,7 @@ sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folder
         rc = add_folder(&l, "", folders[i - 1], 1, e);
     if (rc == SP_OK) {
         sp_sftp_conn_lock(c);
+        l.most = side_by_side(sp_sftp_conn_session(c));
         rc = pump(&l, each, arg, e);
         sp_sftp_conn_unlock(c);
     }

@@ -25,11 +25,11 @@ enum sp_code sp_sftp_start_read_all(struct sp_sftp_conn *c, const char *path, si
 enum sp_code
 sp_sftp_job_bytes(struct sp_sftp_job *j, uint8_t **ret, size_t *ret_n, struct sp_err *e);
 
-/* Every file below the folders, folders opened side by side (at most 64 under way), depth at most
- * 6; links and whatever is no file or folder are passed over. A folder that is not there lists
- * nothing. `each` is called from the waiting thread, not from the connection's: results are handed
- * over in batches, and the listing waits when more than 4 MiB of names are waiting. Names are
- * relative to `root`. */
+/* Every file below the folders, folders opened side by side (at most 64 under way, or a quarter of
+ * the handles that the server says it has, up to 256), depth at most 6; links and whatever is no
+ * file or folder are passed over. A folder that is not there lists nothing. `each` is called from
+ * the waiting thread, not from the connection's: results are handed over in batches, and the
+ * listing waits when more than 4 MiB of names are waiting. Names are relative to `root`. */
 enum sp_code sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folders,
     size_t n, sp_backend_list_fn each, void *arg, struct sp_err *e);
 

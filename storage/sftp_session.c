@@ -273,3 +273,9 @@ sp_sftp_write_max(const struct sp_sftp_session *s)
 {
     return s->write_max;
 }
+
+size_t
+sp_sftp_handles_max(const struct sp_sftp_session *s)
+{
+    return s->handles_max;
+}

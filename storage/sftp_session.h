@@ -131,5 +131,7 @@ bool sp_sftp_offers(const struct sp_sftp_session *s, enum sp_sftp_type type); /*
  * 32768. A server that gives less is read on from where it ended. */
 size_t sp_sftp_read_max(const struct sp_sftp_session *s);
 size_t sp_sftp_write_max(const struct sp_sftp_session *s);
+/* How many files and folders may be open at once; 0: the server does not say. */
+size_t sp_sftp_handles_max(const struct sp_sftp_session *s);
 
 #endif

@@ -30,7 +30,7 @@ struct sp_sftp_session {
     enum { SESSION_HELLO, SESSION_LIMITS, SESSION_READY, SESSION_ENDED } state;
     struct sp_err why;
     bool offers[SP_SFTP_TYPES];
-    size_t read_max, write_max;
+    size_t read_max, write_max, handles_max;
     uint32_t limits_id;
 
     struct sp_sftp_request *waiting, **waiting_end;
