@@ -94,6 +94,22 @@ typed_expect 0 '1 set' 'the passphrase of the key' 'of the key' -- "$sp" list -r
 typed_expect 0 'not right' 'the passphrase of the key' wrong 'not right' 'of the key' -- \
     "$sp" list -r "$(url plain)" "${locked[@]}" "${sheet[@]}"
 
+# --- the agent, and the usual files, where nothing is said
+expect 6 'login was refused' "$sp" list -r "$(url plain)" "${known[@]}" --sftp-login agent "${sheet[@]}"
+ssh-agent -a "$world/agent" >"$world/agent.says"
+agent=$(sed -n 's/.*SSH_AGENT_PID=\([0-9]*\).*/\1/p' "$world/agent.says")
+servers+=("$agent")
+SSH_AUTH_SOCK=$world/agent quiet ssh-add "$sftp_key"
+SSH_AUTH_SOCK=$world/agent expect 0 '1 set' "$sp" list -r "$(url plain)" "${known[@]}" --sftp-login agent "${sheet[@]}"
+SSH_AUTH_SOCK=$world/agent expect 0 '1 set' "$sp" list -r "$(url plain)" "${known[@]}" "${sheet[@]}"
+expect 4 'not known here' "$sp" list -r "$(url plain)" "${sheet[@]}"
+mkdir -m 700 "$HOME/.ssh"
+cp "$sftp_key" "$HOME/.ssh/id_ed25519"
+ssh-keyscan -p "$sftp_port_plain" 127.0.0.1 2>/dev/null >"$HOME/.ssh/known_hosts"
+ssh-keygen -q -H -f "$HOME/.ssh/known_hosts" >"$world/hashed" 2>&1 # names hashed
+expect 0 '1 set' "$sp" list -r "$(url plain)" "${sheet[@]}"
+rm -r "$HOME/.ssh"
+
 # --- what is kept, and what is not
 profile() { cat "$STILLPOINT_STATE_DIR"/stores/*/profile; }
 as typing
