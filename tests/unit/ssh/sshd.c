@@ -228,7 +228,8 @@ sshd_log(const struct sshd *s)
 
     if (f == NULL || text == NULL)
         die("log");
-    (void)fread(text, 1, (1 << 20) - 1, f);
+    if (fread(text, 1, (1 << 20) - 1, f) == 0 && ferror(f))
+        die("log");
     (void)fclose(f);
     return text;
 }
