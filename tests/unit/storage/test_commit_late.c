@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include <cmocka.h>
@@ -104,6 +105,108 @@ test_time_passes(void **state)
     expect_listings((struct passing){"publish", "sets", 1, -SP_SECOND * 10}, 1, 1);
 }
 
+/* --- a store that is far away -------------------------------------------------------------- */
+
+static _Atomic int64_t wall_ns;
+
+static int64_t
+test_wall(void *self)
+{
+    (void)self;
+    return wall_ns;
+}
+
+static const struct sp_clock test_clock = {test_wall, test_wall, NULL};
+static const struct sp_env far_env = {&sp_os_system, &test_clock, &sp_random_system};
+
+struct pause { /* between the recheck and the name */
+    int64_t by_ns;
+    bool armed, done;
+    atomic_bool swept; /* by the keeper, which asks for the time, too */
+};
+
+static void
+pause_run(void *arg, const char *op, const char *name)
+{
+    struct pause *p = arg;
+
+    if (strcmp(op, "sweep") == 0)
+        atomic_store(&p->swept, true);
+    else if (p->armed && !p->done && strcmp(op, "get") == 0 && strncmp(name, "nodes/", 6) == 0) {
+        p->done = true;
+        wall_ns += p->by_ns;
+    }
+}
+
+/* How often the store is asked for its clock between the run's listing and its record's name, and
+ * behind that. */
+static void
+questions(int64_t by_ns, size_t *ret_before, size_t *ret_behind)
+{
+    struct recorder *recorder = recorder_new(place.below);
+    struct sp_repository *r;
+    struct sp_store *s;
+    struct made_record record;
+    struct sp_commit_result result;
+    struct sp_id ids[2];
+    struct pause p = {.by_ns = by_ns};
+    char path[128];
+    const struct sp_repository_options o = {.cache_dir = path, .write = true};
+    const char *log, *list, *name;
+    int64_t since_ns;
+
+    (void)snprintf(path, sizeof(path), "%s/far", place.base);
+    recorder->head.ahead = 1u << 20;
+    recorder->arg = &p;
+    recorder->before = pause_run;
+    wall_ns = sp_clock_wall(&sp_clock_system);
+    ok(sp_repository_open(&recorder->head, &far_env, &o, &r, &err));
+    ok(sp_lease_since(r->lease, &since_ns, &err)); /* the keeper has asked */
+    ok(sp_store_repository_new(r, "test", host.host, party_group(&host), &s, &err));
+    ids[0] = put_data(s, &host, 2000);
+    ids[1] = put_node(s, &host, ids, 1);
+    party_record(&host, SP_RECORD_SET, "job", NULL, &ids[1], &record);
+    ok(sp_store_flush(s, &err));
+    for (int i = 0; i < 1000 && !atomic_load(&p.swept); i++)
+        sp_sleep_ms(10);
+    recorder_reset(recorder);
+    recorder->reads = true;
+    p.armed = true;
+    memset(&result, 0, sizeof(result));
+    ok(sp_store_commit(s, SP_RECORD_SET, record.object.data, record.object.len, &result, &err));
+    assert_int_equal(result.nmissing, 0);
+    assert_true(p.done);
+    log = recorder_log(recorder);
+    list = strstr(log, "list packs\n");
+    name = strstr(log, "publish sets\n");
+    assert_true(list != NULL && name != NULL && list < name);
+    *ret_before = *ret_behind = 0;
+    for (const char *q = list; (q = strstr(q, "now\n")) != NULL; q++)
+        ++*(q < name ? ret_before : ret_behind);
+    sp_store_free(s);
+    sp_buf_free(&record.object);
+    assert_int_equal(remove_all(place.below, "sets"), 1);
+}
+
+/* It costs a far store one question, when nothing speaks for a pause; that one is never left out.
+ */
+static void
+test_far(void **state)
+{
+    size_t before, behind;
+
+    (void)state;
+    questions(0, &before, &behind);
+    assert_int_equal(before, 0);
+    assert_int_equal(behind, 1);
+    questions(2 * 60 * SP_SECOND, &before, &behind);
+    assert_int_equal(before, 1);
+    assert_int_equal(behind, 1);
+    questions(-SP_SECOND, &before, &behind);
+    assert_int_equal(before, 1);
+    assert_int_equal(behind, 1);
+}
+
 /* Suspended while its record gets the name: what it needs is marked, and would be gone. */
 static void
 suspend(void *arg, const char *op, const char *name)
@@ -169,6 +272,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_time_passes, begin, end),
         cmocka_unit_test_setup_teardown(test_taken_back, begin, end),
+        cmocka_unit_test_setup_teardown(test_far, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

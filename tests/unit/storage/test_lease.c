@@ -14,7 +14,7 @@
 #include "storage/lease.h"
 
 static struct sp_backend *store, *mine, *other; /* two openings of one store */
-static int64_t mono_ns;
+static _Atomic int64_t mono_ns; /* the keeper looks, too */
 
 static int64_t
 test_mono(void *self)
