@@ -9,6 +9,7 @@
 
 #include "storage/sftp_ops.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ enum {
     MOST_SIDE_BY_SIDE = 256,
     AHEAD = 2, /* READDIRs of each */
     DEPTH = 6,
+    NAME_MAX_BYTES = 330,    /* 4 components of 80, and more than that to see what is too long */
     WAITING = 4 << 20,       /* bytes of names; then no more is asked for */
     MOST_WAITING = 64 << 20, /* what was asked for before comes on top */
     ENTRIES = 1000000,       /* of one folder */
@@ -211,6 +213,17 @@ was_read(struct sp_sftp_request *q)
         sp_sftp_conn_wake(l->c);
 }
 
+/* What others laid there ("lost+found", "#recycle") is passed over, whoever may open it; tmp/ as
+ * well. */
+static bool
+may_hold_objects(const struct folder *f, const char *name)
+{
+    char path[NAME_MAX_BYTES]; /* only the last part counts here, and whether it is the first */
+    int n = snprintf(path, sizeof(path), "%s%s", f->name[0] == '\0' ? "" : "x/", name);
+
+    return n > 0 && (size_t)n < sizeof(path) && sp_object_name_valid(path);
+}
+
 static bool
 entry(struct sp_sftp_request *q, const char *name, const struct sp_sftp_attrs *a)
 {
@@ -219,7 +232,7 @@ entry(struct sp_sftp_request *q, const char *name, const struct sp_sftp_attrs *a
     uint32_t type = a->has_mode ? a->mode & S_TYPE : 0;
     struct sp_err e = {0};
 
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    if (!may_hold_objects(f, name))
         return true;
     if (type == S_FOLDER && f->depth < DEPTH) {
         if (l->folders >= FOLDERS)

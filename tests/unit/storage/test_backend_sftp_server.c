@@ -164,6 +164,32 @@ no_handle_stays_open(void **state)
     remote_end(&r);
 }
 
+/* What a NAS lays into every folder of its, some of it closed to this login. */
+static void
+what_others_laid_there_is_passed_over(void **state)
+{
+    static const char *const others[] = {"#recycle/x", "@eaDir/x", "lost+found/x", "packs/@eaDir/x",
+        "packs/00/.x~", "PACKS/00/x", "tmp/none"};
+    struct remote r;
+    size_t n = 0, opened;
+    char path[100];
+
+    (void)state;
+    remote_make(&r);
+    ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+    ok(sp_backend_put(r.b, "packs/tmp/x", "x", 1, &err));
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", REMOTE_ROOT, others[i]);
+        fake_put(r.f, path, "x", 1);
+    }
+    opened = fake_requests(r.f, SP_FXP_OPENDIR);
+    ok(sp_backend_list(r.b, "", count, &n, &err));
+    assert_int_equal(n, 3);
+    /* The root, packs, packs/00 and packs/tmp: none of the others was opened. */
+    assert_int_equal(fake_requests(r.f, SP_FXP_OPENDIR) - opened, 4);
+    remote_end(&r);
+}
+
 /* --- servers that lack something ------------------------------------------------------------- */
 
 static void
@@ -523,6 +549,7 @@ main(void)
         cmocka_unit_test(paths_lead_to_one_place),
         cmocka_unit_test(who_only_reads_leaves_no_trace),
         cmocka_unit_test(no_handle_stays_open),
+        cmocka_unit_test(what_others_laid_there_is_passed_over),
         cmocka_unit_test(gaps_are_found_by_doing),
         cmocka_unit_test(an_append_only_account_is_served),
         cmocka_unit_test(a_read_only_account_is_read),
