@@ -1,5 +1,5 @@
 /* What is listed together with the packs of a store far away, because it is asked for next: the
- * records of one host, and the names of the hosts' records. See repository_impl.h. */
+ * records of one host, and the names of the hosts' records and key slots. See repository_impl.h. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +12,25 @@
 #define LATELY (10 * SP_SECOND)
 
 size_t
-sp_along_prefixes(struct sp_repository *r, struct sp_along *a, const char *to[2])
+sp_along_prefixes(struct sp_repository *r, struct sp_along *a, bool slots, const char *to[3])
 {
+    size_t n = 0;
+
     sp_mutex_lock(&r->lock);
     a->has_host = r->along.has_host;
     memcpy(a->host, r->along.host, sizeof(a->host));
     sp_mutex_unlock(&r->lock);
-    to[0] = "hosts";
+    to[n++] = "hosts";
     a->has_hosts = true;
+    if (slots)
+        to[n++] = "keys";
+    a->has_slots = slots;
     if (!a->has_host)
-        return 1;
+        return n;
     (void)snprintf(a->folder, sizeof(a->folder), "sets/%.32s", sp_hex16(a->host).s);
     a->has_records = true;
-    to[1] = a->folder;
-    return 2;
+    to[n++] = a->folder;
+    return n;
 }
 
 enum sp_code
@@ -35,7 +40,7 @@ sp_along_see(
     *ret_ours = true;
     if (strncmp(object, "sets/", 5) == 0)
         return sp_records_see(&a->records, object, size, e);
-    *ret_ours = strncmp(object, "hosts/", 6) == 0;
+    *ret_ours = strncmp(object, "hosts/", 6) == 0 || strncmp(object, "keys/", 5) == 0;
     if (!*ret_ours || strlen(object) >= sizeof(a->hosts[0].object))
         return SP_OK;
     if (a->nhosts == a->hosts_cap) {
@@ -59,7 +64,7 @@ sp_along_clear(struct sp_along *a)
     free(a->hosts);
     a->hosts = NULL;
     a->nhosts = a->hosts_cap = 0;
-    a->has_records = a->has_hosts = false;
+    a->has_records = a->has_hosts = a->has_slots = false;
 }
 
 void
@@ -124,17 +129,21 @@ sp_along_records(struct sp_repository *r, const uint8_t *host, struct sp_record_
 }
 
 bool
-sp_along_hosts(struct sp_repository *r, sp_backend_list_fn each, void *arg, enum sp_code *ret,
-    struct sp_err *e)
+sp_along_names(struct sp_repository *r, const char *prefix, sp_backend_list_fn each, void *arg,
+    enum sp_code *ret, struct sp_err *e)
 {
+    size_t i, n = strlen(prefix);
     enum sp_code rc = SP_OK;
     bool there;
-    size_t i;
 
     sp_mutex_lock(&r->lock);
-    there = r->along.has_hosts && lately(r);
-    for (i = 0; there && i < r->along.nhosts && rc == SP_OK; i++)
-        rc = each(arg, r->along.hosts[i].object, r->along.hosts[i].size, e);
+    there = lately(r) && (prefix[0] == 'h' ? r->along.has_hosts : r->along.has_slots);
+    for (i = 0; there && i < r->along.nhosts && rc == SP_OK; i++) {
+        const struct sp_host_object *o = &r->along.hosts[i];
+
+        if (strncmp(o->object, prefix, n) == 0 && o->object[n] == '/')
+            rc = each(arg, o->object, o->size, e);
+    }
     sp_mutex_unlock(&r->lock);
     *ret = rc;
     return there;

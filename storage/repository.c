@@ -226,7 +226,7 @@ list_all(struct listing *l, bool packs, struct sp_err *e)
     enum sp_code rc;
 
     if (r->backend->ahead > 0)
-        n += sp_along_prefixes(r, &l->along, prefixes + n);
+        n += sp_along_prefixes(r, &l->along, packs && r->write, prefixes + n);
     if (packs && r->write)
         prefixes[n++] = "marks";
     if (packs) {

@@ -102,7 +102,7 @@ list_versions(struct sp_repository *r, const uint8_t host[16], struct versions *
 
     memset(v, 0, sizeof(*v));
     memcpy(v->host, host, sizeof(v->host));
-    if (sp_along_hosts(r, see_version, v, &rc, e))
+    if (sp_along_names(r, "hosts", see_version, v, &rc, e))
         return rc;
     return sp_backend_list(r->backend, "hosts", see_version, v, e);
 }

@@ -57,14 +57,14 @@ struct sp_record_names {
     size_t n, cap;
 };
 
-struct sp_host_object {
+struct sp_host_object { /* or a key slot */
     char object[96];
     uint64_t size;
 };
 struct sp_along { /* along.c */
     bool has_host;
     uint8_t host[16]; /* whose records */
-    bool has_records, has_hosts;
+    bool has_records, has_hosts, has_slots;
     struct sp_record_names records;
     struct sp_host_object *hosts;
     size_t nhosts, hosts_cap;
@@ -324,7 +324,8 @@ enum sp_code sp_repository_set_missing(struct sp_repository *r, const uint8_t se
 /* --- along.c: what is listed together with the packs of a store far away ------------------------------ */
 
 /* The prefixes to list as well; a.folder backs one of them. */
-size_t sp_along_prefixes(struct sp_repository *r, struct sp_along *a, const char *to[2]);
+size_t sp_along_prefixes(
+    struct sp_repository *r, struct sp_along *a, bool slots, const char *to[3]);
 /* *ret_ours: it was an object of these prefixes. */
 enum sp_code sp_along_see(
     struct sp_along *a, const char *object, uint64_t size, bool *ret_ours, struct sp_err *e);
@@ -337,8 +338,8 @@ void sp_along_drop(struct sp_repository *r);
 void sp_along_host(struct sp_repository *r, const uint8_t host[16]);
 /* What was listed just now; false: it has to be listed. The records are given once. */
 bool sp_along_records(struct sp_repository *r, const uint8_t *host, struct sp_record_names *ret);
-bool sp_along_hosts(
-    struct sp_repository *r, sp_backend_list_fn each, void *arg, enum sp_code *ret, struct sp_err *e);
+bool sp_along_names(struct sp_repository *r, const char *prefix, sp_backend_list_fn each, void *arg,
+    enum sp_code *ret, struct sp_err *e); /* below "hosts" or "keys[/…]" */
 
 /* --- completions.c ------------------------------------------------------------------------- */
 

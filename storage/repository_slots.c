@@ -93,6 +93,7 @@ slot_name(const uint8_t group[16], const uint8_t id[16], char to[96])
 static void
 slots_changed(struct sp_repository *r)
 {
+    sp_along_drop(r);
     sp_mutex_lock(&r->lock);
     r->slots_gen++;
     sp_mutex_unlock(&r->lock);
@@ -131,7 +132,9 @@ sp_repository_slots(struct sp_repository *r, const uint8_t *group,
 
     if (group != NULL)
         (void)snprintf(prefix, sizeof(prefix), "keys/%.32s", sp_hex16(group).s);
-    if ((rc = sp_backend_list(r->backend, prefix, collect, &l, e)) != SP_OK)
+    if (!sp_along_names(r, prefix, collect, &l, &rc, e))
+        rc = sp_backend_list(r->backend, prefix, collect, &l, e);
+    if (rc != SP_OK)
         goto out;
     if (l.n > 0)
         qsort(l.v, l.n, sizeof(l.v[0]), by_name);
