@@ -20,7 +20,7 @@ enum {
     MOST_SIDE_BY_SIDE = 256,
     AHEAD = 2, /* READDIRs of each */
     DEPTH = 6,
-    NAME_MAX_BYTES = 330,    /* 4 components of 80, and more than that to see what is too long */
+    NAME_MAX_BYTES = 90,     /* one part of 80, and more than that to see what is too long */
     WAITING = 4 << 20,       /* bytes of names; then no more is asked for */
     MOST_WAITING = 64 << 20, /* what was asked for before comes on top */
     ENTRIES = 1000000,       /* of one folder */
