@@ -31,9 +31,14 @@ struct sp_ssh_hostkey {
     char fingerprint[64]; /* "SHA256:…", as ssh-keygen -l shows it */
     const uint8_t *key;   /* the wire form */
     size_t key_len;
-    /* What known_hosts says. CHANGED: another key of that type; a certificate authority's line that
-     * signed it is KNOWN. */
-    enum { SP_HOSTKEY_NEW, SP_HOSTKEY_KNOWN, SP_HOSTKEY_CHANGED, SP_HOSTKEY_REVOKED } known;
+    /* What known_hosts says. CHANGED: another key of that type. Lines of certificate authorities
+     * are passed over: libssh2 asks no server for a certificate. */
+    enum sp_hostkey_known {
+        SP_HOSTKEY_NEW,
+        SP_HOSTKEY_KNOWN,
+        SP_HOSTKEY_CHANGED,
+        SP_HOSTKEY_REVOKED
+    } known;
     const char *known_file; /* which file, and line */
     unsigned known_line;
 };

@@ -243,7 +243,7 @@ has_key(const struct line *line, const struct sp_ssh_hostkey *k)
 }
 
 static void
-found(struct sp_ssh_hostkey *k, int what, const char *file, unsigned number)
+found(struct sp_ssh_hostkey *k, enum sp_hostkey_known what, const char *file, unsigned number)
 {
     k->known = what;
     k->known_file = file;
