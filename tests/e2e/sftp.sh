@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A repository in an SFTP account: everything goes out and comes back, on OpenSSH (internal-sftp; chroot; without
-# extensions; without fsync; append-only; by password and keyboard-interactive) and ProFTPD. Then the folder is opened
+# extensions; append-only; by password and keyboard-interactive) and ProFTPD. Then the folder is opened
 # where it lies: the same sets, which restore the same. Who may not write reads; who is not who he was is refused.
 . "$(dirname "$0")/../sftp/client.bash"
 
@@ -79,7 +79,7 @@ round() {
     rounds=$((rounds + 1))
 }
 rounds=0
-for kind in chroot noext noflush append; do
+for kind in chroot noext append; do
     sftp_has "$kind" || continue
     as "$kind"
     new_repository "$kind"

@@ -6,7 +6,7 @@
 trap wine_finish EXIT
 
 start_sshd
-start_line plain 0 400
+start_line plain 0 60
 tree=$world/tree
 mkdir -p "$tree/few"
 for i in {1..200}; do head -c $((i * 97)) /dev/urandom >"$tree/few/Grüße $i"; done
