@@ -1,4 +1,4 @@
-/* How often a run waits for a store far away (tests/unit/storage/far.h): rounds, not seconds. */
+/* How often a run waits for a store far away (tests/conformance/far.h): rounds, not seconds. */
 
 #include "site.h"
 
@@ -10,7 +10,7 @@
 #include "client/restore.h"
 #include "storage/repository.h"
 #include "tests/unit/base/support.h"
-#include "tests/unit/storage/far.h"
+#include "tests/conformance/far.h"
 
 #define MIB ((size_t)1 << 20)
 #define AHEAD (4 * MIB)

@@ -12,7 +12,7 @@
 #include "recorder.h"
 #include "storage/repository.h"
 #include "store.h"
-#include "tests/unit/storage/far.h"
+#include "tests/conformance/far.h"
 
 struct place {
     char base[64];

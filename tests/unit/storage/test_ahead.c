@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "expect.h"
-#include "far.h"
+#include "tests/conformance/far.h"
 #include "storage/ahead.h"
 
 #define OBJECTS 100u
