@@ -18,8 +18,19 @@ struct sp_copy_writers {
     struct sp_mutex lock;
     struct sp_cond changed;
     uint64_t under_way; /* blocks pushed and not yet taken by the target */
+    uint64_t blocks,
+        bytes; /* taken, and not yet in the totals, which are the copier's own thread's */
     struct sp_err failed;
 };
+
+/* The lock is held. */
+static void
+count_taken(struct sp_copy_writers *w)
+{
+    w->c->totals->blocks += w->blocks;
+    w->c->totals->bytes += w->bytes;
+    w->blocks = w->bytes = 0;
+}
 
 static void
 drop(void *item)
@@ -53,8 +64,12 @@ write_all(void *arg)
         enum sp_code rc = write_block(w->c, b, &e);
 
         sp_mutex_lock(&w->lock);
-        if (rc != SP_OK && w->failed.code == SP_OK)
+        if (rc == SP_OK) {
+            w->blocks++;
+            w->bytes += b->len;
+        } else if (w->failed.code == SP_OK) {
             w->failed = e;
+        }
         w->under_way--;
         sp_cond_broadcast(&w->changed);
         sp_mutex_unlock(&w->lock);
@@ -95,6 +110,9 @@ sp_copy_writers_stop(struct sp_copy *c)
     for (unsigned i = 0; i < SP_COPY_WRITERS; i++)
         sp_thread_join(w->threads[i]);
     sp_queue_free(w->queue);
+    sp_mutex_lock(&w->lock);
+    count_taken(w);
+    sp_mutex_unlock(&w->lock);
     sp_cond_destroy(&w->changed);
     sp_mutex_destroy(&w->lock);
     free(w);
@@ -129,6 +147,7 @@ sp_copy_put(struct sp_copy *c, const uint8_t *block, size_t len, struct sp_err *
     b->len = len;
     sp_mutex_lock(&w->lock);
     w->under_way++;
+    count_taken(w);
     sp_mutex_unlock(&w->lock);
     if (!sp_queue_push(w->queue, b, len)) {
         drop(b);
@@ -136,8 +155,6 @@ sp_copy_put(struct sp_copy *c, const uint8_t *block, size_t len, struct sp_err *
             rc = sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "interrupted");
         return rc;
     }
-    c->totals->blocks++;
-    c->totals->bytes += len;
     return SP_OK;
 }
 
@@ -151,6 +168,7 @@ sp_copy_drain(struct sp_copy *c, struct sp_err *e)
     sp_mutex_lock(&w->lock);
     while (w->under_way > 0 && w->failed.code == SP_OK)
         sp_cond_wait(&w->changed, &w->lock);
+    count_taken(w);
     sp_mutex_unlock(&w->lock);
     return failure(w, e);
 }
