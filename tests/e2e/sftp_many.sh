@@ -85,7 +85,7 @@ find "$repository/packs" "$repository/nodes" -type f | sort | comm -13 "$world/b
 # The next run of d is suspended when it has begun to store what the dead one had not.
 find "$repository/tmp" -type f | sort >"$world/temporary"
 keep d
-"$stillpoint" backup "$world/trees/d" --bandwidth 12M --json >"$world/d.json" 2>"$world/d.log" &
+"$stillpoint" backup "$world/trees/d" --bandwidth 6M --json >"$world/d.json" 2>"$world/d.log" &
 run=$!
 servers+=("$run")
 for ((i = 0; i < 500; i++)); do
@@ -94,6 +94,8 @@ for ((i = 0; i < 500; i++)); do
 done
 sleep 0.3
 kill -STOP "$run" || fail "the run of d was over too early: $(cat "$world/d.log")"
+sets=$(find "$repository/sets" -name '*.set' | wc -l)
+((sets == 4)) || fail "the run of d was at its commit when it was suspended: this shows nothing"
 together a b c
 removed=$(wc -l <"$world/orphans")
 xargs rm -f <"$world/orphans"
