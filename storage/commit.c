@@ -98,10 +98,12 @@ sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names)
     return now_ns;
 }
 
-/* Releases w. */
+/* Releases w. `ours`: nobody else gives this name. Copies of a set all give it the one that it has
+ * in the source: what is there after a failure may be another one's, which has told that it is
+ * safe. */
 static enum sp_code
-give_name(
-    struct sp_repository *r, const char *object, struct sp_backend_writer *w, struct sp_err *e)
+give_name(struct sp_repository *r, const char *object, bool ours, struct sp_backend_writer *w,
+    struct sp_err *e)
 {
     struct sp_err ignored = {0};
     enum sp_code rc;
@@ -112,7 +114,8 @@ give_name(
         return rc;
     if (rc == SP_OK && (rc = sp_backend_sync(r->backend, e)) == SP_OK)
         return SP_OK;
-    (void)sp_backend_remove(r->backend, object, &ignored);
+    if (ours)
+        (void)sp_backend_remove(r->backend, object, &ignored);
     return rc;
 }
 
@@ -135,13 +138,13 @@ begin_record(struct sp_repository *r, const uint8_t *record, size_t n,
 }
 
 enum sp_code
-sp_publish(
-    struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e)
+sp_publish(struct sp_repository *r, const char *object, bool ours, const uint8_t *record, size_t n,
+    struct sp_err *e)
 {
     struct sp_backend_writer *w;
     enum sp_code rc = begin_record(r, record, n, &w, e);
 
-    return rc != SP_OK ? rc : give_name(r, object, w, e);
+    return rc != SP_OK ? rc : give_name(r, object, ours, w, e);
 }
 
 /* --- R8 ------------------------------------------------------------------------------------ */
@@ -313,6 +316,26 @@ place_last(struct sp_repository *r, const struct sp_set *set, const struct sp_re
     return rc;
 }
 
+/* A name that was taken although the record was not there a moment before: it may be this record.
+ */
+static enum sp_code
+named_meanwhile(struct sp_repository *r, const struct sp_set *set, const struct sp_placing *placing,
+    int64_t *ret_ns, struct sp_err *e)
+{
+    struct sp_record_names names = {NULL, 0, 0};
+    struct sp_err taken = *e, ignored = {0};
+    bool there = false;
+    enum sp_code rc;
+
+    if ((rc = sp_records_list(r, set->host, &names, e)) == SP_OK &&
+        (placing->place(placing->arg, set, &names, ret_ns, &there, &ignored) != SP_OK || !there)) {
+        *e = taken;
+        rc = e->code;
+    }
+    sp_records_free(&names);
+    return rc;
+}
+
 /* From the chain to the last barrier and the look behind it, one commit at a time. Takes w over.
  * *ret_stays = false: the record was taken back, and what it lacks is in `missing`. */
 static enum sp_code
@@ -340,8 +363,12 @@ conclude(struct sp_upload *u, enum sp_record_type type, const struct sp_set *set
         goto out;
     }
     sp_record_object_name(type, set->host, at_ns, set->set_id, object);
-    rc = give_name(r, object, w, e);
+    rc = give_name(r, object, placing == NULL, w, e);
     w = NULL;
+    if (rc == SP_EXISTS && placing != NULL) {
+        rc = named_meanwhile(r, set, placing, ret_published_ns, e);
+        goto out;
+    }
     if (rc != SP_OK ||
         (rc = look_behind(u, &set->root, at, object, missing, ret_stays, e)) != SP_OK)
         goto out;

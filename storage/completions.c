@@ -239,7 +239,7 @@ conclude(struct sp_repository *r, const struct sp_completion *c, const uint8_t *
         goto out;
     sp_record_object_name(
         SP_RECORD_COMPLETION, c->host, sp_publishing_time(r, &names), c->set_id, object);
-    rc = sp_publish(r, object, completion, n, e);
+    rc = sp_publish(r, object, true, completion, n, e);
 out:
     sp_mutex_unlock(&r->commit);
     free(record);

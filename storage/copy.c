@@ -84,30 +84,6 @@ read_record(struct sp_copy *c, const struct sp_copy_item *item, uint8_t **ret, s
     return rc;
 }
 
-/* What the target lacks of a set that is there. */
-static enum sp_code
-lacks(struct sp_copy *c, const struct sp_copy_item *item, struct sp_id **ret, size_t *ret_n,
-    struct sp_err *e)
-{
-    const struct sp_reader_scope scope = {c->host, c->group};
-    struct sp_repository *r = c->to->repository;
-    struct sp_missing m;
-    bool more, whole;
-    enum sp_code rc;
-
-    if (r == NULL)
-        return sp_store_missing(c->to->store, item->set.set_id, ret, ret_n, &more, e);
-    /* What is whole for uploaders is remembered; else marks are nothing to a set that is there. */
-    sp_missing_init(&m, r);
-    rc = sp_closure_walk(r, &scope, &item->set.root, NULL, &m, &whole, e);
-    sp_missing_free(&m);
-    if (rc != SP_OK || whole) {
-        *ret_n = 0;
-        return rc;
-    }
-    return sp_repository_closure(r, &scope, &item->set.root, ret, ret_n, &more, e);
-}
-
 static enum sp_code
 flush(struct sp_copy *c, struct sp_err *e)
 {
@@ -143,7 +119,7 @@ heal(struct sp_copy *c, const struct sp_copy_item *item, bool *ret_healed, struc
 
     *ret_healed = false;
     for (round = 0;; round++) {
-        if ((rc = lacks(c, item, &missing, &n, e)) != SP_OK || n == 0)
+        if ((rc = sp_copy_lacks(c, item, &missing, &n, e)) != SP_OK || n == 0)
             break;
         if (round == ROUNDS) {
             rc = sp_fail(e, SP_IO, SP_DOM_STORE, "the target does not keep what it is sent");
@@ -253,6 +229,8 @@ do_set(struct sp_copy *c, const struct sp_copy_item *item, struct sp_err *e)
     if ((rc = sp_copy_live(c, e)) != SP_OK)
         return rc;
     rc = copy_set(c, item, &what, &why);
+    if ((rc == SP_CORRUPT || rc == SP_ABSENT) && sp_copy_more_came(c))
+        rc = copy_set(c, item, &what, &why);
     if (rc != SP_OK && !of_the_set(rc)) {
         *e = why;
         return rc;
@@ -476,7 +454,10 @@ sp_copy(const struct sp_copy_side *from, const struct sp_copy_side *to,
             ;
         rc = do_host(&c, c.sets.v + i, n, e);
     }
-    if (rc == SP_OK && to->repository != NULL && !o->dry_run)
+    /* What was there already, another copy may have named a moment ago and not come to its barrier.
+     */
+    if (rc == SP_OK && to->repository != NULL && !o->dry_run &&
+        (rc = sp_backend_sync(to->repository->backend, e)) == SP_OK)
         sp_index_tidy(to->repository);
 out:
     sp_opener_free(c.opener);

@@ -307,7 +307,7 @@ publish_completion(struct sp_copy *c, const struct sp_copy_item *item, const uin
         if (set != NULL && at_ns <= set->published_ns)
             at_ns = set->published_ns + INT64_C(1000000000);
         sp_record_object_name(SP_RECORD_COMPLETION, c->host, at_ns, item->set.set_id, object);
-        rc = sp_publish(r, object, completion, n, e);
+        rc = sp_publish(r, object, false, completion, n, e);
     }
     sp_mutex_unlock(&r->commit);
     free(there);

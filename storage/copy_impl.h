@@ -127,6 +127,15 @@ sp_copy_have(struct sp_copy *c, bool nodes, struct sp_copy_ref *v, size_t n, str
 /* Whether the closure of this node is known to be at the target. */
 bool sp_copy_known(struct sp_copy *c, const uint8_t id[32]);
 
+/* --- copy_stale.c -------------------------------------------------------------------------- */
+
+/* What the target lacks of a set that is there; *ret malloc'd. */
+enum sp_code sp_copy_lacks(struct sp_copy *c, const struct sp_copy_item *item, struct sp_id **ret,
+    size_t *ret_n, struct sp_err *e);
+/* Whether the source has packs that it had not when it was listed: then what was not found there
+ * may be there. */
+bool sp_copy_more_came(struct sp_copy *c);
+
 /* --- copy_walk.c --------------------------------------------------------------------------- */
 
 /* Sends what the target lacks of the closures of `roots`. SP_CORRUPT: something of it has no good

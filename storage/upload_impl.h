@@ -67,7 +67,8 @@ enum sp_code sp_upload_host(struct sp_upload *u, struct sp_host *ret, struct sp_
  * names is the order of commits. */
 int64_t sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names);
 /* Where a record's name places it in time, when that is not behind the newest: of copies. Asked with r->commit
- * held, after the recheck. *ret_there: the very same record has come meanwhile, and nothing is to be named. */
+ * held, after the recheck. *ret_there: the very same record has come meanwhile, and nothing is to be named: whoever did may not
+ * have come to its barrier yet, so the caller needs one of its own. */
 struct sp_placing {
     enum sp_code (*place)(void *arg, const struct sp_set *set, const struct sp_record_names *names,
         int64_t *ret_ns, bool *ret_there, struct sp_err *e);
@@ -77,8 +78,8 @@ struct sp_placing {
 enum sp_code sp_upload_commit_placed(struct sp_upload *u, const uint8_t *record, size_t n,
     const struct sp_placing *placing, struct sp_commit_result *ret, struct sp_err *e);
 /* Publishes and waits for the last barrier. What may have come to be without it is taken back, so
- * that nothing that failed leaves a record that is seen. */
-enum sp_code sp_publish(
-    struct sp_repository *r, const char *object, const uint8_t *record, size_t n, struct sp_err *e);
+ * that nothing that failed leaves a record that is seen; but not where the name is not `ours` alone. */
+enum sp_code sp_publish(struct sp_repository *r, const char *object, bool ours,
+    const uint8_t *record, size_t n, struct sp_err *e);
 
 #endif
