@@ -24,8 +24,9 @@ cuts=0
 runs=0
 while ((cuts < 10)); do
     runs=$((runs + 1))
-    copy >"$world/copy.log" 2>&1 &
+    "$stillpoint" copy "$world/repository" "$to" "${by_key[@]}" >"$world/copy.log" 2>&1 & # itself, to be killed
     run=$!
+    servers+=("$run")
     while kill -0 "$run" 2>/dev/null && ((cuts < 10)); do
         sleep 0.25
         ((runs == 1 && cuts == 5)) && kill -9 "$run" 2>/dev/null
