@@ -30,6 +30,9 @@ static const char usage[] =
     "about\n"
     "                     as much of a processor as a restore; always so where FROM is a server\n"
     "      --accept-gaps  copy jobs whose chain in FROM has a gap that no removal record explains\n"
+    "      --accept-host-keys  take in signing keys of hosts that TO knows without them, which "
+    "only\n"
+    "                     --open can prove: after a host was set up anew\n"
     "      --add-keys     TO has other keys, and takes in those (and the hosts) of FROM beside "
     "them\n"
     "      --dry-run      say what would be sent, and write nothing\n\n"
@@ -351,8 +354,8 @@ run(struct sp_cli *c)
     static const struct option longs[] = {{"job", required_argument, NULL, 'j'},
         {"host", required_argument, NULL, 'h'}, {"all", no_argument, NULL, 'a'},
         {"open", no_argument, NULL, 'o'}, {"accept-gaps", no_argument, NULL, 'g'},
-        {"add-keys", no_argument, NULL, 'k'}, {"dry-run", no_argument, NULL, 'd'},
-        {NULL, 0, NULL, 0}};
+        {"accept-host-keys", no_argument, NULL, 'K'}, {"add-keys", no_argument, NULL, 'k'},
+        {"dry-run", no_argument, NULL, 'd'}, {NULL, 0, NULL, 0}};
     struct copy k;
     struct sp_err e = {0};
     bool all = false;
@@ -372,6 +375,8 @@ run(struct sp_cli *c)
             k.open = true;
         else if (opt == 'g')
             k.o.accept_gaps = true;
+        else if (opt == 'K')
+            k.o.hosts_proven = true;
         else if (opt == 'k')
             k.o.add_groups = true;
         else if (opt == 'd')

@@ -280,6 +280,20 @@ begin_group(struct sp_copy *c, struct sp_err *e)
     return rc;
 }
 
+/* What was removed, once per host: not before it is known whose signature counts. */
+static enum sp_code
+join(struct sp_copy *c, struct sp_err *e)
+{
+    enum sp_code rc;
+
+    if (c->joined)
+        return SP_OK;
+    if ((rc = sp_copy_take_removals(c, e)) == SP_OK)
+        rc = sp_copy_removals(c->to, c->host, &c->removed_there, e);
+    c->joined = rc == SP_OK;
+    return rc;
+}
+
 /* The sets of one host and group. */
 static enum sp_code
 do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
@@ -311,6 +325,8 @@ do_group(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
         *e = why;
         return rc;
     }
+    if ((rc = join(c, e)) != SP_OK)
+        return rc;
     if (!c->o->dry_run) {
         if (c->to->repository != NULL &&
             (rc = sp_upload_new(c->to->repository, c->host, c->group, &c->upload, e)) != SP_OK)
@@ -335,6 +351,7 @@ leave_host(struct sp_copy *c)
     sp_copy_removals_clear(&c->removed_there);
     sp_gaps_clear(&c->gaps);
     sp_gaps_clear(&c->gaps_there);
+    c->joined = false;
 }
 
 static enum sp_code
@@ -355,8 +372,7 @@ do_host(struct sp_copy *c, struct sp_copy_item *v, size_t n, struct sp_err *e)
             (rc = sp_gaps_load(c->from->repository, c->host, &c->gaps, e)) != SP_OK) ||
         (c->to->repository != NULL &&
             (rc = sp_gaps_load(c->to->repository, c->host, &c->gaps_there, e)) != SP_OK) ||
-        (rc = sp_copy_judge(c, v, n, e)) != SP_OK || (rc = sp_copy_take_removals(c, e)) != SP_OK ||
-        (rc = sp_copy_removals(c->to, c->host, &c->removed_there, e)) != SP_OK)
+        (rc = sp_copy_judge(c, v, n, e)) != SP_OK)
         goto out;
     for (i = 0; i < n && rc == SP_OK; i += k) {
         for (k = 1; i + k < n && memcmp(v[i].set.group, v[i + k].set.group, 16) == 0; k++)

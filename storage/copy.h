@@ -63,6 +63,9 @@ struct sp_copy_options {
     bool (*wanted)(void *arg, const struct sp_set *set, int64_t published_ns);
     void *wanted_arg;
     const struct sp_keys *keys; /* open every block; needed for a server as the source */
+    /* The source took its host records from the hosts themselves: a server's own repository. Else a
+     * key that the target does not know of a host it knows is refused, unless `keys` prove it. */
+    bool hosts_proven;
     bool accept_gaps;
     bool add_groups;         /* to a target that holds other key groups and none of the source's */
     bool dry_run;            /* nothing is written */

@@ -314,6 +314,21 @@ publish_completion(struct sp_copy *c, const struct sp_copy_item *item, const uin
     return rc;
 }
 
+/* Whether it is of this record and signed by the host that the target knows; no other is passed on.
+ */
+static bool
+is_completion(const struct sp_copy *c, const struct sp_copy_item *item, const uint8_t *p, size_t n)
+{
+    struct sp_completion of;
+    struct sp_err ignored = {0};
+
+    return sp_completion_decode(p, n, &of, &ignored) == SP_OK &&
+           memcmp(of.host, c->host, sizeof(of.host)) == 0 &&
+           memcmp(of.set_id, item->set.set_id, sizeof(of.set_id)) == 0 &&
+           memcmp(of.record, item->hash, sizeof(of.record)) == 0 &&
+           sp_record_check_signature(SP_RECORD_COMPLETION, p, n, &c->signer, &ignored) == SP_OK;
+}
+
 enum sp_code
 sp_copy_completion(struct sp_copy *c, const struct sp_copy_item *item, const uint8_t *record,
     size_t n, struct sp_err *e)
@@ -328,6 +343,8 @@ sp_copy_completion(struct sp_copy *c, const struct sp_copy_item *item, const uin
         rc = completion_of(c->from->repository, c->host, item, record, n, &found, &len, &at_ns, e);
         completion = found;
     }
+    if (rc == SP_OK && completion != NULL && !is_completion(c, item, completion, len))
+        completion = NULL;
     if (rc == SP_OK && completion != NULL)
         rc = c->to->repository != NULL
                  ? publish_completion(c, item, record, n, completion, len, at_ns, e)
@@ -339,6 +356,28 @@ sp_copy_completion(struct sp_copy *c, const struct sp_copy_item *item, const uin
 }
 
 /* --- removals ------------------------------------------------------------------------------- */
+
+/* Whether these bytes, read again, are the removal that was listed, and signed by the host that the
+ * target knows: a store that lies may give others the second time. */
+static enum sp_code
+is_removal(struct sp_copy *c, const struct sp_removal *listed, const uint8_t *p, size_t n,
+    bool *ret, struct sp_err *e)
+{
+    struct sp_err why = {0};
+    struct sp_removal r;
+    enum sp_code rc = sp_removal_decode(p, n, &r, &why);
+
+    if (rc == SP_OK && (memcmp(r.host, listed->host, sizeof(r.host)) != 0 ||
+                           memcmp(r.set_id, listed->set_id, sizeof(r.set_id)) != 0))
+        rc = SP_CORRUPT;
+    if (rc == SP_OK)
+        rc = sp_record_check_signature(SP_RECORD_REMOVAL, p, n, &c->signer, &why);
+    *ret = rc == SP_OK;
+    if (!sp_code_is_ours(rc))
+        return SP_OK; /* it removes nothing */
+    *e = why;
+    return rc;
+}
 
 enum sp_code
 sp_copy_take_removals(struct sp_copy *c, struct sp_err *e)
@@ -355,6 +394,7 @@ sp_copy_take_removals(struct sp_copy *c, struct sp_err *e)
         uint8_t *p = NULL;
         size_t n = 0;
         char object[160];
+        bool ours = false;
 
         /* What is removed here stays there: copies have a retention of their own. */
         if (sp_copy_items_find(&c->there, r->r.set_id) != NULL)
@@ -364,7 +404,9 @@ sp_copy_take_removals(struct sp_copy *c, struct sp_err *e)
         if ((rc = sp_record_read(from, &name, &p, &n, e)) != SP_OK)
             break;
         sp_record_object_name(name.type, name.host, name.published_ns, name.set_id, object);
-        if ((rc = sp_backend_put(to->backend, object, p, n, e)) == SP_EXISTS)
+        if ((rc = is_removal(c, &r->r, p, n, &ours, e)) == SP_OK && ours)
+            rc = sp_backend_put(to->backend, object, p, n, e);
+        if (rc == SP_EXISTS)
             rc = SP_OK;
         free(p);
     }

@@ -69,8 +69,8 @@ struct sp_copy {
     struct sp_gaps gaps, gaps_there;
 
     uint8_t host[16], group[16]; /* under way */
-    struct sp_host signer;       /* its record, by the source */
-    bool known_host;
+    struct sp_host signer;       /* its record, which the target does not contradict */
+    bool joined;                 /* it is, and removals are taken over */
     struct sp_upload *upload;
     struct sp_opener *opener; /* NULL: blocks are not opened */
 
@@ -159,7 +159,7 @@ enum sp_code sp_copy_commit(struct sp_copy *c, const struct sp_copy_item *item,
     const uint8_t *record, size_t n, struct sp_commit_result *ret, struct sp_err *e);
 enum sp_code sp_copy_completion(struct sp_copy *c, const struct sp_copy_item *item,
     const uint8_t *record, size_t n, struct sp_err *e);
-/* Removal records of the source for what neither side has. */
+/* Removal records of the source for what neither side has, as far as c->signer signed them. */
 enum sp_code sp_copy_take_removals(struct sp_copy *c, struct sp_err *e);
 /* Gaps at the target that are none any more. A failure harms nobody. */
 void sp_copy_tidy_gaps(struct sp_copy *c);

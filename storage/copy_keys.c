@@ -127,18 +127,21 @@ read_host(const struct sp_copy_side *side, const uint8_t host[16], uint8_t **ret
     return rc;
 }
 
-/* What the target has of the host is kept when it is the same or later. */
+/* Whether the target takes the record: what it has of the host is kept when it is the same or
+ * later. Without the group's key nobody can tell a record that the host made from one that somebody
+ * with the right to write in the source made up, who then signs sets in the host's name. */
 static enum sp_code
-put_host(const struct sp_copy_side *to, const uint8_t *record, size_t n, const struct sp_host *host,
+agree(const struct sp_copy_side *to, const struct sp_host *host, bool proven, bool *ret_put,
     struct sp_err *e)
 {
     struct sp_err why = {0};
     struct sp_host there;
     uint8_t *p = NULL;
-    size_t there_n = 0;
-    enum sp_code rc = read_host(to, host->id, &p, &there_n, &there, &why);
+    size_t n = 0;
+    enum sp_code rc = read_host(to, host->id, &p, &n, &there, &why);
 
     free(p);
+    *ret_put = false;
     if (rc == SP_OK && continues(host, &there))
         return SP_OK;
     if (rc == SP_OK && !continues(&there, host))
@@ -146,6 +149,14 @@ put_host(const struct sp_copy_side *to, const uint8_t *record, size_t n, const s
             "the target knows host %s (\"%.100s\") with other keys than the source: one of the two "
             "records is not of this host",
             sp_hex8(host->id).s, host->name);
+    if (rc == SP_OK && !proven)
+        return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
+            "in the source host %s (\"%.100s\") has a signing key that the target does not know: "
+            "it "
+            "was set up anew, or somebody has altered the source. Only who holds the key can tell: "
+            "copy once with --open, or, when you know that it was set up anew, with "
+            "--accept-host-keys",
+            sp_hex8(host->id).s, there.name);
     if (rc != SP_OK && rc != SP_ABSENT && rc != SP_CORRUPT) {
         *e = why;
         return rc;
@@ -153,26 +164,31 @@ put_host(const struct sp_copy_side *to, const uint8_t *record, size_t n, const s
     if (to->repository == NULL)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
             "the server does not know this host by the keys that signed its sets");
-    return sp_repository_put_host(to->repository, record, n, e);
+    *ret_put = true;
+    return SP_OK;
 }
 
 enum sp_code
 sp_copy_host(struct sp_copy *c, struct sp_err *e)
 {
+    const struct sp_keys *keys = c->o->keys;
+    bool opens = keys != NULL && memcmp(sp_keys_group(keys), c->group, 16) == 0, put = false;
     uint8_t *p = NULL;
     size_t n = 0;
     enum sp_code rc;
 
-    c->known_host = false;
     if ((rc = read_host(c->from, c->host, &p, &n, &c->signer, e)) != SP_OK)
         return rc;
-    c->known_host = true;
-    if (!c->o->dry_run) {
-        if (c->to->repository != NULL)
-            rc = copy_slots(c->from, c->to->repository, c->group, e);
-        if (rc == SP_OK)
-            rc = put_host(c->to, p, n, &c->signer, e);
-    }
+    if (memcmp(c->signer.id, c->host, sizeof(c->signer.id)) != 0)
+        rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "it is of another host");
+    else if (opens)
+        rc = sp_host_decode(p, n, keys, &c->signer, e);
+    if (rc == SP_OK)
+        rc = agree(c->to, &c->signer, opens || c->o->hosts_proven, &put, e);
+    if (rc == SP_OK && !c->o->dry_run && c->to->repository != NULL)
+        rc = copy_slots(c->from, c->to->repository, c->group, e);
+    if (rc == SP_OK && !c->o->dry_run && put)
+        rc = sp_repository_put_host(c->to->repository, p, n, e);
     free(p);
     return rc;
 }
@@ -220,14 +236,15 @@ sp_copy_keys(const struct sp_copy_side *from, struct sp_repository *to, struct s
         struct sp_host h;
         uint8_t *p = NULL;
         size_t n = 0;
+        bool put = false;
 
         rc = read_host(from, l.v[i], &p, &n, &h, &why);
-        if (rc == SP_OK)
-            rc = put_host(&target, p, n, &h, e);
-        else if (rc == SP_ABSENT || rc == SP_CORRUPT)
+        if (rc == SP_ABSENT || rc == SP_CORRUPT)
             rc = SP_OK; /* check names it; its sets are not copied */
-        else
+        else if (rc != SP_OK)
             *e = why;
+        else if ((rc = agree(&target, &h, false, &put, e)) == SP_OK && put)
+            rc = sp_repository_put_host(to, p, n, e);
         free(p);
     }
     free(l.v);
