@@ -138,7 +138,9 @@ do_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
     enum sp_code rc;
 
     rounds(f, "publish", name, 5);
+    sp_mutex_lock(&f->lock);
     f->publishes++;
+    sp_mutex_unlock(&f->lock);
     rc = sp_backend_publish(f->below, w->below, name, e);
     free(w);
     return rc;
@@ -270,7 +272,9 @@ do_list_all(struct sp_backend *b, const char *const *prefixes, size_t n, sp_back
     size_t i;
     enum sp_code rc = SP_OK;
 
+    sp_mutex_lock(&f->lock);
     f->lists++;
+    sp_mutex_unlock(&f->lock);
     for (i = 0; i < n && rc == SP_OK; i++) {
         l.skip = prefixes[i][0] == '\0' ? 0 : strlen(prefixes[i]) + 1;
         rc = sp_backend_list(f->below, prefixes[i], see, &l, e);
