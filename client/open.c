@@ -48,12 +48,15 @@ open_folder(struct sp_cli *c, const char *path, const struct sp_profile *p, bool
 {
     struct sp_repository_options o = {.write = write};
     struct sp_backend *backend = NULL;
+    struct sp_err ignored = {0};
     char *cache = NULL;
     bool writable;
     enum sp_code rc;
 
     if ((rc = sp_place_open(c, path, p, false, &backend, e)) != SP_OK)
         return rc;
+    if (write)
+        (void)sp_backend_may_write(backend, &ignored); /* a failure is told by opening */
     writable = backend->caps.writable;
     if ((rc = sp_os_place(SP_PLACE_CACHE, &cache, e)) != SP_OK) {
         sp_backend_free(backend);

@@ -218,6 +218,12 @@ sp_backend_now(struct sp_backend *b, int64_t *ret_ns, struct sp_err *e)
 }
 
 enum sp_code
+sp_backend_may_write(struct sp_backend *b, struct sp_err *e)
+{
+    return b->ops->may_write != NULL ? b->ops->may_write(b, e) : SP_OK;
+}
+
+enum sp_code
 sp_backend_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp_err *e)
 {
     return b->ops->sweep(b, dead, arg, e);

@@ -83,6 +83,8 @@ struct sp_backend_ops {
     enum sp_code (*fetch_finish)(struct sp_backend *b, struct sp_backend_fetch *f, struct sp_err *e);
     enum sp_code (*list_all)(struct sp_backend *b, const char *const *prefixes, size_t n,
         sp_backend_list_fn each, void *arg, struct sp_err *e);
+    /* Before the first writing: decides caps.writable. NULL: opening did. */
+    enum sp_code (*may_write)(struct sp_backend *b, struct sp_err *e);
     void (*free)(struct sp_backend *b);
 };
 
@@ -104,6 +106,9 @@ enum sp_code sp_backend_dir_open(const struct sp_env *env, const char *path, boo
 enum sp_code sp_backend_memory_new(struct sp_backend **ret, struct sp_err *e);
 void sp_backend_free(struct sp_backend *b); /* NULL is harmless */
 
+/* Whoever is going to write asks this first: caps.writable says then whether it can (SP_OK in either case).
+ * Who only reads does not ask, since finding out may take a file that nobody can remove (R12). */
+enum sp_code sp_backend_may_write(struct sp_backend *b, struct sp_err *e);
 /* The calls: check names, then ops. */
 enum sp_code sp_backend_begin(struct sp_backend *b, struct sp_backend_writer **ret, struct sp_err *e);
 enum sp_code sp_backend_write(struct sp_backend *b, struct sp_backend_writer *w, const void *p,

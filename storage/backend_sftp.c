@@ -35,6 +35,8 @@ store_free(struct sp_backend *b)
     free(s);
 }
 
+static enum sp_code may_write(struct sp_backend *b, struct sp_err *e);
+
 static const struct sp_backend_ops sftp_ops = {.kind = "sftp",
     .begin = sp_sftp_begin,
     .write = sp_sftp_write,
@@ -53,6 +55,7 @@ static const struct sp_backend_ops sftp_ops = {.kind = "sftp",
     .fetch_start = sp_sftp_fetch_start,
     .fetch_finish = sp_sftp_fetch_finish,
     .list_all = sp_sftp_list_all,
+    .may_write = may_write,
     .free = store_free};
 
 /* --- a repository that is there -------------------------------------------------------------- */
@@ -64,7 +67,7 @@ struct finding {
 
 /* One round. repository.conf is opened for writing, and nothing written: the only question about
  * the right to write that leaves no trace. A server that says yes lets this login change files; who
- * hears a no has the probe find out, which makes a file. */
+ * hears a no and wants to write has the probe find out, which makes a file. */
 static enum sp_code
 find_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
@@ -133,21 +136,32 @@ find_root(struct sp_sftp_store *s, struct sp_err *e)
     if ((rc = take_root(s, &f.path, e)) != SP_OK)
         goto out;
     s->tmp_there = f.at_tmp.error.code == SP_OK;
-    if (f.write.error.code != SP_OK) {
-        struct sp_err why = {0};
-
-        /* Whatever the probe says: a reader wants to read. A writer hears of it when it writes. */
-        (void)sp_sftp_probe_wait(s, SP_SFTP_PROBED, &why);
-        s->head.caps.writable = why.code != SP_DENIED;
-        rc = why.code == SP_CANCELLED ? SP_CANCELLED : SP_OK;
-        if (rc != SP_OK)
-            *e = why;
-    }
+    s->doubted = f.write.error.code != SP_OK;
 out:
     free(f.path.resolved);
     free(f.conf);
     free(f.tmp);
     return rc;
+}
+
+/* A no to the question of find_root: of a login that may only read, or of an append-only account.
+ */
+static enum sp_code
+may_write(struct sp_backend *b, struct sp_err *e)
+{
+    struct sp_sftp_store *s = (struct sp_sftp_store *)b;
+    struct sp_err why = {0};
+
+    if (!s->doubted)
+        return SP_OK;
+    /* Whatever else the probe says, a writer hears when it writes. */
+    (void)sp_sftp_probe_wait(s, SP_SFTP_PROBED, &why);
+    if (why.code == SP_CANCELLED) {
+        *e = why;
+        return SP_CANCELLED;
+    }
+    s->head.caps.writable = why.code != SP_DENIED;
+    return SP_OK;
 }
 
 enum sp_code

@@ -34,7 +34,7 @@
  * first connection of all is tried once.
  *
  * Caps: at open what the handshake offers, and `writable` if the server lets repository.conf be opened
- * for writing; only when it does not, the probe runs at once and decides. Else the probe runs beside
+ * for writing; when it does not, sp_backend_may_write has the probe run and decide. Else the probe runs beside
  * the first writing, and caps are final when the first object has its name (`remove` a round later), or
  * sp_backend_sftp_gaps returned; a login that may change that file but make none hears SP_DENIED from its
  * first object. Who only reads leaves no trace. caps.flush_folder: OPEN of a folder and FSYNC of that

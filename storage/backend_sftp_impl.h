@@ -66,6 +66,7 @@ struct sp_sftp_store {
     struct sp_env env;
     struct sp_sftp_backend_options o; /* strings are copies */
     char *root;   /* as the server resolved it; set by the first connection, then fixed */
+    bool doubted; /* whether anything can be written: repository.conf cannot be opened for it */
     bool settled; /* there is a repository, or the beginning of one: a new connection looks */
     struct sp_sftp_pool pool;
     atomic_bool stopped;

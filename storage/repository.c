@@ -362,6 +362,8 @@ take_in(struct sp_repository *r, const struct sp_repository_options *o, struct s
         goto out;
     if (o->write && (rc = check_owner(r, &owner, o->server_id, e)) != SP_OK)
         goto out;
+    if (o->write && (rc = sp_backend_may_write(r->backend, e)) != SP_OK)
+        goto out;
     if (o->write && !r->backend->caps.writable) {
         rc = sp_fail(e, SP_DENIED, SP_DOM_STORE, "the repository cannot be written to");
         goto out;

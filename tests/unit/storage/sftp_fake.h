@@ -72,6 +72,8 @@ struct fake_options {
     bool rename_replaces;
     bool remove_denied; /* REMOVE, RMDIR: permission denied; an append-only account */
     bool rename_denied;
+    bool no_overwrite; /* OPEN to write of a file that is there: permission denied, as ProFTPD's
+                          AllowOverwrite off, SFTPGo without "overwrite" */
     bool read_only; /* OPEN to write, MKDIR, REMOVE, RENAME: permission denied */
     bool fsync_fails, close_fails;
     uint32_t write_fails_at; /* the n-th WRITE from when it was set (from 1) fails; 0: none */

@@ -53,7 +53,8 @@ fake_do_open(struct fake_asked *a)
     uint32_t flags = sp_sftp_u32(&a->c);
     struct fake_node *x = fake_find(a->f, path);
 
-    if ((flags & SP_SFTP_F_WRITE) != 0 && a->f->o.read_only) {
+    if ((flags & SP_SFTP_F_WRITE) != 0 &&
+        (a->f->o.read_only || (a->f->o.no_overwrite && x != NULL))) {
         fake_say_status(a, SP_FX_PERMISSION_DENIED);
     } else if (x == NULL && ((flags & SP_SFTP_F_CREATE) == 0 || !fake_parent_there(a->f, path))) {
         fake_say_status(a, SP_FX_NO_SUCH_FILE);

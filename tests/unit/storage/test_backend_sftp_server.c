@@ -140,6 +140,40 @@ who_only_reads_leaves_no_trace(void **state)
     remote_end(&r);
 }
 
+/* Nor where finished files cannot be opened to be written: what a check left there could not even
+ * be removed. */
+static void
+who_only_reads_an_append_only_account_leaves_no_trace(void **state)
+{
+    size_t n = 0, written, opened;
+    struct remote r;
+    char to[4];
+
+    (void)state;
+    remote_make(&r);
+    set(&r, (struct fake_options){.remove_denied = true, .no_overwrite = true});
+    ok(remote_open(&r, false));
+    n = remote_count(&r, "");
+    written = fake_requests(r.f, SP_FXP_WRITE);
+    opened = fake_requests(r.f, SP_FXP_RENAME);
+    for (int i = 0; i < 3; i++) {
+        size_t ignored = 0;
+
+        ok(remote_open(&r, false));
+        ok(sp_backend_get(r.b, "repository.conf", 0, to, 4, &err));
+        ok(sp_backend_list(r.b, "", count, &ignored, &err));
+    }
+    assert_int_equal(fake_requests(r.f, SP_FXP_WRITE), written);
+    assert_int_equal(fake_requests(r.f, SP_FXP_RENAME), opened);
+    assert_int_equal(remote_count(&r, ""), n);
+    assert_int_equal(n, 1);
+    /* Who writes there may. */
+    ok(sp_backend_may_write(r.b, &err));
+    assert_true(r.b->caps.writable);
+    ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+    remote_end(&r);
+}
+
 static void
 no_handle_stays_open(void **state)
 {
@@ -279,6 +313,7 @@ a_read_only_account_is_read(void **state)
     ok(sp_backend_put(r.b, "packs/00/x", "0123", 4, &err));
     set(&r, (struct fake_options){.read_only = true});
     ok(remote_open(&r, false));
+    ok(sp_backend_may_write(r.b, &err));
     assert_false(r.b->caps.writable);
     ok(sp_backend_get(r.b, "packs/00/x", 0, to, 4, &err));
     assert_memory_equal(to, "0123", 4);
@@ -548,6 +583,7 @@ main(void)
         cmocka_unit_test(create_wants_an_empty_folder),
         cmocka_unit_test(paths_lead_to_one_place),
         cmocka_unit_test(who_only_reads_leaves_no_trace),
+        cmocka_unit_test(who_only_reads_an_append_only_account_leaves_no_trace),
         cmocka_unit_test(no_handle_stays_open),
         cmocka_unit_test(what_others_laid_there_is_passed_over),
         cmocka_unit_test(gaps_are_found_by_doing),
