@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/path.h"
 #include "storage/backend.h"
 
 int
@@ -79,8 +80,30 @@ sp_cmd_fail(struct sp_cmd *c, const struct sp_err *e)
         sp_cmd_print(&b);
         sp_buf_free(&b);
     }
-    (void)fprintf(stderr, "stillpointd: %s\n", e->text);
+    sp_cmd_tell(e->text);
     return code;
+}
+
+void
+sp_cmd_tell(const char *text)
+{
+    struct sp_buf line = SP_BUF_INIT;
+
+    sp_text_show(text, &line);
+    (void)fprintf(stderr, "stillpointd: %s\n", sp_buf_str(&line));
+    sp_buf_free(&line);
+}
+
+struct sp_cmd_shown
+sp_cmd_shown(const char *text)
+{
+    struct sp_cmd_shown shown;
+    struct sp_buf b = SP_BUF_INIT;
+
+    sp_text_show(text, &b);
+    (void)snprintf(shown.s, sizeof(shown.s), "%s", sp_buf_str(&b));
+    sp_buf_free(&b);
+    return shown;
 }
 
 void

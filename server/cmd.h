@@ -27,7 +27,7 @@ struct sp_cmd {
     const char *dir; /* -D */
     bool json, verbose;
     bool wall; /* the process is ours: confine it (wall.h) before it serves */
-    int argc; /* of the command; argv[0] is its name, shared options are taken out */
+    int argc;  /* of the command; argv[0] is its name, shared options are taken out */
     char **argv;
 };
 
@@ -45,6 +45,14 @@ enum sp_exit sp_cmd_usage(struct sp_cmd *c, const char *fmt, ...) SP_PRINTF(2, 3
 /* Tells the error (with --json also as a document) and gives its exit code. */
 enum sp_exit sp_cmd_fail(struct sp_cmd *c, const struct sp_err *e);
 enum sp_exit sp_cmd_exit_code(const struct sp_err *e);
+/* "stillpointd: text" to standard error, shown as sp_text_show does: it may hold what hosts sent.
+ */
+void sp_cmd_tell(const char *text);
+/* What a host named, for a terminal: a name can hold what moves the cursor or looks like a line. */
+struct sp_cmd_shown {
+    char s[1100];
+};
+struct sp_cmd_shown sp_cmd_shown(const char *text);
 /* The buffer and a line feed to standard output; empties it. */
 void sp_cmd_print(struct sp_buf *b);
 /* DIR with its configuration and state; close both with sp_home_close and sp_state_close. */

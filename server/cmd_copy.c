@@ -88,6 +88,7 @@ static void
 on_event(void *arg, const struct sp_copy_event *ev)
 {
     struct copy *k = arg;
+    char text[1024];
 
     if (k->c->json) {
         sp_json_object(&k->j);
@@ -104,10 +105,9 @@ on_event(void *arg, const struct sp_copy_event *ev)
     if (ev->text[0] == '\0')
         return;
     if (ev->set != NULL)
-        (void)fprintf(stderr, "stillpointd: set %s of job %s, host %s: %s\n",
+        (void)snprintf(text, sizeof(text), "set %s of job %s, host %s: %s",
             sp_hex8(ev->set->set_id).s, ev->set->job, sp_hex8(ev->set->host).s, ev->text);
-    else
-        (void)fprintf(stderr, "stillpointd: %s\n", ev->text);
+    sp_cmd_tell(ev->set != NULL ? text : ev->text);
 }
 
 /* --- the two sides ---------------------------------------------------------------------------- */
@@ -300,7 +300,7 @@ run(struct sp_cmd *c)
         return SP_EXIT_DONE;
     if (!k.told)
         return sp_cmd_fail(c, &e);
-    (void)fprintf(stderr, "stillpointd: %s\n", e.text);
+    sp_cmd_tell(e.text);
     return sp_cmd_exit_code(&e);
 }
 

@@ -132,7 +132,7 @@ show(struct sp_cmd *c, struct sp_backend *b, struct names *names, const struct e
         return true;
     }
     sp_buf_printf(out, "%-19s %-16s %-12s %-16s %-10s %10s %10s new\n",
-        sp_cmd_time(at->published_ns, "").s, host_name(names, at->host), set.job,
+        sp_cmd_time(at->published_ns, "").s, host_name(names, at->host), sp_cmd_shown(set.job).s,
         sp_hex8(at->set_id).s, state_word(set.state), sp_text_bytes(set.bytes).s,
         sp_text_bytes(set.bytes_stored).s);
     if (out->len > CLEAR_ENOUGH * 64) {

@@ -75,7 +75,7 @@ show_run(void *arg, const struct sp_state_run *r, struct sp_err *e)
         sp_json_object_end(&t->j);
     } else {
         sp_buf_printf(&t->b, "  %-19s %-16s %-12s %-10s %10s, %s new\n",
-            sp_cmd_time(r->published_ns, "").s, r->host_name, r->job,
+            sp_cmd_time(r->published_ns, "").s, r->host_name, sp_cmd_shown(r->job).s,
             r->complete ? "complete" : "incomplete", sp_text_bytes(r->bytes).s,
             sp_text_bytes(r->bytes_new).s);
     }

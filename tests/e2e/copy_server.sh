@@ -55,4 +55,15 @@ same "$world/tree" "$world/again$world/tree"
 # a server takes a host's own sets and no other's
 as one
 expect 4 'own' "$stillpoint" copy "$world/offsite" "stillpoint://127.0.0.1:$port" two:latest
+
+# what a host names is for a terminal only as far as it can do nothing there
+"$stillpoint" backup --job $'evil\e]0;owned\a' "$world/other" -r "$world/mine" >/dev/null 2>&1
+expect 0 '1 set copied' "$stillpoint" copy "$world/mine" "stillpoint://127.0.0.1:$port" $'evil\e]0;owned\a'
+find "$world/repository/packs" -type f -delete # so that the copy has something to say of it
+for command in sets status "copy $world/offsite"; do
+    # shellcheck disable=SC2086
+    "$stillpointd" ${command%% *} -D "$world/server" ${command#"${command%% *}"} >"$world/shown" 2>&1 || true
+    grep -q 'evil\\x1b]0;owned' "$world/shown" || fail "$command does not name the job: $(cat -v "$world/shown")"
+    ! grep -q $'\e' "$world/shown" || fail "$command passes on what moves a terminal: $(cat -v "$world/shown")"
+done
 echo "copy_server: ok"
