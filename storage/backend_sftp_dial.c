@@ -84,6 +84,21 @@ out:
     return rc;
 }
 
+/* Shows the connection to whoever stops the run; NULL: no longer. */
+static void
+show_fresh(struct sp_sftp_store *s, struct sp_sftp_conn *c)
+{
+    struct sp_err why = {0};
+
+    sp_mutex_lock(&s->pool.lock);
+    s->pool.fresh = c;
+    if (c != NULL && (s->pool.closing || sp_sftp_stopped(s))) {
+        (void)sp_sftp_fail_stopped(s, &why);
+        sp_sftp_conn_end(c, &why);
+    }
+    sp_mutex_unlock(&s->pool.lock);
+}
+
 enum sp_code
 sp_sftp_connect_one(struct sp_sftp_store *s, struct sp_sftp_lane **ret, struct sp_err *e)
 {
@@ -95,9 +110,13 @@ sp_sftp_connect_one(struct sp_sftp_store *s, struct sp_sftp_lane **ret, struct s
         return sp_fail_nomem(e);
     if ((rc = s->o.connect(s->o.arg, &link, e)) != SP_OK)
         goto out;
-    if ((rc = sp_sftp_conn_new(link, READY_MS, &lane->c, e)) != SP_OK)
+    if ((rc = sp_sftp_conn_begin(link, &lane->c, e)) != SP_OK)
         goto out;
-    if ((rc = set_up(s, lane->c, e)) != SP_OK)
+    show_fresh(s, lane->c);
+    if ((rc = sp_sftp_conn_ready(lane->c, READY_MS, e)) == SP_OK)
+        rc = set_up(s, lane->c, e);
+    show_fresh(s, NULL);
+    if (rc != SP_OK)
         goto out;
     *ret = lane;
     lane = NULL;

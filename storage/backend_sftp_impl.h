@@ -33,6 +33,7 @@ struct sp_sftp_pool {
     struct sp_sftp_lane *lanes[SP_SFTP_LANES_MAX];
     unsigned n, limit;
     bool dialling; /* somebody is connecting: one at a time */
+    struct sp_sftp_conn *fresh; /* the connection that is being made: a stop ends it, too */
     bool grow, closing;
     uint64_t carried; /* bytes of content, both ways */
     struct sp_thread *thread;

@@ -18,6 +18,8 @@ end_all(struct sp_sftp_store *s)
     (void)sp_sftp_fail_stopped(s, &why);
     for (unsigned i = 0; i < s->pool.n; i++)
         sp_sftp_conn_end(s->pool.lanes[i]->c, &why);
+    if (s->pool.fresh != NULL)
+        sp_sftp_conn_end(s->pool.fresh, &why);
 }
 
 static void
@@ -97,12 +99,14 @@ sp_sftp_pool_begin(struct sp_sftp_store *s, struct sp_err *e)
     enum sp_code rc;
 
     p->limit = s->o.connections < SP_SFTP_LANES_MAX ? s->o.connections : SP_SFTP_LANES_MAX;
-    if ((rc = sp_sftp_connect_one(s, &lane, e)) != SP_OK)
+    /* First the thread: it is who sees a stop while the first connection is made. */
+    if ((rc = sp_thread_start("sftp pool", tend, s, &p->thread, e)) != SP_OK ||
+        (rc = sp_sftp_connect_one(s, &lane, e)) != SP_OK)
         return rc;
     sp_mutex_lock(&p->lock);
     sp_sftp_add_lane(p, lane);
     sp_mutex_unlock(&p->lock);
-    return sp_thread_start("sftp pool", tend, s, &p->thread, e);
+    return SP_OK;
 }
 
 void

@@ -23,8 +23,8 @@ ended(struct sp_sftp_conn *c, struct sp_err *e)
     return e->code;
 }
 
-static enum sp_code
-wait_ready(struct sp_sftp_conn *c, uint32_t timeout_ms, struct sp_err *e)
+enum sp_code
+sp_sftp_conn_ready(struct sp_sftp_conn *c, uint32_t timeout_ms, struct sp_err *e)
 {
     int64_t ms = 1000000, now = sp_clock_mono(&sp_clock_system), until = now + timeout_ms * ms;
     enum sp_code rc;
@@ -45,8 +45,7 @@ wait_ready(struct sp_sftp_conn *c, uint32_t timeout_ms, struct sp_err *e)
 }
 
 enum sp_code
-sp_sftp_conn_new(
-    struct sp_sftp_link *l, uint32_t timeout_ms, struct sp_sftp_conn **ret, struct sp_err *e)
+sp_sftp_conn_begin(struct sp_sftp_link *l, struct sp_sftp_conn **ret, struct sp_err *e)
 {
     struct sp_sftp_conn *c = calloc(1, sizeof(*c));
     enum sp_code rc;
@@ -62,12 +61,26 @@ sp_sftp_conn_new(
         (rc = l->ops->start(l, c, e)) != SP_OK)
         goto out;
     c->started = true;
-    if ((rc = wait_ready(c, timeout_ms, e)) != SP_OK)
-        goto out;
     *ret = c;
     c = NULL;
 out:
     sp_sftp_conn_free(c);
+    return rc;
+}
+
+enum sp_code
+sp_sftp_conn_new(
+    struct sp_sftp_link *l, uint32_t timeout_ms, struct sp_sftp_conn **ret, struct sp_err *e)
+{
+    struct sp_sftp_conn *c;
+    enum sp_code rc = sp_sftp_conn_begin(l, &c, e);
+
+    if (rc != SP_OK)
+        return rc;
+    if ((rc = sp_sftp_conn_ready(c, timeout_ms, e)) == SP_OK)
+        *ret = c;
+    else
+        sp_sftp_conn_free(c);
     return rc;
 }
 

@@ -26,7 +26,12 @@ struct sp_sftp_link {
     const struct sp_sftp_link_ops *ops;
 };
 
-/* Takes over `l`, also on failure. Waits until the session is ready, at most timeout_ms
+/* Takes over `l`, also on failure. The session is not ready yet. */
+enum sp_code sp_sftp_conn_begin(
+    struct sp_sftp_link *l, struct sp_sftp_conn **ret, struct sp_err *e);
+/* Waits until it is, at most timeout_ms (SP_TIMEOUT), or until it has ended. */
+enum sp_code sp_sftp_conn_ready(struct sp_sftp_conn *c, uint32_t timeout_ms, struct sp_err *e);
+/* Both. Takes over `l`, also on failure. Waits until the session is ready, at most timeout_ms
  * (SP_TIMEOUT). */
 enum sp_code sp_sftp_conn_new(
     struct sp_sftp_link *l, uint32_t timeout_ms, struct sp_sftp_conn **ret, struct sp_err *e);

@@ -514,7 +514,7 @@ static void
 stop_ends_every_wait_soon(void **state)
 {
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         struct asking a = {.rc = SP_OK};
         struct fake_options o;
         struct sp_thread *t;
@@ -527,8 +527,14 @@ stop_ends_every_wait_soon(void **state)
             o.lie = FAKE_SILENT;
             o.stall_ms = 60000;
             fake_set(r.f, &o);
-        } else { /* an outage */
+        } else if (i == 1) { /* an outage */
             set_refuse(&r, SP_UNREACHABLE);
+            fake_cut_now(r.f);
+        } else { /* it comes back, takes the login, and then does not answer */
+            o.lie = FAKE_SILENT;
+            o.lie_on = i == 2 ? SP_FXP_REALPATH : 0;
+            o.stall_ms = 60000;
+            fake_set(r.f, &o);
             fake_cut_now(r.f);
         }
         a.r = &r;
