@@ -72,9 +72,28 @@ not_as_known(const struct sp_ssh_hostkey *k, struct sp_err *e)
         w.s, k->fingerprint, k->type, k->known_file, k->known_line, w.tools, k->fingerprint);
 }
 
+/* Who is in between cannot show the key that is known, but one of a type of which none is. */
+static void
+add_other_type(const struct sp_ssh_hostkey *k, struct sp_buf *to)
+{
+    if (k->known_file != NULL)
+        sp_buf_printf(to,
+            "%.160s line %u has a key of another type for it. It was asked for that one first and "
+            "did not show it: it was set up anew, or somebody is in between.\n",
+            k->known_file, k->known_line);
+}
+
 static enum sp_code
 nobody_to_ask(const struct sp_ssh_hostkey *k, struct sp_err *e)
 {
+    if (k->known_file != NULL)
+        return sp_fail(e, SP_REFUSED, SP_DOM_NET,
+            "the SSH server %.90s shows a key that is not known here (%.40s %s), and not the one "
+            "in "
+            "%.140s line %u, for which it was asked first: it was set up anew, or somebody is in "
+            "between. Compare the key with what its administrator says, and give it: "
+            "--sftp-host-key SHA256:…",
+            where_of(k).s, k->type, k->fingerprint, k->known_file, k->known_line);
     return sp_fail(e, SP_REFUSED, SP_DOM_NET,
         "the SSH server %.90s shows a key that is not known here (%.40s %s), and there is no "
         "terminal to ask at. See its keys with: ssh-keyscan -p %u %.90s | ssh-keygen -lf -, "
@@ -96,6 +115,7 @@ ask(const struct sp_sftp_trust *t, const struct sp_ssh_hostkey *k, struct sp_err
         "The SSH server %s shows a key that is not known here:\n"
         "  %s %s\n",
         where_of(k).s, k->type, k->fingerprint);
+    add_other_type(k, &question);
     if (t->again && t->pinned != NULL)
         sp_buf_printf(&question, "So far it had:\n  %s %s\n",
             t->pinned_type != NULL ? t->pinned_type : "", t->pinned);

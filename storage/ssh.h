@@ -39,7 +39,9 @@ struct sp_ssh_hostkey {
         SP_HOSTKEY_CHANGED,
         SP_HOSTKEY_REVOKED
     } known;
-    const char *known_file; /* which file, and line */
+    /* Which file, and line. NEW: NULL, or of a key of another type for this server, which was asked
+     * for first and is not what it showed. */
+    const char *known_file;
     unsigned known_line;
 };
 

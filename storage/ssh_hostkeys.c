@@ -250,6 +250,19 @@ found(struct sp_ssh_hostkey *k, enum sp_hostkey_known what, const char *file, un
     k->known_line = number;
 }
 
+/* Whether servers are asked for keys of this type before those that are not known. */
+static bool
+is_asked_for(struct word type)
+{
+    static const char *const all[] = {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521", "ssh-rsa", NULL};
+
+    for (size_t i = 0; all[i] != NULL; i++)
+        if (is(type, all[i]))
+            return true;
+    return false;
+}
+
 /* Revoked before known, known before changed; the first line of its sort is named. */
 static void
 look_at(void *arg, const struct line *line, const char *file, unsigned number)
@@ -267,6 +280,8 @@ look_at(void *arg, const struct line *line, const char *file, unsigned number)
             found(k, SP_HOSTKEY_KNOWN, file, number);
     } else if (is(line->type, k->type) && k->known == SP_HOSTKEY_NEW) {
         found(k, SP_HOSTKEY_CHANGED, file, number);
+    } else if (k->known == SP_HOSTKEY_NEW && k->known_line == 0 && is_asked_for(line->type)) {
+        found(k, SP_HOSTKEY_NEW, file, number);
     }
 }
 

@@ -281,6 +281,27 @@ known_hosts(void **state)
     sp_sftp_login_free(l);
 }
 
+/* The server was asked for the type that is known, and shows another one: whoever is in between has
+ * no other way. */
+static void
+known_by_another_type(void **state)
+{
+    struct sp_sftp_login *l = login();
+
+    (void)state;
+    w.terminal = true;
+    w.line = "no";
+    w.key.known_file = "/home/me/.ssh/known_hosts";
+    w.key.known_line = 7;
+    refuses(l, SP_REFUSED, "not trusted");
+    assert_non_null(strstr(w.shown, "/home/me/.ssh/known_hosts line 7"));
+    sp_sftp_login_free(l);
+    l = login();
+    w.terminal = false;
+    refuses(l, SP_REFUSED, "/home/me/.ssh/known_hosts line 7");
+    sp_sftp_login_free(l);
+}
+
 static void
 told(void **state)
 {
@@ -647,6 +668,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_new_key, setup, teardown),
         cmocka_unit_test_setup_teardown(known_hosts, setup, teardown),
+        cmocka_unit_test_setup_teardown(known_by_another_type, setup, teardown),
         cmocka_unit_test_setup_teardown(told, setup, teardown),
         cmocka_unit_test_setup_teardown(pinned, setup, teardown),
         cmocka_unit_test_setup_teardown(certificates, setup, teardown),

@@ -143,8 +143,15 @@ test_which_line_counts(void **state)
     write_hosts("hosts", "nas %s\nnas %s\n", b_key, a_key);
     assert_int_equal(look("nas", 22, &line), SP_HOSTKEY_KNOWN);
     assert_int_equal(line, 2);
-    write_hosts("hosts", "nas %s\n", rsa_key);
-    assert_int_equal(look("nas", 22, NULL), SP_HOSTKEY_NEW);
+    write_hosts("hosts", "\nnas %s\n", rsa_key);
+    assert_int_equal(look("nas", 22, &line), SP_HOSTKEY_NEW);
+    assert_int_equal(line, 2); /* … but not of a server that nobody has ever seen */
+    write_hosts("hosts", "nas %s\nnas %s\n", rsa_key, a_key);
+    assert_int_equal(look("nas", 22, &line), SP_HOSTKEY_KNOWN);
+    assert_int_equal(line, 2);
+    write_hosts("hosts", "nas %s\nnas %s\n", rsa_key, b_key);
+    assert_int_equal(look("nas", 22, &line), SP_HOSTKEY_CHANGED);
+    assert_int_equal(line, 2);
     write_hosts("hosts", "nas %s\n@revoked * %s\n", a_key, a_key);
     assert_int_equal(look("nas", 22, &line), SP_HOSTKEY_REVOKED);
     assert_int_equal(line, 2);
