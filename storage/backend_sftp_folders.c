@@ -95,17 +95,31 @@ sp_sftp_folder_known(struct sp_sftp_store *s, const char *name)
     return there;
 }
 
-enum sp_code
-sp_sftp_folder_named(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+static enum sp_code
+changed(struct sp_sftp_store *s, const char *name, bool given, struct sp_err *e)
 {
     size_t n = above(name, strlen(name));
     struct sp_sftp_folder *f;
 
     sp_mutex_lock(&s->lock);
-    if ((f = record(s, name, n)) != NULL)
+    if ((f = record(s, name, n)) != NULL) {
         f->there = f->named = true;
+        f->given = f->given || given;
+    }
     sp_mutex_unlock(&s->lock);
     return f != NULL ? SP_OK : sp_fail_nomem(e);
+}
+
+enum sp_code
+sp_sftp_folder_named(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+{
+    return changed(s, name, false, e);
+}
+
+enum sp_code
+sp_sftp_folder_given(struct sp_sftp_store *s, const char *name, struct sp_err *e)
+{
+    return changed(s, name, true, e);
 }
 
 enum sp_code
@@ -228,12 +242,15 @@ sp_sftp_expect_folder(struct sp_sftp_store *s, struct sp_sftp_conn *c, const cha
 struct flush {
     char *paths[LOOKED_AT];
     bool named[LOOKED_AT]; /* not only listed */
+    bool given[LOOKED_AT];
     size_t n;
 };
 
 struct part {
     char *const *paths;
+    const bool *given; /* NULL: none */
     size_t n;
+    const char *gone; /* what was given a name, and is not there */
 };
 
 static void
@@ -245,18 +262,20 @@ fail_flush(const struct sp_sftp_request *q, enum sp_code *rc, struct sp_err *e)
     }
 }
 
-/* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush. When the
+/* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush, unless something
+ * was named in it: then that is lost, or its volume, unflushed. When the
  * connection is lost the flush is asked for again: unlike a file's lost page, which Linux tells of
  * once, a file system whose metadata could not be written says so from then on. */
 static enum sp_code
 flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
     struct sp_sftp_request *q = calloc(AT_ONCE, sizeof(*q)), *sync = calloc(AT_ONCE, sizeof(*q));
-    const struct part *part = arg;
+    struct part *part = arg;
     size_t n = 0;
     enum sp_code rc = SP_OK;
 
     (void)s;
+    part->gone = NULL;
     if (q == NULL || sync == NULL) {
         rc = sp_fail_nomem(e);
         goto out;
@@ -274,6 +293,8 @@ flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp
             sync[n++].handle_len = q[i].handle_len;
         } else if (q[i].error.code != SP_ABSENT) {
             fail_flush(&q[i], &rc, e);
+        } else if (part->given != NULL && part->given[i]) {
+            part->gone = part->paths[i];
         }
     }
     if (n > 0)
@@ -304,10 +325,12 @@ keep_young(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
         return sp_fail_nomem(e);
     rc = sp_sftp_look(s, (const char *const *)f->paths, f->n, seen, e);
     for (size_t i = 0; rc == SP_OK && i < f->n; i++) {
-        if (!f->named[i] && seen[i].mtime_ns < s->probe_now_ns - SETTLED_NS)
+        if (!f->named[i] && seen[i].mtime_ns < s->probe_now_ns - SETTLED_NS) {
             free(f->paths[i]);
-        else
-            f->paths[kept++] = f->paths[i];
+            continue;
+        }
+        f->paths[kept] = f->paths[i];
+        f->given[kept++] = f->given[i];
     }
     if (rc == SP_OK)
         f->n = kept;
@@ -330,8 +353,9 @@ take_some(struct sp_sftp_store *s, size_t *at, struct flush *f, struct sp_err *e
             continue;
         if ((rc = sp_sftp_path(s, folder->path, &f->paths[f->n], e)) != SP_OK)
             break;
+        f->given[f->n] = folder->given;
         f->named[f->n++] = folder->named;
-        folder->named = folder->listed = false;
+        folder->named = folder->given = folder->listed = false;
     }
     sp_mutex_unlock(&s->lock);
     return rc;
@@ -343,9 +367,14 @@ flush_some(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
     enum sp_code rc = keep_young(s, f, e);
 
     for (size_t i = 0; rc == SP_OK && i < f->n; i += AT_ONCE) {
-        struct part part = {f->paths + i, f->n - i < AT_ONCE ? f->n - i : AT_ONCE};
+        struct part part = {
+            f->paths + i, f->given + i, f->n - i < AT_ONCE ? f->n - i : AT_ONCE, NULL};
 
         rc = sp_sftp_ask(s, flush_over, &part, e);
+        if (rc == SP_OK && part.gone != NULL && (rc = sp_sftp_present(s, e)) == SP_OK)
+            rc = sp_fail(e, SP_IO, SP_DOM_STORE,
+                "the folder %s on %s has gone, with what was written into it", part.gone,
+                s->o.address);
     }
     return rc;
 }
@@ -353,7 +382,7 @@ flush_some(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 enum sp_code
 sp_sftp_flush_folder(struct sp_sftp_store *s, char *path, struct sp_err *e)
 {
-    struct part part = {&path, 1};
+    struct part part = {&path, NULL, 1, NULL};
 
     return sp_sftp_ask(s, flush_over, &part, e);
 }

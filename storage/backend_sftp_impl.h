@@ -52,6 +52,7 @@ struct sp_sftp_folder { /* below the root; records are only added */
     char *path;         /* "packs/ab"; "" is the root */
     bool there;         /* known to exist */
     bool named;         /* got a name, or lost one, since the last barrier */
+    bool given;         /* got one */
     bool listed;        /* had something when it was listed, and no barrier looked at it since */
 };
 
@@ -193,9 +194,11 @@ enum sp_code sp_sftp_list_all(struct sp_backend *b, const char *const *prefixes,
 /* --- backend_sftp_folders.c: folders that got names, and the barrier ------------------------- */
 
 bool sp_sftp_folder_known(struct sp_sftp_store *s, const char *name);
-/* The folder that holds `name` got a name, or lost one: it is there, and the next barrier covers
- * it. */
+/* The folder that holds `name` lost a name, or may have got one: it is there, and the next barrier
+ * covers it. */
 enum sp_code sp_sftp_folder_named(struct sp_sftp_store *s, const char *name, struct sp_err *e);
+/* It got `name`: it has to be there at the next barrier. */
+enum sp_code sp_sftp_folder_given(struct sp_sftp_store *s, const char *name, struct sp_err *e);
 enum sp_code sp_sftp_folder_listed(struct sp_sftp_store *s, const char *name, struct sp_err *e);
 /* Makes the folders above `name` that are missing, below the root. */
 enum sp_code sp_sftp_make_folders(struct sp_sftp_store *s, const char *name, struct sp_err *e);

@@ -170,7 +170,7 @@ sp_sftp_name(
     /* Also when it was there: who named it may have been killed before the barrier, and it is
      * relied on now. */
     if (rc == SP_OK || rc == SP_EXISTS) {
-        enum sp_code noted = sp_sftp_folder_named(s, to, &why);
+        enum sp_code noted = sp_sftp_folder_given(s, to, &why);
 
         if (rc == SP_OK && (rc = noted) != SP_OK)
             *e = why;

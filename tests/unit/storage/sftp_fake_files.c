@@ -60,6 +60,9 @@ fake_do_open(struct fake_asked *a)
         fake_say_status(a, SP_FX_NO_SUCH_FILE);
     } else if (x != NULL && (flags & SP_SFTP_F_CREATE) != 0 && (flags & SP_SFTP_F_EXCL) != 0) {
         fake_say_status(a, SP_FX_FAILURE);
+    } else if (x != NULL && x->kind == FAKE_FOLDER && flags == SP_SFTP_F_READ &&
+               a->f->o.folders_open) {
+        (void)fake_give_handle(a, x, flags);
     } else if (x != NULL && x->kind != FAKE_FILE) {
         fake_say_status(a, x->kind == FAKE_LINK ? SP_FX_NO_SUCH_FILE : SP_FX_FAILURE);
     } else {

@@ -412,6 +412,39 @@ tmp_is_made_again(void **state)
 
 /* --- volumes that come and go ---------------------------------------------------------------- */
 
+/* The folder of what was named is not there any more: that is no durable name. */
+static void
+a_folder_that_has_gone_is_no_barrier(void **state)
+{
+    struct remote r;
+    size_t n = 0;
+
+    (void)state;
+    remote_make(&r);
+    set(&r, (struct fake_options){.folders_open = true});
+    ok(remote_open(&r, false));
+    ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+    ok(sp_backend_sync(r.b, &err));
+    assert_true(r.b->caps.flush_folder);
+    /* Nothing was named there since, only seen, or removed: nothing is lost by it. */
+    ok(sp_backend_list(r.b, "", count, &n, &err));
+    assert_int_equal(n, 2);
+    ok(sp_backend_remove(r.b, "packs/00/x", &err));
+    assert_true(fake_delete(r.f, REMOTE_ROOT "/packs"));
+    ok(sp_backend_sync(r.b, &err));
+
+    ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+    assert_true(fake_delete(r.f, REMOTE_ROOT "/packs"));
+    gives(SP_IO, sp_backend_sync(r.b, &err));
+    assert_non_null(strstr(err.text, "packs/00"));
+    gives(SP_IO, sp_backend_sync(r.b, &err));
+    ok(remote_open(&r, false));
+    ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+    assert_true(fake_delete(r.f, REMOTE_ROOT));
+    gives(SP_UNREACHABLE, sp_backend_sync(r.b, &err));
+    remote_end(&r);
+}
+
 static void
 an_unmounted_volume_is_not_an_empty_store(void **state)
 {
@@ -592,6 +625,7 @@ main(void)
         cmocka_unit_test(nothing_gets_its_name_before_it_is_safe),
         cmocka_unit_test(a_full_store_is_told_by_its_room),
         cmocka_unit_test(tmp_is_made_again),
+        cmocka_unit_test(a_folder_that_has_gone_is_no_barrier),
         cmocka_unit_test(an_unmounted_volume_is_not_an_empty_store),
         cmocka_unit_test(another_folder_behind_the_same_path_is_refused),
         cmocka_unit_test(connections_grow_under_load),
