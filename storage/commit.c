@@ -87,15 +87,28 @@ check_chain(const struct sp_set *set, const struct sp_chain *head, struct sp_err
                       (unsigned long long)head->sequence, (unsigned long long)(set->sequence - 1));
 }
 
-int64_t
-sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names)
+enum sp_code
+sp_time_behind(int64_t published_ns, int64_t *ret_ns, struct sp_err *e)
+{
+    if (published_ns > INT64_MAX - SP_SECOND)
+        return sp_fail(e, SP_CORRUPT, SP_DOM_STORE,
+            "a record of this host lies under the year 2262, behind which there is no time: no set "
+            "can follow it. Somebody has renamed it; run check, and move it away");
+    *ret_ns = published_ns + SP_SECOND;
+    return SP_OK;
+}
+
+enum sp_code
+sp_publishing_time(
+    struct sp_repository *r, const struct sp_record_names *names, int64_t *ret_ns, struct sp_err *e)
 {
     int64_t now_ns = sp_clock_wall(r->env->clock);
 
     now_ns -= now_ns % SP_SECOND;
     if (names->n > 0 && names->v[0].published_ns >= now_ns)
-        now_ns = names->v[0].published_ns + SP_SECOND;
-    return now_ns;
+        return sp_time_behind(names->v[0].published_ns, ret_ns, e);
+    *ret_ns = now_ns;
+    return SP_OK;
 }
 
 /* Releases w. `ours`: nobody else gives this name. Copies of a set all give it the one that it has
@@ -311,7 +324,7 @@ place_last(struct sp_repository *r, const struct sp_set *set, const struct sp_re
     memset(&head, 0, sizeof(head));
     if ((rc = sp_chain_head(r, names, set->job, &head, e)) == SP_OK &&
         (rc = check_chain(set, &head, e)) == SP_OK)
-        *ret_ns = sp_publishing_time(r, names);
+        rc = sp_publishing_time(r, names, ret_ns, e);
     sp_chain_free(&head);
     return rc;
 }

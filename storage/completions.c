@@ -226,6 +226,7 @@ conclude(struct sp_repository *r, const struct sp_completion *c, const uint8_t *
     char object[160];
     uint8_t *record = NULL;
     size_t record_len = 0;
+    int64_t at_ns = 0;
     bool there = false;
     enum sp_code rc;
 
@@ -237,8 +238,9 @@ conclude(struct sp_repository *r, const struct sp_completion *c, const uint8_t *
             SP_OK ||
         there)
         goto out;
-    sp_record_object_name(
-        SP_RECORD_COMPLETION, c->host, sp_publishing_time(r, &names), c->set_id, object);
+    if ((rc = sp_publishing_time(r, &names, &at_ns, e)) != SP_OK)
+        goto out;
+    sp_record_object_name(SP_RECORD_COMPLETION, c->host, at_ns, c->set_id, object);
     rc = sp_publish(r, object, true, completion, n, e);
 out:
     sp_mutex_unlock(&r->commit);

@@ -63,9 +63,11 @@ place_in_time(
     const struct sp_copy_item *item, const struct neighbours *n, int64_t *ret_ns, struct sp_err *e)
 {
     int64_t at_ns = item->published_ns;
+    enum sp_code rc;
 
-    if (n->before != NULL && n->before->published_ns > at_ns)
-        at_ns = n->before->published_ns + INT64_C(1000000000);
+    if (n->before != NULL && n->before->published_ns > at_ns &&
+        (rc = sp_time_behind(n->before->published_ns, &at_ns, e)) != SP_OK)
+        return rc;
     if (n->after != NULL && n->after->published_ns < at_ns)
         return sp_fail(e, SP_REFUSED, SP_DOM_STORE,
             "it would have to lie between sets of its job that the target has under other times "
@@ -305,9 +307,10 @@ publish_completion(struct sp_copy *c, const struct sp_copy_item *item, const uin
     rc = completion_of(r, c->host, item, record, record_len, &there, &there_n, &there_ns, e);
     if (rc == SP_OK && there == NULL) {
         if (set != NULL && at_ns <= set->published_ns)
-            at_ns = set->published_ns + INT64_C(1000000000);
+            rc = sp_time_behind(set->published_ns, &at_ns, e);
         sp_record_object_name(SP_RECORD_COMPLETION, c->host, at_ns, item->set.set_id, object);
-        rc = sp_publish(r, object, false, completion, n, e);
+        if (rc == SP_OK)
+            rc = sp_publish(r, object, false, completion, n, e);
     }
     sp_mutex_unlock(&r->commit);
     free(there);

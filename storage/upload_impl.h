@@ -65,7 +65,10 @@ enum sp_code sp_upload_index(struct sp_upload *u, struct sp_err *e);
 enum sp_code sp_upload_host(struct sp_upload *u, struct sp_host *ret, struct sp_err *e);
 /* Both with r->commit held. Our clock, but never behind the newest record of that host: the order of
  * names is the order of commits. */
-int64_t sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names);
+enum sp_code sp_publishing_time(struct sp_repository *r, const struct sp_record_names *names,
+    int64_t *ret_ns, struct sp_err *e);
+/* The second behind it; SP_CORRUPT: there is none. */
+enum sp_code sp_time_behind(int64_t published_ns, int64_t *ret_ns, struct sp_err *e);
 /* Where a record's name places it in time, when that is not behind the newest: of copies. Asked with r->commit
  * held, after the recheck. *ret_there: the very same record has come meanwhile, and nothing is to be named: whoever did may not
  * have come to its barrier yet, so the caller needs one of its own. */

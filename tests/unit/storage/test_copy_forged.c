@@ -282,6 +282,55 @@ test_removal_swapped(void **state)
     free_sets(r, 1);
 }
 
+/* The only set that the target has lies under the last second that there is. */
+static void
+move_to_the_end(const struct made_record *r)
+{
+    struct listed *l = malloc(sizeof(*l));
+    char name[160];
+
+    assert_non_null(l);
+    list_records(&target, l);
+    assert_int_equal(l->n, 1);
+    ok(sp_backend_remove(target.below, l->names[0], &err));
+    sp_record_object_name(
+        SP_RECORD_SET, one.p.host, INT64_MAX / SP_SECOND * SP_SECOND, r->set_id, name);
+    ok(sp_backend_put(target.below, name, r->object.data, r->object.len, &err));
+    sp_buf_free(&l->text);
+    free(l);
+}
+
+/* A store can give a record any time in its name, also one that nothing comes after: it is refused
+ * in words, and the time does not begin again from the other end. */
+static void
+test_end_of_time(void **state)
+{
+    struct made_record r[2];
+    struct copied c = {.fail_at = 0};
+    struct sp_commit_result result;
+    struct sp_store *s;
+
+    (void)state;
+    make_sets(&one, r, 1);
+    ok(copy_all(&c));
+    move_to_the_end(&r[0]);
+    s = one.store;
+    one.store = place_store(&target, &one.p, "cache-end");
+    memset(&result, 0, sizeof(result));
+    party_record(&one.p, SP_RECORD_SET, "job", &r[0], &one.root, &r[1]);
+    gives(SP_CORRUPT, sp_store_commit(one.store, SP_RECORD_SET, r[1].object.data, r[1].object.len,
+                          &result, &err));
+    assert_non_null(strstr(err.text, "2262"));
+    sp_store_free(one.store);
+    one.store = s;
+    commit(one.store, SP_RECORD_SET, &r[1]);
+    ok(copy_all(&c));
+    assert_int_equal(c.t.sets_copied, 0);
+    assert_true(c.t.sets_refused + c.t.sets_failed == 1);
+    assert_int_equal(records(&target), 1);
+    free_sets(r, 2);
+}
+
 int
 main(void)
 {
@@ -292,6 +341,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_of_a_server, begin_forged, end_forged),
         cmocka_unit_test_setup_teardown(test_removal, begin_forged, end_forged),
         cmocka_unit_test_setup_teardown(test_removal_swapped, begin_forged, end_forged),
+        cmocka_unit_test_setup_teardown(test_end_of_time, begin_forged, end_forged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
