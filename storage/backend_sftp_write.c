@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-#define PIECE ((size_t)1 << 20) /* of reading back */
+#define PIECE ((size_t)1 << 20) /* to the stream in one go */
 
 struct sp_backend_writer {
     struct sp_sftp_store *s;
@@ -164,21 +164,26 @@ flushes(struct sp_backend_writer *w)
     return offers;
 }
 
-/* Copies the file at `from` through here into the new one of `w`, and flushes that. *ret_lost: the
- * connection was lost meanwhile, so this flush, too, is no proof of anything. */
+/* Copies the file of `from` through here into the new one of `w`, and flushes that. A system whose
+ * disk did not take the pages may have forgotten them since they were read back: they are held
+ * against what was written. *ret_lost: the connection was lost meanwhile, so this flush, too, is no
+ * proof of anything. */
 static enum sp_code
-copy_flushed(
-    struct sp_backend_writer *w, const char *from, uint64_t size, bool *ret_lost, struct sp_err *e)
+copy_flushed(struct sp_backend_writer *w, const struct sp_backend_writer *from, bool *ret_lost,
+    struct sp_err *e)
 {
-    uint8_t *piece = malloc(PIECE);
+    size_t n = sp_sftp_stream_part(from->stream, 0);
+    uint8_t *piece = malloc(n + 1);
     bool flushed;
     enum sp_code rc = piece != NULL ? SP_OK : sp_fail_nomem(e);
 
-    while (rc == SP_OK && w->size < size) {
-        size_t n = size - w->size < PIECE ? (size_t)(size - w->size) : PIECE;
-
-        if ((rc = sp_sftp_read_path(w->s, from, w->size, piece, n, e)) == SP_OK)
+    for (size_t i = 0; rc == SP_OK && (n = sp_sftp_stream_part(from->stream, i)) > 0; i++)
+        if ((rc = sp_sftp_read_path(w->s, from->path, w->size, piece, n, e)) == SP_OK &&
+            (rc = sp_sftp_stream_check(from->stream, i, piece, e)) == SP_OK)
             rc = sp_sftp_write(w, piece, n, e);
+    if (rc == SP_CORRUPT || rc == SP_ABSENT) { /* said of objects only */
+        rc = e->code = SP_IO;
+        sp_err_context(e, "%s lost what it had acknowledged", w->s->o.address);
     }
     if (rc == SP_OK && (rc = sp_sftp_stream_finish(w->stream, &flushed, e)) != SP_OK &&
         sp_sftp_lane_lost(w->s, w->lane, e) && e->code != SP_CANCELLED) {
@@ -202,7 +207,7 @@ write_anew(struct sp_backend_writer *w, struct sp_err *e)
         if ((rc = sp_sftp_begin(&w->s->head, &anew, e)) != SP_OK)
             return rc;
         lost = false;
-        if ((rc = copy_flushed(anew, w->path, w->size, &lost, e)) == SP_OK && !lost) {
+        if ((rc = copy_flushed(anew, w, &lost, e)) == SP_OK && !lost) {
             char *path = w->path;
 
             w->path = anew->path;
@@ -228,8 +233,9 @@ seal_file(struct sp_backend_writer *w, struct sp_err *e)
         if (!resumed(w, &rc, e))
             return writing_failed(w->s, rc, e);
     }
+    rc = unheard ? write_anew(w, e) : SP_OK;
     let_go(w, true);
-    return unheard ? write_anew(w, e) : SP_OK;
+    return rc;
 }
 
 enum sp_code

@@ -45,6 +45,11 @@ sp_sftp_stream_write(struct sp_sftp_stream *w, const void *p, size_t n, struct s
 /* Waits for every acknowledgement; then FSYNC where offered (*ret_flushed), then CLOSE, each answer
  * checked (R3). */
 enum sp_code sp_sftp_stream_finish(struct sp_sftp_stream *w, bool *ret_flushed, struct sp_err *e);
+/* Of a finished one: what was written, piece by piece. The bytes of a piece, 0 behind the last; and
+ * whether these are they: SP_CORRUPT. */
+size_t sp_sftp_stream_part(const struct sp_sftp_stream *w, size_t number);
+enum sp_code sp_sftp_stream_check(
+    const struct sp_sftp_stream *w, size_t number, const void *p, struct sp_err *e);
 /* Frees; closes what is open. The file stays. */
 void sp_sftp_stream_free(struct sp_sftp_stream *w);
 /* After the connection died (but is not freed): goes on over another one, to which it belongs from

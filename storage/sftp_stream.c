@@ -249,6 +249,25 @@ sp_sftp_stream_finish(struct sp_sftp_stream *w, bool *ret_flushed, struct sp_err
     return SP_OK;
 }
 
+size_t
+sp_sftp_stream_part(const struct sp_sftp_stream *w, size_t number)
+{
+    return w->finished && number < w->nsums ? w->sums[number].n : 0;
+}
+
+enum sp_code
+sp_sftp_stream_check(const struct sp_sftp_stream *w, size_t number, const void *p, struct sp_err *e)
+{
+    const struct stream_sum *sum = &w->sums[number];
+    uint8_t mac[SP_GMAC_SIZE];
+    enum sp_code rc = sp_gmac(w->gmac, number, p, sum->n, mac, e);
+
+    if (rc == SP_OK && memcmp(mac, sum->mac, sizeof(mac)) != 0)
+        rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "what was written is not what is read, at %llu",
+            (unsigned long long)number * w->size);
+    return rc;
+}
+
 void
 sp_sftp_stream_free(struct sp_sftp_stream *w)
 {

@@ -335,6 +335,63 @@ an_unheard_flush_is_no_proof(void **state)
     }
 }
 
+/* A disk that failed to take the pages of a file forgets them: what is read for the second file may
+ * be another thing than what the resumption saw. */
+struct spoiling {
+    struct remote *r;
+    size_t closes;
+    char name[128];
+};
+
+static void
+keep_name(void *arg, const char *name, uint64_t size)
+{
+    struct spoiling *s = arg;
+
+    if (size == MANY)
+        (void)snprintf(s->name, sizeof(s->name), "%s/tmp/%s", REMOTE_ROOT, name);
+}
+
+static void
+spoil(void *arg)
+{
+    struct spoiling *s = arg;
+
+    while (!fake_was_cut(s->r->f))
+        sp_sleep_ms(1);
+    while (fake_requests(s->r->f, SP_FXP_CLOSE) == s->closes)
+        sp_sleep_ms(1);
+    fake_each(s->r->f, REMOTE_ROOT "/tmp", keep_name, s);
+    assert_true(fake_flip(s->r->f, s->name, MANY - 5));
+}
+
+static void
+what_is_written_anew_is_what_was_written(void **state)
+{
+    struct spoiling s = {.closes = 0};
+    struct fake_options o;
+    struct sp_thread *t;
+    struct remote r;
+
+    (void)state;
+    remote_make(&r);
+    ok(sp_backend_put(r.b, "packs/00/first", bytes, MANY, &err));
+    o = fake_get(r.f);
+    o.delay_ms = 50;
+    fake_set(r.f, &o);
+    sp_sleep_ms(100);
+    s.r = &r;
+    s.closes = fake_requests(r.f, SP_FXP_CLOSE);
+    fake_cut(r.f, SP_FXP_EXTENDED, 1, true, true);
+    ok(sp_thread_start("spoiling", spoil, &s, &t, &err));
+    gives(SP_IO, sp_backend_put(r.b, "packs/00/a", bytes, MANY, &err));
+    sp_thread_join(t);
+    assert_false(remote_there(&r, "packs/00/a"));
+    ok(sp_backend_put(r.b, "packs/00/a", bytes, MANY, &err));
+    remote_holds(&r, "packs/00/a", bytes, MANY);
+    remote_end(&r);
+}
+
 /* --- outages --------------------------------------------------------------------------------- */
 
 static void
@@ -607,6 +664,7 @@ main(void)
         cmocka_unit_test(a_stream_goes_on_over_another_connection),
         cmocka_unit_test(what_was_acknowledged_and_lost_is_noticed),
         cmocka_unit_test(an_unheard_flush_is_no_proof),
+        cmocka_unit_test(what_is_written_anew_is_what_was_written),
         cmocka_unit_test(a_server_may_go_and_come_back),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(a_refused_login_is_final),
