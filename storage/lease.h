@@ -62,6 +62,7 @@ bool sp_lease_object_parse(const char *object, uint8_t ret_run[16], uint64_t *re
 
 /* Marks: encode and decode (docs/format.md §13). */
 #define SP_MARK_PACKS 1000000u /* at most, in one */
+#define SP_MARKS_PACKS (2u * SP_MARK_PACKS) /* … and in all that there are: 32 TB under removal */
 #define SP_MARK_MAX (60u + SP_MARK_PACKS * 33u)
 
 struct sp_mark_pack {

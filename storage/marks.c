@@ -76,6 +76,17 @@ add(struct sp_repository *r, const struct sp_mark *mark, struct sp_err *e)
     return rc;
 }
 
+/* Whether what is remembered leaves room for so many packs more (R18). */
+static bool
+has_room(const struct sp_marks *m, size_t n)
+{
+    size_t all = n;
+
+    for (size_t i = 0; i < m->n; i++)
+        all += seen(m, m->v[i].id) ? m->v[i].n : 0; /* the others are gone */
+    return all <= SP_MARKS_PACKS;
+}
+
 static enum sp_code
 read_mark(struct sp_repository *r, const uint8_t *id, struct sp_err *e)
 {
@@ -97,6 +108,11 @@ read_mark(struct sp_repository *r, const uint8_t *id, struct sp_err *e)
     if (rc == SP_OK && memcmp(mark.id, id, sizeof(mark.id)) != 0) {
         sp_mark_free(&mark);
         rc = sp_fail(&why, SP_CORRUPT, SP_DOM_STORE, "the mark has another one's name");
+    }
+    if (rc == SP_OK && !has_room(&r->marks, mark.n)) {
+        sp_mark_free(&mark);
+        rc = sp_fail(&why, SP_CORRUPT, SP_DOM_STORE,
+            "it and the other marks tell of more packs than %u", SP_MARKS_PACKS);
     }
     if (rc == SP_OK) {
         if ((rc = add(r, &mark, e)) != SP_OK)

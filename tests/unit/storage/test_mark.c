@@ -287,6 +287,47 @@ test_damaged(void **state)
     sp_buf_free(&second.object);
 }
 
+/* A mark of `n` packs that nobody has. */
+static void
+put_mark(uint8_t number, size_t n)
+{
+    struct sp_mark m = {.id = {8, number}, .n = n};
+    struct sp_buf b = SP_BUF_INIT;
+    char object[96];
+
+    assert_non_null(m.packs = calloc(n, sizeof(*m.packs)));
+    for (size_t i = 0; i < n; i++) {
+        m.packs[i].kind = SP_PACK_DATA;
+        for (unsigned k = 0; k < 4; k++)
+            m.packs[i].name[k] = (uint8_t)(i >> (24 - 8 * k) & 0xff);
+    }
+    ok(sp_mark_encode(&m, &b, &err));
+    sp_mark_object_name(m.id, object);
+    ok(sp_backend_put(place.below, object, b.data, b.len, &err));
+    sp_mark_free(&m);
+    sp_buf_free(&b);
+}
+
+/* Whoever can write in the store can lay down any number of marks, each of its full size: what they
+ * take of memory is bounded (R18), and nothing is written while there are too many. */
+static void
+test_too_many(void **state)
+{
+    struct sp_repository *r = NULL;
+    size_t packs = 0;
+
+    (void)state;
+    for (uint8_t i = 0; i < 3; i++)
+        put_mark(i, SP_MARK_PACKS);
+    ok(place_open(&place, true, "cache", NULL, &r));
+    for (size_t i = 0; i < r->marks.n; i++)
+        packs += r->marks.v[i].n;
+    assert_true(packs <= SP_MARKS_PACKS);
+    gives(SP_REFUSED, sp_marks_check(r, &err));
+    assert_non_null(strstr(err.text, "more packs"));
+    sp_repository_free(r);
+}
+
 int
 main(void)
 {
@@ -295,6 +336,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_marked_is_absent, begin, end),
         cmocka_unit_test_setup_teardown(test_commit_names_the_marked, begin, end),
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
+        cmocka_unit_test_setup_teardown(test_too_many, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
