@@ -129,6 +129,9 @@ sp_sftp_written(struct sp_backend *b, const char *name, int64_t *ret_ns, struct 
         return sp_sftp_settle(s, name, rc, e);
     if (seen.kind != SP_SFTP_FILE)
         return sp_sftp_absent(s, name, e);
+    if (seen.mtime_ns == 0)
+        return sp_fail(
+            e, SP_UNSUPPORTED, SP_DOM_STORE, "%s does not tell the times of files", s->o.address);
     *ret_ns = seen.mtime_ns;
     return SP_OK;
 }
@@ -138,33 +141,41 @@ struct telling {
     int64_t now_ns;
 };
 
-/* A file is made for it, and its time asked for by its handle. */
+/* A file is made for it, and its time asked for in the same round, by its name: what belongs to one
+ * file is done in the order of asking (draft-ietf-secsh-filexfer-02 §6). Of a server that does it
+ * otherwise, by the handle. */
 static enum sp_code
 tell_time(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
     struct telling *t = arg;
-    struct sp_sftp_request open = {.type = SP_SFTP_OPEN,
-        .mode = 0600,
-        .flags = SP_SFTP_F_WRITE | SP_SFTP_F_CREATE | SP_SFTP_F_EXCL};
-    struct sp_sftp_request stat = {.type = SP_SFTP_FSTAT};
+    struct sp_sftp_request q[2] = {{.type = SP_SFTP_OPEN,
+                                       .mode = 0600,
+                                       .flags = SP_SFTP_F_WRITE | SP_SFTP_F_CREATE | SP_SFTP_F_EXCL},
+        {.type = SP_SFTP_LSTAT}};
+    struct sp_sftp_request *open = &q[0], *stat = &q[1];
     enum sp_code rc;
 
     free(t->path);
     t->path = NULL;
     if ((rc = sp_sftp_temporary(s, SP_SFTP_NOW, &t->path, e)) != SP_OK)
         return rc;
-    open.path = t->path;
-    if ((rc = sp_sftp_conn_call(c, &open, e)) != SP_OK)
+    open->path = stat->path = t->path;
+    sp_sftp_call_all(c, q, 2);
+    if ((rc = open->error.code) != SP_OK) {
+        *e = open->error;
         return rc;
-    memcpy(stat.handle, open.handle, open.handle_len);
-    stat.handle_len = open.handle_len;
-    rc = sp_sftp_conn_call(c, &stat, e);
-    sp_sftp_forget_handle(s, c, open.handle, open.handle_len);
-    if (rc == SP_OK && !stat.attrs.has_times)
+    }
+    if (stat->error.code != SP_OK) {
+        *stat = (struct sp_sftp_request){.type = SP_SFTP_FSTAT, .handle_len = open->handle_len};
+        memcpy(stat->handle, open->handle, open->handle_len);
+        rc = sp_sftp_conn_call(c, stat, e);
+    }
+    sp_sftp_forget_handle(s, c, open->handle, open->handle_len);
+    if (rc == SP_OK && !stat->attrs.has_times)
         rc = sp_fail(
             e, SP_UNSUPPORTED, SP_DOM_STORE, "%s does not tell the times of files", s->o.address);
     if (rc == SP_OK)
-        t->now_ns = (int64_t)stat.attrs.mtime * SP_SECOND;
+        t->now_ns = (int64_t)stat->attrs.mtime * SP_SECOND;
     return rc;
 }
 
@@ -216,7 +227,9 @@ sweep_one(void *arg, const struct sp_sftp_entry *at, struct sp_err *e)
     struct sp_err why = {0};
     enum sp_code rc;
 
-    if (!at->file || !is_temporary(at->name, run) || !w->dead(w->arg, run, at->mtime_ns))
+    /* One whose time the server does not tell is not taken for one of 1970. */
+    if (!at->file || at->mtime_ns == 0 || !is_temporary(at->name, run) ||
+        !w->dead(w->arg, run, at->mtime_ns))
         return SP_OK;
     if (snprintf(name, sizeof(name), "%s/%s", SP_SFTP_TMP, at->name) >= (int)sizeof(name))
         return SP_OK;

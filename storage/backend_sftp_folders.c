@@ -249,6 +249,7 @@ struct flush {
 struct part {
     char *const *paths;
     const bool *given; /* NULL: none */
+    const bool *named; /* NULL: all */
     size_t n;
     const char *gone; /* what was given a name, and is not there */
 };
@@ -262,6 +263,16 @@ fail_flush(const struct sp_sftp_request *q, enum sp_code *rc, struct sp_err *e)
     }
 }
 
+/* The answer of LSTAT: what was named in it was long ago. */
+static bool
+settled_long(const struct sp_sftp_store *s, const struct sp_sftp_request *q)
+{
+    int64_t mtime_ns =
+        q->error.code == SP_OK && q->attrs.has_times ? (int64_t)q->attrs.mtime * SP_SECOND : 0;
+
+    return mtime_ns < s->probe_now_ns - SETTLED_NS;
+}
+
 /* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush, unless something
  * was named in it: then that is lost, or its volume, unflushed. When the
  * connection is lost the flush is asked for again: unlike a file's lost page, which Linux tells of
@@ -269,12 +280,11 @@ fail_flush(const struct sp_sftp_request *q, enum sp_code *rc, struct sp_err *e)
 static enum sp_code
 flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
-    struct sp_sftp_request *q = calloc(AT_ONCE, sizeof(*q)), *sync = calloc(AT_ONCE, sizeof(*q));
+    struct sp_sftp_request *q = calloc(2 * AT_ONCE, sizeof(*q)), *sync = calloc(AT_ONCE, sizeof(*q));
     struct part *part = arg;
-    size_t n = 0;
+    size_t n = 0, asked = part->n;
     enum sp_code rc = SP_OK;
 
-    (void)s;
     part->gone = NULL;
     if (q == NULL || sync == NULL) {
         rc = sp_fail_nomem(e);
@@ -284,10 +294,21 @@ flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp
         q[i].type = SP_SFTP_OPEN;
         q[i].path = part->paths[i];
         q[i].flags = SP_SFTP_F_READ;
+        if (part->named != NULL && !part->named[i]) /* its age, in the same round */
+            q[asked++] = (struct sp_sftp_request){.type = SP_SFTP_LSTAT, .path = part->paths[i]};
     }
-    sp_sftp_call_all(c, q, part->n);
+    sp_sftp_call_all(c, q, asked);
+    asked = part->n;
     for (size_t i = 0; i < part->n; i++) {
-        if (q[i].error.code == SP_OK) {
+        bool named = part->named == NULL || part->named[i];
+        const struct sp_sftp_request *age = named ? NULL : &q[asked++];
+
+        if (age != NULL && age->error.code != SP_OK && age->error.code != SP_ABSENT)
+            fail_flush(age, &rc, e);
+        if (age != NULL && settled_long(s, age)) {
+            if (q[i].error.code == SP_OK)
+                sp_sftp_forget_handle(s, c, q[i].handle, q[i].handle_len);
+        } else if (q[i].error.code == SP_OK) {
             sync[n].type = SP_SFTP_FSYNC;
             memcpy(sync[n].handle, q[i].handle, q[i].handle_len);
             sync[n++].handle_len = q[i].handle_len;
@@ -309,7 +330,8 @@ out:
     return rc;
 }
 
-/* Of folders that were only listed: those that have changed of late. */
+/* Of folders that were only listed: those that have changed of late. Of few that is asked while they
+ * are opened: a round less. */
 static enum sp_code
 keep_young(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 {
@@ -319,13 +341,15 @@ keep_young(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 
     for (size_t i = 0; i < f->n; i++)
         listed += !f->named[i];
-    if (listed == 0)
+    if (listed == 0 || f->n <= AT_ONCE)
         return SP_OK;
     if ((seen = calloc(f->n, sizeof(*seen))) == NULL)
         return sp_fail_nomem(e);
     rc = sp_sftp_look(s, (const char *const *)f->paths, f->n, seen, e);
     for (size_t i = 0; rc == SP_OK && i < f->n; i++) {
-        if (!f->named[i] && seen[i].mtime_ns < s->probe_now_ns - SETTLED_NS) {
+        bool old = seen[i].mtime_ns != 0 && seen[i].mtime_ns < s->probe_now_ns - SETTLED_NS;
+
+        if (!f->named[i] && (old || seen[i].kind == SP_SFTP_NOTHING)) {
             free(f->paths[i]);
             continue;
         }
@@ -364,11 +388,12 @@ take_some(struct sp_sftp_store *s, size_t *at, struct flush *f, struct sp_err *e
 static enum sp_code
 flush_some(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 {
+    const bool *named = f->n <= AT_ONCE ? f->named : NULL;
     enum sp_code rc = keep_young(s, f, e);
 
     for (size_t i = 0; rc == SP_OK && i < f->n; i += AT_ONCE) {
         struct part part = {
-            f->paths + i, f->given + i, f->n - i < AT_ONCE ? f->n - i : AT_ONCE, NULL};
+            f->paths + i, f->given + i, named, f->n - i < AT_ONCE ? f->n - i : AT_ONCE, NULL};
 
         rc = sp_sftp_ask(s, flush_over, &part, e);
         if (rc == SP_OK && part.gone != NULL && (rc = sp_sftp_present(s, e)) == SP_OK)

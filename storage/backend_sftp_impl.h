@@ -155,7 +155,7 @@ enum sp_sftp_kind { SP_SFTP_NOTHING, SP_SFTP_FILE, SP_SFTP_FOLDER, SP_SFTP_ODD }
 struct sp_sftp_seen {
     enum sp_sftp_kind kind;
     uint64_t size;
-    int64_t mtime_ns;
+    int64_t mtime_ns; /* 0: nobody tells */
 };
 /* LSTAT of n paths at once. */
 enum sp_code sp_sftp_look(struct sp_sftp_store *s, const char *const *paths, size_t n,
@@ -243,7 +243,7 @@ enum sp_code sp_sftp_need_tmp(struct sp_sftp_store *s, struct sp_err *e);
 struct sp_sftp_entry {
     const char *name;
     bool file; /* neither a folder nor a link */
-    int64_t mtime_ns;
+    int64_t mtime_ns; /* 0: nobody tells */
 };
 enum sp_code sp_sftp_read_folder(struct sp_sftp_store *s, const char *path,
     enum sp_code (*each)(void *arg, const struct sp_sftp_entry *at, struct sp_err *e), void *arg,

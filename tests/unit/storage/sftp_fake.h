@@ -72,6 +72,7 @@ struct fake_options {
     bool rename_replaces;
     bool remove_denied; /* REMOVE, RMDIR: permission denied; an append-only account */
     bool rename_denied;
+    bool untold_times; /* only FSTAT tells times, neither a listing nor LSTAT */
     bool folders_open; /* OPEN of a folder, to read, gives a handle that FSYNC takes */
     bool no_overwrite; /* OPEN to write of a file that is there: permission denied, as ProFTPD's
                           AllowOverwrite off, SFTPGo without "overwrite" */

@@ -44,16 +44,18 @@ fake_take_handle(struct fake_asked *a)
 }
 
 void
-fake_attrs(struct sp_buf *b, const struct fake_node *x)
+fake_attrs(struct sp_buf *b, const struct fake_node *x, bool times)
 {
     static const uint32_t modes[] = {
         [FAKE_FILE] = 0100600, [FAKE_FOLDER] = 040700, [FAKE_LINK] = 0120777};
 
-    sp_sftp_put_u32(b, 1 | 2 | 4 | 8);
+    sp_sftp_put_u32(b, 1 | 2 | 4 | (times ? 8 : 0));
     sp_sftp_put_u64(b, x->bytes.len);
     sp_sftp_put_u32(b, 1000);
     sp_sftp_put_u32(b, 1000);
     sp_sftp_put_u32(b, modes[x->kind]);
+    if (!times)
+        return;
     sp_sftp_put_u32(b, x->mtime);
     sp_sftp_put_u32(b, x->mtime);
 }

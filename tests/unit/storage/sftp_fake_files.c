@@ -159,7 +159,7 @@ fake_do_stat(struct fake_asked *a)
         fake_say_status(a, SP_FX_NO_SUCH_FILE);
     } else {
         fake_begin(&a->out, SP_FXP_ATTRS, a->id);
-        fake_attrs(&a->out, x);
+        fake_attrs(&a->out, x, a->type == SP_FXP_FSTAT || !a->f->o.untold_times);
     }
     free(path);
 }

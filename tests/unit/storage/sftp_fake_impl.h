@@ -116,7 +116,7 @@ void fake_say_status(struct fake_asked *a, uint32_t status);
 char *fake_take_path(struct fake_asked *a);
 struct fake_handle *fake_take_handle(struct fake_asked *a);
 struct fake_handle *fake_give_handle(struct fake_asked *a, struct fake_node *x, uint32_t flags);
-void fake_attrs(struct sp_buf *b, const struct fake_node *x);
+void fake_attrs(struct sp_buf *b, const struct fake_node *x, bool times);
 
 /* Packets. */
 void fake_begin(struct sp_buf *b, uint8_t type, uint32_t id);

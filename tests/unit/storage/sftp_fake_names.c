@@ -44,7 +44,7 @@ put_name(struct fake_asked *a, const struct fake_node *folder, const char *name,
     x = strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? folder : fake_find(a->f, path);
     sp_sftp_put_string(&a->out, name, len);
     fake_text(&a->out, "-rw------- 1 a a 0 Jan 1 00:00 x");
-    fake_attrs(&a->out, x != NULL ? x : &none);
+    fake_attrs(&a->out, x != NULL ? x : &none, !a->f->o.untold_times);
     free(path);
 }
 

@@ -412,6 +412,39 @@ tmp_is_made_again(void **state)
 
 /* --- volumes that come and go ---------------------------------------------------------------- */
 
+/* Of a file whose time nobody tells it cannot be said that it is old: it may be of a run that
+ * lives.
+ */
+static bool
+older(void *arg, const uint8_t run[16], int64_t written_ns)
+{
+    (void)run;
+    return *(int64_t *)arg - written_ns > 7200 * SP_SECOND;
+}
+
+static void
+what_has_no_time_is_not_old(void **state)
+{
+    static const char unfinished[] = "tmp/00112233445566778899aabbccddeeff-0";
+    struct remote r;
+    int64_t now, at;
+
+    (void)state;
+    for (int untold = 1; untold >= 0; untold--) {
+        remote_make(&r);
+        ok(sp_backend_put(r.b, "packs/00/x", "x", 1, &err));
+        fake_put(r.f, REMOTE_ROOT "/tmp/00112233445566778899aabbccddeeff-0", "x", 1);
+        set(&r, (struct fake_options){.untold_times = untold == 1});
+        fake_clock(r.f, fake_now(r.f) + 7201);
+        ok(sp_backend_now(r.b, &now, &err));
+        ok(sp_backend_sweep(r.b, older, &now, &err));
+        assert_int_equal(remote_there(&r, unfinished), untold == 1);
+        if (untold == 1)
+            gives(SP_UNSUPPORTED, sp_backend_written(r.b, "packs/00/x", &at, &err));
+        remote_end(&r);
+    }
+}
+
 /* The folder of what was named is not there any more: that is no durable name. */
 static void
 a_folder_that_has_gone_is_no_barrier(void **state)
@@ -625,6 +658,7 @@ main(void)
         cmocka_unit_test(nothing_gets_its_name_before_it_is_safe),
         cmocka_unit_test(a_full_store_is_told_by_its_room),
         cmocka_unit_test(tmp_is_made_again),
+        cmocka_unit_test(what_has_no_time_is_not_old),
         cmocka_unit_test(a_folder_that_has_gone_is_no_barrier),
         cmocka_unit_test(an_unmounted_volume_is_not_an_empty_store),
         cmocka_unit_test(another_folder_behind_the_same_path_is_refused),
