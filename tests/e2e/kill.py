@@ -372,9 +372,10 @@ class History:
             yield from (self.world / repository / "tmp").iterdir()
 
     def sweep(self):
-        """What killed programs left behind goes once it is old."""
+        """What killed programs left behind goes once it is old, and no lease says that its run lives."""
         old = list(self.temporary())
-        for p in old:
+        leases = [p for r in ("repository", "folder") for p in (self.world / r).glob("leases/*")]
+        for p in old + leases:
             os.utime(p, (time.time() - 8 * 24 * 3600,) * 2)
         self.kill_server()
         for host in self.hosts:
