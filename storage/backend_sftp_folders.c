@@ -263,14 +263,16 @@ fail_flush(const struct sp_sftp_request *q, enum sp_code *rc, struct sp_err *e)
     }
 }
 
-/* The answer of LSTAT: what was named in it was long ago. */
+/* The answer of LSTAT: what was named in it was long ago, or it has gone. One without a time may be
+ * of any age. */
 static bool
 settled_long(const struct sp_sftp_store *s, const struct sp_sftp_request *q)
 {
     int64_t mtime_ns =
         q->error.code == SP_OK && q->attrs.has_times ? (int64_t)q->attrs.mtime * SP_SECOND : 0;
 
-    return mtime_ns < s->probe_now_ns - SETTLED_NS;
+    return q->error.code == SP_ABSENT ||
+           (mtime_ns != 0 && mtime_ns < s->probe_now_ns - SETTLED_NS);
 }
 
 /* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush, unless something
@@ -407,7 +409,7 @@ flush_some(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 enum sp_code
 sp_sftp_flush_folder(struct sp_sftp_store *s, char *path, struct sp_err *e)
 {
-    struct part part = {&path, NULL, 1, NULL};
+    struct part part = {&path, NULL, NULL, 1, NULL};
 
     return sp_sftp_ask(s, flush_over, &part, e);
 }
