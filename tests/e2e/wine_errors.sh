@@ -61,7 +61,7 @@ rm "$world"/{linux,windows}/config/stillpoint.conf
 both 5 'bandwidth' backup @/tree --bandwidth fast
 both 5 'is a folder' backup @/tree --exclude-file @/tree
 both 5 'no repository is set up' list
-both 5 'sftp' list -r sftp://host/path
+both 5 'sftp://' list -r ftp://host/path
 both 5 'control characters' init -r @/control --name $'a\nb' --sheet @/sheet2
 both 5 '--target' restore latest
 

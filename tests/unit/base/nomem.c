@@ -9,7 +9,7 @@
 static atomic_long until; /* the allocation that brings it to zero fails; at zero none does */
 static atomic_long count;
 static atomic_bool all;
-static _Thread_local bool spared;
+static bool (*_Atomic spared)(void); /* no variable of a thread here: mingw's need malloc */
 
 void
 nomem_at(long n)
@@ -37,15 +37,17 @@ nomem_all(bool on)
 }
 
 void
-nomem_spare(bool on)
+nomem_unless(bool (*own)(void))
 {
-    spared = on;
+    atomic_store(&spared, own);
 }
 
 static bool
 fails(void)
 {
-    if (spared)
+    bool (*own)(void) = atomic_load(&spared);
+
+    if (own != NULL && own())
         return false;
     atomic_fetch_add(&count, 1);
     if (!atomic_load(&all) && (atomic_load(&until) <= 0 || atomic_fetch_sub(&until, 1) != 1))

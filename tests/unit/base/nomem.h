@@ -15,7 +15,8 @@ bool nomem_came(void);
 long nomem_count(void);
 /* While it is on every allocation fails. */
 void nomem_all(bool on);
-/* Of the calling thread: what it allocates now neither fails nor counts. For the test's own. */
-void nomem_spare(bool on);
+/* Of the calling thread: what it allocates while `own` says true neither fails nor counts. For the
+ * test's own. */
+void nomem_unless(bool (*own)(void));
 
 #endif

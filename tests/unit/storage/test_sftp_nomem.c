@@ -15,6 +15,20 @@
 
 enum { SOME = 700000 };
 
+static _Thread_local bool own; /* what this thread allocates now is the test's */
+
+static bool
+is_own(void)
+{
+    return own;
+}
+
+static void
+set_own(bool on)
+{
+    own = on;
+}
+
 static uint8_t back[SOME];
 
 static enum sp_code
@@ -24,9 +38,9 @@ connect_again(void)
     struct sp_sftp_conn *c = NULL;
     enum sp_code rc;
 
-    nomem_spare(true);
+    own = true;
     ok(fake_connect(server, &l, &err));
-    nomem_spare(false);
+    own = false;
     if ((rc = sp_sftp_conn_new(l, 10000, &c, &err)) == SP_OK)
         sp_sftp_conn_free(c);
     return rc;
@@ -125,15 +139,15 @@ go_on(void)
     bool flushed;
     enum sp_code rc;
 
-    nomem_spare(true);
+    own = true;
     fake_delete(server, "new");
     ok(sp_sftp_stream_new(conn, "new", 300000, &w, &err));
     ok(sp_sftp_stream_write(w, big, SOME - 1000, &err));
     fake_cut_now(server);
     conn = fake_conn(server);
-    nomem_spare(false);
+    own = false;
     rc = sp_sftp_stream_resume(w, conn, &err);
-    nomem_spare(true);
+    own = true;
     if (rc == SP_OK) {
         ok(sp_sftp_stream_write(w, big + SOME - 1000, 1000, &err));
         ok(sp_sftp_stream_finish(w, &flushed, &err));
@@ -144,7 +158,7 @@ go_on(void)
     }
     sp_sftp_stream_free(w);
     sp_sftp_conn_free(old);
-    nomem_spare(false);
+    own = false;
     return rc;
 }
 
@@ -187,7 +201,8 @@ every_allocation_fails_once(void **state)
 static int
 set_up_spared(void **state)
 {
-    fake_own_memory = nomem_spare;
+    nomem_unless(is_own);
+    fake_own_memory = set_own;
     return set_up(state);
 }
 
