@@ -143,14 +143,15 @@ struct telling {
 
 /* A file is made for it, and its time asked for in the same round, by its name: what belongs to one
  * file is done in the order of asking (draft-ietf-secsh-filexfer-02 §6). Of a server that does it
- * otherwise, by the handle. */
+ * otherwise, or tells no time by the name, by the handle. */
 static enum sp_code
 tell_time(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
     struct telling *t = arg;
-    struct sp_sftp_request q[2] = {{.type = SP_SFTP_OPEN,
-                                       .mode = 0600,
-                                       .flags = SP_SFTP_F_WRITE | SP_SFTP_F_CREATE | SP_SFTP_F_EXCL},
+    struct sp_sftp_request q[2] = {
+        {.type = SP_SFTP_OPEN,
+            .mode = 0600,
+            .flags = SP_SFTP_F_WRITE | SP_SFTP_F_CREATE | SP_SFTP_F_EXCL},
         {.type = SP_SFTP_LSTAT}};
     struct sp_sftp_request *open = &q[0], *stat = &q[1];
     enum sp_code rc;
@@ -165,7 +166,7 @@ tell_time(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_
         *e = open->error;
         return rc;
     }
-    if (stat->error.code != SP_OK) {
+    if (stat->error.code != SP_OK || !stat->attrs.has_times) {
         *stat = (struct sp_sftp_request){.type = SP_SFTP_FSTAT, .handle_len = open->handle_len};
         memcpy(stat->handle, open->handle, open->handle_len);
         rc = sp_sftp_conn_call(c, stat, e);

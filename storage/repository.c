@@ -1,5 +1,6 @@
 /* Making, opening and refreshing a repository: see repository.h. */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -349,15 +350,25 @@ take_in(struct sp_repository *r, const struct sp_repository_options *o, struct s
 {
     bool far = r->backend->ahead > 0, packs = !far || o->write;
     struct listing l = {.r = r};
-    struct answer conf, owner;
+    struct answer conf, owner, host = {.asked = false};
+    char object[64];
     struct sp_err why = {0};
     size_t lost;
     enum sp_code rc, listed = SP_OK;
 
     ask(r, SP_CONF_NAME, &conf);
     ask(r, SP_OWNER_NAME, &owner);
+    if (far && o->host != NULL) { /* asked for next, nearly always */
+        (void)snprintf(object, sizeof(object), "hosts/%.32s", sp_hex16(o->host).s);
+        ask(r, object, &host);
+    }
     if (far)
         listed = list_all(&l, packs, &why);
+    if (far && o->host != NULL) {
+        hear(r, &host);
+        if (host.rc == SP_OK)
+            sp_kept_put(r, object, host.bytes, host.n);
+    }
     if ((rc = read_conf(r, &conf, e)) != SP_OK)
         goto out;
     if (o->write && (rc = check_owner(r, &owner, o->server_id, e)) != SP_OK)
@@ -390,6 +401,7 @@ take_in(struct sp_repository *r, const struct sp_repository_options *o, struct s
 out:
     unask(r, &conf);
     unask(r, &owner);
+    unask(r, &host);
     listing_clear(&l);
     return rc;
 }

@@ -1,8 +1,10 @@
 /* Listings: folders side by side in the connection's thread, names handed over to the waiting one.
  *
  * Two READDIRs of a folder are under way at once, so that its last names and its end come in one
- * round. The answers are those of one after the other: draft-ietf-secsh-filexfer-02 §6, "the
- * results in the responses will be the same as if it had sent the requests one at a time".
+ * round; behind an answer of few names, which is nearly always the last one, no third is sent while
+ * the second is under way. The answers are those of one after the other:
+ * draft-ietf-secsh-filexfer-02 §6, "the results in the responses will be the same as if it had sent
+ * the requests one at a time".
  *
  * Bounded (R18, R28): folders under way, names waiting to be taken (the READDIRs then wait),
  * entries of a folder, folders in all, and depth. */
@@ -19,6 +21,7 @@ enum {
     SIDE_BY_SIDE = 64, /* folders under way, with a server that says nothing of how many it can */
     MOST_SIDE_BY_SIDE = 256,
     AHEAD = 2, /* READDIRs of each */
+    FEW = 64,  /* names of an answer; OpenSSH gives 100 */
     DEPTH = 6,
     NAME_MAX_BYTES = 90,     /* one part of 80, and more than that to see what is too long */
     WAITING = 4 << 20,       /* bytes of names; then no more is asked for */
@@ -200,11 +203,12 @@ was_read(struct sp_sftp_request *q)
         wrong(f, SP_CORRUPT, "it has more than a million entries, or the server never ends");
     else if (l->names.len > MOST_WAITING)
         wrong(f, SP_CORRUPT, "the server sends more names at once than any folder has");
-    if (!f->end && !l->stop && l->names.len < WAITING)
-        read_on(f, q);
-    else if (f->under_way == 0 && (f->end || l->stop))
+    if (!f->end && !l->stop && l->names.len < WAITING) {
+        if (q->got >= FEW || f->under_way == 0)
+            read_on(f, q);
+    } else if (f->under_way == 0 && (f->end || l->stop)) {
         folder_over(f);
-    else if (f->under_way == 0) {
+    } else if (f->under_way == 0) {
         f->resting = true; /* until names were taken */
         f->next = l->resting;
         l->resting = f;

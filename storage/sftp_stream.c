@@ -179,34 +179,57 @@ sp_sftp_stream_write(struct sp_sftp_stream *w, const void *p, size_t n, struct s
     return wait_for(w, w->window, e);
 }
 
-/* One request to the open file; its answer waited for. */
-static enum sp_code
-call(struct sp_sftp_stream *w, enum sp_sftp_type type, struct sp_err *e)
+/* The lock is held. */
+static void
+send_last(struct sp_sftp_stream *w, enum sp_sftp_type type, struct sp_sftp_request *q)
 {
-    sp_sftp_conn_lock(w->c);
-    w->last = (struct sp_sftp_request){
+    *q = (struct sp_sftp_request){
         .type = type, .path = w->path, .done = sp_sftp_stream_last_done, .arg = w};
-    memcpy(w->last.handle, w->open.handle, w->open.handle_len);
-    w->last.handle_len = w->open.handle_len;
-    w->last_done = false;
+    memcpy(q->handle, w->open.handle, w->open.handle_len);
+    q->handle_len = w->open.handle_len;
     w->under_way++;
-    sp_sftp_conn_submit(w->c, &w->last);
-    while (!w->last_done)
-        sp_sftp_conn_wait(w->c);
-    if (type == SP_SFTP_CLOSE)
-        w->is_open = false; /* whatever the answer: a handle is closed once */
-    if (w->last.error.code != SP_OK) {
-        sp_sftp_stream_failed(w, &w->last.error);
+    w->ending++;
+    sp_sftp_conn_submit(w->c, q);
+}
+
+/* The lock is held. */
+static enum sp_code
+answer(struct sp_sftp_stream *w, const struct sp_sftp_request *q)
+{
+    if (q->error.code != SP_OK) {
+        sp_sftp_stream_failed(w, &q->error);
         /* An answer, not a lost connection: final (R3: no second flush proves what the first did
          * not). */
         if (sp_sftp_session_ended(sp_sftp_conn_session(w->c)) == NULL)
             w->over = true;
-    } else if (type == SP_SFTP_CLOSE) {
-        w->finished = true;
     }
+    return q->error.code;
+}
+
+/* FSYNC where offered, and CLOSE behind it in the same round: a server does what belongs to one
+ * file in the order of asking (draft-ietf-secsh-filexfer-02 §6), and one that does not has no
+ * handle left to flush, which fails. Every WRITE was acknowledged before: one that came behind the
+ * flush would go unseen (R3). */
+static enum sp_code
+flush_and_close(struct sp_sftp_stream *w, bool flush, struct sp_err *e)
+{
+    enum sp_code rc = SP_OK;
+
+    sp_sftp_conn_lock(w->c);
+    if (flush)
+        send_last(w, SP_SFTP_FSYNC, &w->flush);
+    send_last(w, SP_SFTP_CLOSE, &w->last);
+    while (w->ending > 0)
+        sp_sftp_conn_wait(w->c);
+    w->is_open = false; /* whatever the answer: a handle is closed once */
+    if (flush)
+        rc = answer(w, &w->flush);
+    if (rc == SP_OK)
+        rc = answer(w, &w->last);
+    w->finished = rc == SP_OK;
     sp_sftp_stream_error(w, e);
     sp_sftp_conn_unlock(w->c);
-    return w->last.error.code;
+    return rc;
 }
 
 static enum sp_code
@@ -242,8 +265,7 @@ sp_sftp_stream_finish(struct sp_sftp_stream *w, bool *ret_flushed, struct sp_err
     sp_sftp_conn_lock(w->c);
     flush = sp_sftp_offers(sp_sftp_conn_session(w->c), SP_SFTP_FSYNC);
     sp_sftp_conn_unlock(w->c);
-    if ((flush && (rc = call(w, SP_SFTP_FSYNC, e)) != SP_OK) ||
-        (rc = call(w, SP_SFTP_CLOSE, e)) != SP_OK)
+    if ((rc = flush_and_close(w, flush, e)) != SP_OK)
         return rc;
     *ret_flushed = flush;
     return SP_OK;

@@ -43,9 +43,9 @@ struct sp_sftp_stream {
     struct stream_sum *sums;
     size_t nsums, sums_cap;
 
-    struct sp_sftp_request open, last; /* last: FSYNC, then CLOSE */
-    size_t under_way;
-    bool is_open, last_done;
+    struct sp_sftp_request open, flush, last; /* last: CLOSE */
+    size_t under_way, ending;                 /* ending: of flush and last */
+    bool is_open;
     bool given_up; /* by its owner: goes when nothing is under way */
     bool told;     /* the failure was returned to the caller */
     bool over;     /* nothing can make it good: a flush or close that failed (R3), lost bytes */

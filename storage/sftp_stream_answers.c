@@ -141,6 +141,6 @@ sp_sftp_stream_last_done(struct sp_sftp_request *q)
     struct sp_sftp_stream *w = q->arg;
 
     w->under_way--;
-    w->last_done = true;
+    w->ending--;
     sp_sftp_stream_settle(w);
 }

@@ -288,7 +288,7 @@ a_listing_that_is_cut(void **state)
     uint64_t check;
 
     (void)state;
-    put_packs(80, 3, &check);
+    put_packs(120, 3, &check);
     for (unsigned k = 1; k < 300; k = k * 2 + 1) {
         struct names names = {0};
 
