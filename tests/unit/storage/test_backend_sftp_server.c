@@ -445,6 +445,37 @@ what_has_no_time_is_not_old(void **state)
     }
 }
 
+/* Nor is a folder that was only listed: how many flushes a barrier takes where times are told, and
+ * where not. */
+static size_t
+flushes_of_a_barrier(bool untold)
+{
+    struct remote r;
+    size_t n = 0, before;
+
+    remote_make(&r);
+    set(&r, (struct fake_options){.folders_open = true, .untold_times = untold});
+    fake_put(r.f, REMOTE_ROOT "/packs/00/x", "x", 1);
+    fake_clock(r.f, fake_now(r.f) + 7200);
+    ok(remote_open(&r, false));
+    ok(sp_backend_put(r.b, "hosts/a", "a", 1, &err));
+    ok(sp_backend_sync(r.b, &err));
+    ok(sp_backend_list(r.b, "", count, &n, &err));
+    assert_int_equal(n, 3);
+    before = fake_requests(r.f, SP_FXP_EXTENDED);
+    ok(sp_backend_sync(r.b, &err));
+    n = fake_requests(r.f, SP_FXP_EXTENDED) - before;
+    remote_end(&r);
+    return n;
+}
+
+static void
+a_folder_without_a_time_is_flushed(void **state)
+{
+    (void)state;
+    assert_true(flushes_of_a_barrier(true) > flushes_of_a_barrier(false));
+}
+
 /* The folder of what was named is not there any more: that is no durable name. */
 static void
 a_folder_that_has_gone_is_no_barrier(void **state)
@@ -659,6 +690,7 @@ main(void)
         cmocka_unit_test(a_full_store_is_told_by_its_room),
         cmocka_unit_test(tmp_is_made_again),
         cmocka_unit_test(what_has_no_time_is_not_old),
+        cmocka_unit_test(a_folder_without_a_time_is_flushed),
         cmocka_unit_test(a_folder_that_has_gone_is_no_barrier),
         cmocka_unit_test(an_unmounted_volume_is_not_an_empty_store),
         cmocka_unit_test(another_folder_behind_the_same_path_is_refused),
