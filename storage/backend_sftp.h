@@ -31,7 +31,7 @@
  * protocol, is tried once again and then final, and so is a folder that has become another one
  * (SP_REFUSED). An outage that the first try does not heal is told once, and its end. Requests that
  * were under way are sent again when that is harmless; REMOVE and MKDIR are settled by looking. The
- * first connection of all is tried once.
+ * first connection of all is tried three times within 1.2 s.
  *
  * Caps: at open what the handshake offers, and `writable` if the server lets repository.conf be opened
  * for writing; when it does not, sp_backend_may_write has the probe run and decide. Else the probe runs beside

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 100u              /* how soon a stop is seen */
+#define LOOK_MS 100u       /* how soon a stop is seen */
+#define FIRST_WAIT_MS 400u /* before the first connection is tried again, then twice as long */
+#define LAST_WAIT_MS 800u
 #define WORTH ((uint64_t)8 << 20) /* one more connection pays after so many bytes over each */
 
 /* The pool's lock is held. */
@@ -91,6 +93,26 @@ tend(void *arg)
     sp_mutex_unlock(&p->lock);
 }
 
+/* A line that breaks, or a server that starts anew, is given a moment. One that is not there at
+ * all, or is misspelt, is told soon: patience is for a run that has begun. */
+static enum sp_code
+connect_first(struct sp_sftp_store *s, struct sp_sftp_lane **ret, struct sp_err *e)
+{
+    uint32_t wait_ms;
+    enum sp_code rc = sp_sftp_connect_one(s, ret, e);
+
+    for (wait_ms = FIRST_WAIT_MS; rc == SP_UNREACHABLE && wait_ms <= LAST_WAIT_MS; wait_ms *= 2) {
+        sp_mutex_lock(&s->pool.lock);
+        for (uint32_t ms = 0; ms < wait_ms && !sp_sftp_stopped(s); ms += LOOK_MS)
+            (void)sp_cond_wait_ms(&s->pool.changed, &s->pool.lock, LOOK_MS);
+        sp_mutex_unlock(&s->pool.lock);
+        if (sp_sftp_stopped(s))
+            return sp_sftp_fail_stopped(s, e);
+        rc = sp_sftp_connect_one(s, ret, e);
+    }
+    return rc;
+}
+
 enum sp_code
 sp_sftp_pool_begin(struct sp_sftp_store *s, struct sp_err *e)
 {
@@ -101,7 +123,7 @@ sp_sftp_pool_begin(struct sp_sftp_store *s, struct sp_err *e)
     p->limit = s->o.connections < SP_SFTP_LANES_MAX ? s->o.connections : SP_SFTP_LANES_MAX;
     /* First the thread: it is who sees a stop while the first connection is made. */
     if ((rc = sp_thread_start("sftp pool", tend, s, &p->thread, e)) != SP_OK ||
-        (rc = sp_sftp_connect_one(s, &lane, e)) != SP_OK)
+        (rc = connect_first(s, &lane, e)) != SP_OK)
         return rc;
     sp_mutex_lock(&p->lock);
     sp_sftp_add_lane(p, lane);
