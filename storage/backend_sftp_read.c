@@ -158,7 +158,9 @@ struct listing {
     size_t nprefixes;
     sp_backend_list_fn each;
     void *arg;
-    bool ended; /* by `each`: its failure is the answer, whatever became of the connection */
+    char *tmp, *conf; /* one of them is there: asked beside the listing, … */
+    bool there;       /* … and so it was */
+    bool ended;       /* by `each`: its failure is the answer, whatever became of the connection */
     /* What was told, by hashes of the names: a listing that is asked for again tells no name twice.
      * A listing of a million packs takes 8 MB here. */
     uint64_t *told;
@@ -231,7 +233,8 @@ list_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_
     if (l->ntold > 0)
         qsort(l->told, l->ntold, sizeof(*l->told), by_value);
     l->before = l->ntold;
-    return sp_sftp_list(c, s->root, l->prefixes, l->nprefixes, tell, l, e);
+    return sp_sftp_list_there(c, s->root, l->prefixes, l->nprefixes,
+        (const char *const[]){l->tmp, l->conf}, &l->there, tell, l, e);
 }
 
 /* sp_sftp_ask, but for a failure of `each`, which is nobody's to ask again for. */
@@ -258,15 +261,21 @@ sp_sftp_list_all(struct sp_backend *b, const char *const *prefixes, size_t n,
 {
     struct sp_sftp_store *s = (struct sp_sftp_store *)b;
     struct listing l = {.s = s, .prefixes = prefixes, .nprefixes = n, .each = each, .arg = arg};
-    enum sp_code rc = n == 0 ? SP_OK : ask_listing(s, &l, e);
+    enum sp_code rc;
+
+    if ((rc = sp_sftp_path(s, SP_SFTP_TMP, &l.tmp, e)) == SP_OK &&
+        (rc = sp_sftp_path(s, SP_SFTP_CONF, &l.conf, e)) == SP_OK && n > 0)
+        rc = ask_listing(s, &l, e);
 
     /* A server may say "failure" where others say "no such file": of an object in the place of a
      * folder. */
     if (rc == SP_IO && n == 1 && !l.ended && sp_sftp_no_folder(s, prefixes[0]))
         rc = SP_OK;
     free(l.told);
+    free(l.tmp);
+    free(l.conf);
     /* A volume that was unmounted, before or meanwhile, must not look like one with few objects. */
-    return rc != SP_OK ? rc : sp_sftp_present(s, e);
+    return rc != SP_OK || l.there ? rc : sp_sftp_present(s, e);
 }
 
 enum sp_code

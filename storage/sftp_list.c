@@ -21,7 +21,8 @@ enum {
     SIDE_BY_SIDE = 64, /* folders under way, with a server that says nothing of how many it can */
     MOST_SIDE_BY_SIDE = 256,
     AHEAD = 2, /* READDIRs of each */
-    FEW = 64,  /* names of an answer; OpenSSH gives 100 */
+    LOOKS = 2,
+    FEW = 64, /* names of an answer; OpenSSH gives 100 */
     DEPTH = 6,
     NAME_MAX_BYTES = 90,     /* one part of 80, and more than that to see what is too long */
     WAITING = 4 << 20,       /* bytes of names; then no more is asked for */
@@ -50,6 +51,12 @@ struct listing {
     struct sp_buf names; /* u64 size ‖ name ‖ NUL, little endian, … */
     bool stop;
     struct sp_err error;
+
+    /* Whether it is all still there, looked at behind the last answer to an OPENDIR, beside the
+     * READDIRs: one that says "no such folder" may speak of a volume that has gone (R20). */
+    size_t opening, looking;
+    bool looks, look_due, there;
+    struct sp_sftp_request look[LOOKS];
 };
 
 static void
@@ -120,6 +127,30 @@ add_folder(struct listing *l, const char *above, const char *name, unsigned dept
 }
 
 static void
+look(struct listing *l)
+{
+    if (!l->looks || !l->look_due || l->opening > 0 || l->looking > 0 || l->todo != NULL || l->stop)
+        return;
+    l->look_due = l->there = false;
+    l->looking = LOOKS;
+    for (size_t i = 0; i < LOOKS; i++)
+        sp_sftp_conn_submit(l->c, &l->look[i]);
+}
+
+static void
+looked(struct sp_sftp_request *q)
+{
+    struct listing *l = q->arg;
+
+    l->looking--;
+    l->there = l->there || q->error.code == SP_OK;
+    if (q->error.code != SP_OK && q->error.code != SP_ABSENT)
+        fail_listing(l, &q->error);
+    look(l);
+    sp_sftp_conn_wake(l->c);
+}
+
+static void
 start_folders(struct listing *l)
 {
     struct folder *f;
@@ -128,6 +159,7 @@ start_folders(struct listing *l)
         l->todo = f->next;
         l->active++;
         f->under_way = 1;
+        l->opening++;
         sp_sftp_conn_submit(l->c, &f->handle);
     }
 }
@@ -171,13 +203,17 @@ static void
 opened(struct sp_sftp_request *q)
 {
     struct folder *f = q->arg;
+    struct listing *l = f->l;
 
     f->under_way--;
+    l->opening--;
+    l->look_due = true;
     f->open = q->error.code == SP_OK;
     if (!f->open && q->error.code != SP_ABSENT)
-        fail_listing(f->l, &q->error);
-    if (!f->open || f->l->stop) {
+        fail_listing(l, &q->error);
+    if (!f->open || l->stop) {
         folder_over(f);
+        look(l);
         return;
     }
     f->under_way++; /* this: a READDIR that fails at once must not free it below */
@@ -185,6 +221,7 @@ opened(struct sp_sftp_request *q)
         read_on(f, &f->read[i]);
     if (--f->under_way == 0)
         folder_over(f);
+    look(l);
 }
 
 static void
@@ -321,7 +358,8 @@ pump(struct listing *l, sp_backend_list_fn each, void *arg, struct sp_err *e)
             l->stop = l->stop || rc != SP_OK;
         }
         wake_resting(l);
-        if (l->active == 0 && (l->todo == NULL || l->stop) && (l->names.len == 0 || l->stop))
+        if (l->active == 0 && l->looking == 0 && (l->todo == NULL || l->stop) &&
+            (l->names.len == 0 || l->stop))
             break;
         if (l->names.len == 0 || rc != SP_OK)
             sp_sftp_conn_wait(l->c);
@@ -343,10 +381,21 @@ enum sp_code
 sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folders, size_t n,
     sp_backend_list_fn each, void *arg, struct sp_err *e)
 {
-    struct listing l = {.c = c, .root = root};
+    return sp_sftp_list_there(c, root, folders, n, NULL, NULL, each, arg, e);
+}
+
+enum sp_code
+sp_sftp_list_there(struct sp_sftp_conn *c, const char *root, const char *const *folders, size_t n,
+    const char *const paths[2], bool *ret_there, sp_backend_list_fn each, void *arg,
+    struct sp_err *e)
+{
+    struct listing l = {.c = c, .root = root, .looks = paths != NULL};
     enum sp_code rc = SP_OK;
     struct folder *f;
 
+    for (size_t i = 0; l.looks && i < LOOKS; i++)
+        l.look[i] = (struct sp_sftp_request){
+            .type = SP_SFTP_LSTAT, .path = paths[i], .done = looked, .arg = &l};
     for (size_t i = n; i > 0 && rc == SP_OK; i--)
         rc = add_folder(&l, "", folders[i - 1], 1, e);
     if (rc == SP_OK) {
@@ -357,6 +406,8 @@ sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folder
     }
     if (rc == SP_OK && (rc = l.error.code) != SP_OK)
         *e = l.error;
+    if (l.looks)
+        *ret_there = l.there && !l.look_due;
     while ((f = l.todo) != NULL) {
         l.todo = f->next;
         folder_free(f);

@@ -33,6 +33,12 @@ sp_sftp_job_bytes(struct sp_sftp_job *j, uint8_t **ret, size_t *ret_n, struct sp
 enum sp_code sp_sftp_list(struct sp_sftp_conn *c, const char *root, const char *const *folders,
     size_t n, sp_backend_list_fn each, void *arg, struct sp_err *e);
 
+/* The same; *ret_there: one of two paths was there behind the last folder that was opened. That is
+ * asked beside the listing and takes no round of its own. */
+enum sp_code sp_sftp_list_there(struct sp_sftp_conn *c, const char *root,
+    const char *const *folders, size_t n, const char *const paths[2], bool *ret_there,
+    sp_backend_list_fn each, void *arg, struct sp_err *e);
+
 /* A stream into one new file (OPEN with EXCL, whose answer nobody waits for before there is need).
  * write copies into pieces of sp_sftp_write_max and returns when at most `window` bytes are not
  * acknowledged. A failure shows at the next call; a write that reports one has taken its bytes all
