@@ -57,8 +57,10 @@ static LIBSSH2_ALLOC_FUNC(wire_alloc)
     struct sp_ssh_wire *w = *abstract;
     struct piece *p;
 
-    if (count > MEMORY_MAX - w->memory || (p = malloc(sizeof(*p) + count)) == NULL)
+    if (count > MEMORY_MAX - w->memory || (p = malloc(sizeof(*p) + count)) == NULL) {
+        w->starved = true;
         return NULL;
+    }
     w->memory += count;
     p->n = count;
     p->before = &w->pieces;
@@ -106,6 +108,18 @@ sp_ssh_wire_alloc(struct sp_ssh_wire *w, size_t n)
 
 /* --- the callbacks ------------------------------------------------------------------------- */
 
+/* libssh2 sends NEWKEYS when it has found the signature to be right, and not before: the first one
+ * goes in the open, a packet of four bytes length, one of padding, then the type (RFC 4253, 6 and
+ * 7.3). libssh2 itself gives one number for all that a key exchange can fail at. */
+static void
+watch(struct sp_ssh_wire *w, const uint8_t *p, size_t n)
+{
+    enum { TYPE_AT = 5, NEWKEYS = 21 };
+
+    if (n > TYPE_AT && p[TYPE_AT] == NEWKEYS)
+        w->proven = true;
+}
+
 static LIBSSH2_SEND_FUNC(wire_send)
 {
     struct sp_ssh_wire *w = *abstract;
@@ -113,8 +127,12 @@ static LIBSSH2_SEND_FUNC(wire_send)
     if ((uintptr_t)socket != sp_ssh_socket_fd(w->socket)) /* libssh2 speaks so to the agent too */
         return sp_ssh_agent_send((intptr_t)socket, buffer, length);
     (void)flags;
-    if (w->mute || sp_ssh_socket_send(w->socket, buffer, length) < 0)
+    if (w->mute || sp_ssh_socket_send(w->socket, buffer, length) < 0) {
+        w->ended = true;
         return -ECONNRESET;
+    }
+    if (!w->proven)
+        watch(w, buffer, length);
     return (ssize_t)length;
 }
 
@@ -129,6 +147,8 @@ static LIBSSH2_RECV_FUNC(wire_recv)
     if (w->mute)
         return -ECONNRESET;
     n = sp_ssh_socket_recv(w->socket, buffer, length);
+    if (n == 0 || n == -1)
+        w->ended = true;
     return n == -1 ? -ECONNRESET : n;
 }
 
@@ -140,8 +160,11 @@ static LIBSSH2_DISCONNECT_FUNC(wire_disconnected)
     (void)reason;
     (void)language;
     (void)language_len;
+    w->goodbye = true;
     if (message != NULL && message_len > 0)
         sp_ssh_show(message, (size_t)message_len, w->farewell, sizeof(w->farewell));
+    if (w->farewell[0] == '\0')
+        (void)snprintf(w->farewell, sizeof(w->farewell), "goodbye, without a reason");
 }
 
 /* Before 1.11.1 libssh2 took functions as pointers to data, which C does not say how to make. */
@@ -325,9 +348,32 @@ sp_ssh_wire_keepalive(struct sp_ssh_wire *w)
 
 /* --- what it says -------------------------------------------------------------------------- */
 
+/* One number of libssh2 for whatever a key exchange failed at, once both had agreed how: a
+ * signature that is wrong is one of a reply that came, with a key, and was not followed by NEWKEYS.
+ */
+static enum sp_ssh_fault
+exchange_fault(const struct sp_ssh_wire *w)
+{
+    size_t n = 0;
+    int type;
+
+    if (w->goodbye)
+        return SP_SSH_F_LOST;
+    if (w->starved)
+        return SP_SSH_F_NOMEM;
+    if (w->proven || libssh2_session_hostkey(w->session, &n, &type) == NULL)
+        return SP_SSH_F_OTHER;
+    return SP_SSH_F_SIGNATURE;
+}
+
 enum sp_ssh_fault
 sp_ssh_wire_fault(const struct sp_ssh_wire *w)
 {
+    /* It asks for no further bytes of what came whole, and it does not go on without what it asked
+     * for. For what waited it may have any number: a login's "not verified", a key exchange's one.
+     */
+    if (w->ended)
+        return SP_SSH_F_LOST;
     switch (w->last) {
     case LIBSSH2_ERROR_SOCKET_NONE:
     case LIBSSH2_ERROR_SOCKET_SEND:
@@ -353,7 +399,7 @@ sp_ssh_wire_fault(const struct sp_ssh_wire *w)
     case LIBSSH2_ERROR_HOSTKEY_INIT:
     case LIBSSH2_ERROR_HOSTKEY_SIGN:
     case LIBSSH2_ERROR_KEY_EXCHANGE_FAILURE:
-        return SP_SSH_F_SIGNATURE;
+        return exchange_fault(w);
     case LIBSSH2_ERROR_ALLOC:
         return SP_SSH_F_NOMEM;
     default:

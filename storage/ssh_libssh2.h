@@ -27,6 +27,10 @@ struct sp_ssh_wire {
     struct piece pieces;
     int last; /* libssh2's number of the last failure */
     bool wiping, mute;
+    bool ended;   /* libssh2 was told that the connection is over */
+    bool goodbye; /* the server said so itself */
+    bool proven;  /* the server has shown that the key is its own */
+    bool starved; /* libssh2 asked for memory, and got none */
     char farewell[224], words[224];
 };
 
