@@ -169,8 +169,16 @@ store_sync(struct sp_backend *b, struct sp_err *e)
     enum sp_code rc;
 
     sp_mutex_lock(&h->c->lock);
-    if ((rc = alive(h->c, e)) == SP_OK)
+    if ((rc = alive(h->c, e)) != SP_OK) {
+        sp_mutex_unlock(&h->c->lock);
+        return rc;
+    }
+    if (h->c->refuse_sync != 0 && h->c->operations >= h->c->refuse_sync) {
+        h->c->refuse_sync = 0;
+        rc = sp_fail(e, SP_IO, SP_DOM_STORE, "the disk could not write");
+    } else {
         (void)append(h->c, CUT_SYNC, h->number);
+    }
     sp_mutex_unlock(&h->c->lock);
     return rc;
 }
@@ -469,6 +477,12 @@ void
 cutstore_die_after(struct cutstore *c, uint64_t operations)
 {
     c->die_after = operations;
+}
+
+void
+cutstore_refuse_sync(struct cutstore *c, uint64_t operations)
+{
+    c->refuse_sync = operations;
 }
 
 static const struct cut_op *

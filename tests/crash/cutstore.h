@@ -50,6 +50,9 @@ uint64_t cutstore_operations(const struct cutstore *c);
 void cutstore_idle(struct cutstore *c);
 /* Every call after this many operations fails, as of a store whose power is gone; 0: none does. */
 void cutstore_die_after(struct cutstore *c, uint64_t operations);
+/* The first sync after this many operations fails, once, and covers nothing: a disk that could not
+ * write. All else goes on. 0: none does. */
+void cutstore_refuse_sync(struct cutstore *c, uint64_t operations);
 /* What operation k was: "publish packs/…"; valid as long as the store. */
 const char *cutstore_operation(const struct cutstore *c, uint64_t k);
 bool cutstore_is_sync(const struct cutstore *c, uint64_t k);

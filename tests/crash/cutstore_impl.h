@@ -58,7 +58,7 @@ struct cutstore {
     struct cut_table base, now;
     struct cut_op *ops;
     size_t nops, ops_cap;
-    uint64_t operations, die_after;
+    uint64_t operations, die_after, refuse_sync; /* refuse_sync: operations before it */
     unsigned handles;
     unsigned generation; /* cuts that lie behind it */
     struct cut_name *names; /* own */

@@ -476,12 +476,65 @@ test_dying(void **state)
     print_message("power cut: %" PRIu64 " runs died\n", runs);
 }
 
+/* One barrier fails, the store goes on: whoever did not hear it says "done" of what is not sure.
+ * Cut after every operation behind it, as far as the next barrier, which covers it after all. */
+static void
+refuse_after(enum history_scenario scenario, uint64_t seed, uint64_t before)
+{
+    struct campaign all = {.cases = UINT64_MAX};
+    struct subject s = {
+        .all = &all, .scenario = scenario, .kind = &kinds[0], .store = cutstore_new(true, true)};
+    struct history_world world = world_of(s.store);
+
+    cutstore_refuse_sync(s.store, before);
+    s.h = history_play(scenario, seed, &world);
+    for (s.after = before;
+         s.after <= cutstore_operations(s.store) && !cutstore_is_sync(s.store, s.after + 1);
+         s.after++) {
+        const struct effort most = {.any = true};
+
+        (void)cut_here(&s, &most);
+    }
+    history_free(s.h);
+    cutstore_free(s.store);
+    free(all.distinct.v);
+    free(all.verdicts.v);
+}
+
+static void
+test_refused_barrier(void **state)
+{
+    uint64_t seed = number("SP_SEED", 1), runs = 0;
+    bool lengthy = getenv("STILLPOINT_LONG") != NULL;
+
+    (void)state;
+    for (int i = 0; i < HISTORY_SCENARIOS; i++) {
+        struct cutstore *whole = cutstore_new(true, true);
+        struct history_world world = world_of(whole);
+        struct history *h;
+
+        if (wanted(history_names, HISTORY_SCENARIOS, history_names[i])) {
+            h = history_play((enum history_scenario)i, seed, &world);
+            for (uint64_t k = 1; k < cutstore_operations(whole); k++)
+                if (cutstore_is_sync(whole, k + 1) &&
+                    (lengthy || i != HISTORY_MERGE || k % 4 == 0)) {
+                    refuse_after((enum history_scenario)i, seed, k);
+                    runs++;
+                }
+            history_free(h);
+        }
+        cutstore_free(whole);
+    }
+    print_message("power cut: %" PRIu64 " barriers refused\n", runs);
+}
+
 int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order),
         cmocka_unit_test(test_dying),
+        cmocka_unit_test(test_refused_barrier),
         cmocka_unit_test(test_every_cut),
     };
 
