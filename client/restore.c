@@ -184,6 +184,7 @@ start(struct restore *r, struct sp_err *e)
 void
 restore_quiesce(struct restore *r)
 {
+    plan_forget(r);
     window_free(r->plan);
     r->plan = NULL;
     sp_mutex_lock(&r->lock);

@@ -32,6 +32,7 @@
 #define WINDOW_CONTENT (WINDOW_BYTES + (1u << 20))
 #define WINDOW_PIECES 4096
 #define WINDOW_PARTS 16384
+#define WINDOW_ABREAST 4          /* large files planned side by side */
 #define WINDOW_MEMORY (4u << 20)  /* of entries */
 #define RESTORE_COPIES 8          /* of a block are tried */
 #define RESTORE_TASKS (6u << 20)  /* bytes of sealed blocks that wait to be opened */
@@ -167,18 +168,26 @@ void window_free(struct window *w);
 /* Room for the content of its chunks: none of them may be added any more. */
 enum sp_code window_make_room(struct window *w, struct sp_err *e);
 uint32_t window_find(const struct window *w, const struct sp_id *id); /* PART_HOLE: not there */
+enum sp_code window_add_chunk(
+    struct window *w, const struct sp_id *id, uint32_t room, uint32_t *ret, struct sp_err *e);
+/* To the piece that was opened last. */
+enum sp_code window_add_part(
+    struct window *w, uint64_t offset, uint64_t length, uint32_t chunk, struct sp_err *e);
 /* A file's entry is taken over by copying it. */
 enum sp_code file_new(struct folder *folder, const struct sp_entry *en, struct file **ret,
     struct sp_err *e);
 void file_release(struct file *f);
 /* Of the thread that has its piece; the first reason stays. */
 void file_fail(struct file *f, const struct sp_err *why);
+
+/* --- content (restore_content.c) ----------------------------------------------------------------------- */
+
 /* All that a file on disk shows by its bytes is all that `en` has: no streams behind them, nothing away. Only
  * then can an existing file be said to be equal. */
 bool plan_is_bare(const struct sp_entry *en);
 /* The content fits into one window. */
 bool plan_is_small(const struct sp_entry *en);
-/* Plans the whole content of `en`, over as many windows as it takes. */
+/* Plans the whole content of `en`, over as many windows as it takes; a large file's perhaps later, with others. */
 enum sp_code plan_content(
     struct restore *r, struct file *f, const struct sp_entry *en, struct sp_err *e);
 /* A piece without parts: attributes only, or an end. */
@@ -187,6 +196,8 @@ enum sp_code plan_end(struct restore *r, struct file *f, struct sp_err *e);
 enum sp_code plan_submit(struct restore *r, struct sp_err *e);
 /* And waits until everything planned is done. */
 enum sp_code plan_drain(struct restore *r, struct sp_err *e);
+/* Lets go of large files that wait for others to be planned with. */
+void plan_forget(struct restore *r);
 
 /* --- planning (restore_plan.c) ------------------------------------------------------------------------- */
 
@@ -264,6 +275,7 @@ struct restore {
     struct folder *root, *at; /* root: of the catalog; at: where the planner is */
     struct sp_buf at_key, leaf_key;
     struct window *plan; /* being filled */
+    struct abreast *abreast; /* large files that wait for others; NULL */
 
     struct sp_mutex lock;
     struct sp_cond changed;

@@ -4,7 +4,8 @@
 #include "base/path.h"
 #include "client/restore_run.h"
 
-/* Windows: as much of the catalog's order as fits into memory, and what of which file it needs. */
+/* Windows: as much of the catalog's order as fits into memory, and what of which file it needs.
+ * restore_content.c fills them. */
 
 enum sp_code
 window_new(struct restore *r, struct window **ret, struct sp_err *e)
@@ -145,8 +146,9 @@ grow(void **array, size_t *cap, size_t n, size_t size, struct sp_err *e)
     return SP_OK;
 }
 
-static enum sp_code
-add_chunk(struct window *w, const struct sp_id *id, uint32_t room, uint32_t *ret, struct sp_err *e)
+enum sp_code
+window_add_chunk(
+    struct window *w, const struct sp_id *id, uint32_t room, uint32_t *ret, struct sp_err *e)
 {
     size_t at = slot_of(w, id);
     struct chunk *c;
@@ -176,8 +178,9 @@ add_chunk(struct window *w, const struct sp_id *id, uint32_t room, uint32_t *ret
     return SP_OK;
 }
 
-static enum sp_code
-add_part(struct window *w, uint64_t offset, uint64_t length, uint32_t chunk, struct sp_err *e)
+enum sp_code
+window_add_part(
+    struct window *w, uint64_t offset, uint64_t length, uint32_t chunk, struct sp_err *e)
 {
     void *array = w->parts;
     enum sp_code rc;
@@ -241,216 +244,4 @@ file_fail(struct file *f, const struct sp_err *why)
     atomic_store(&f->gone, true);
     sp_target_file_drop(f->out); /* its space may be needed */
     f->out = NULL;
-}
-
-/* --- planning
- * ------------------------------------------------------------------------------------------- */
-
-enum sp_code
-plan_submit(struct restore *r, struct sp_err *e)
-{
-    struct window *w = r->plan;
-
-    if (w == NULL)
-        return SP_OK;
-    r->plan = NULL;
-    sp_mutex_lock(&r->lock);
-    r->windows++;
-    sp_mutex_unlock(&r->lock);
-    if (sp_queue_push(r->to_fetch, w, 1))
-        return SP_OK;
-    sp_mutex_lock(&r->lock);
-    r->windows--;
-    sp_mutex_unlock(&r->lock);
-    window_free(w);
-    return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
-}
-
-enum sp_code
-plan_drain(struct restore *r, struct sp_err *e)
-{
-    enum sp_code rc;
-
-    if ((rc = plan_submit(r, e)) != SP_OK)
-        return rc;
-    sp_mutex_lock(&r->lock);
-    while (r->windows > 0 && !atomic_load(&r->failed))
-        sp_cond_wait(&r->changed, &r->lock);
-    sp_mutex_unlock(&r->lock);
-    if (atomic_load(&r->failed))
-        return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
-    return SP_OK;
-}
-
-/* A window with an open piece for the file. */
-static enum sp_code
-open_piece(struct restore *r, struct file *f, bool probe, struct sp_err *e)
-{
-    struct window *w;
-    struct piece *p;
-    enum sp_code rc;
-
-    if (r->plan != NULL && r->plan->npieces == WINDOW_PIECES) {
-        if ((rc = plan_submit(r, e)) != SP_OK)
-            return rc;
-    }
-    if (r->plan == NULL && (rc = window_new(r, &r->plan, e)) != SP_OK)
-        return rc;
-    w = r->plan;
-    p = &w->pieces[w->npieces++];
-    *p = (struct piece){.file = f, .first = w->nparts, .probe = probe};
-    p->task.window = w;
-    atomic_fetch_add(&f->refs, 1);
-    w->memory += sizeof *f + sp_entry_memory(f->entry);
-    return SP_OK;
-}
-
-/* The open piece is the file's last: what its end needs is added. */
-static enum sp_code
-close_last(struct restore *r, struct file *f, struct sp_err *e)
-{
-    struct window *w = r->plan;
-    uint32_t chunk;
-    size_t n = 0;
-    enum sp_code rc;
-
-    for (size_t i = 0; i < f->entry->nattributes; i++) {
-        const struct sp_attribute *a = &f->entry->attributes[i];
-
-        if (!a->external || n++ >= SP_TARGET_LONG_ATTRIBUTES)
-            continue;
-        if ((rc = add_chunk(w, &a->id, SP_TARGET_ATTRIBUTE_MAX, &chunk, e)) != SP_OK)
-            return rc;
-    }
-    w->pieces[w->npieces - 1].last = true;
-    if (w->memory >= WINDOW_MEMORY || w->bytes >= WINDOW_BYTES || w->nparts >= WINDOW_PARTS)
-        return plan_submit(r, e);
-    return SP_OK;
-}
-
-enum sp_code
-plan_end(struct restore *r, struct file *f, struct sp_err *e)
-{
-    enum sp_code rc;
-
-    if ((rc = open_piece(r, f, false, e)) != SP_OK)
-        return rc;
-    return close_last(r, f, e);
-}
-
-static enum sp_code
-add_segment(struct restore *r, struct file *f, bool probe, const struct sp_segment *s,
-    uint64_t offset, struct sp_err *e)
-{
-    uint32_t chunk = PART_HOLE;
-    enum sp_code rc;
-
-    /* There is always an open piece; a full window goes on in the next one. */
-    if (r->plan->nparts >= WINDOW_PARTS ||
-        (!s->hole && r->plan->bytes > 0 && r->plan->bytes + s->length > WINDOW_BYTES)) {
-        if ((rc = plan_submit(r, e)) != SP_OK)
-            return rc;
-        if ((rc = open_piece(r, f, probe, e)) != SP_OK)
-            return rc;
-    }
-    if (!s->hole && (rc = add_chunk(r->plan, &s->id, (uint32_t)s->length, &chunk, e)) != SP_OK)
-        return rc;
-    return add_part(r->plan, offset, s->length, chunk, e);
-}
-
-/* A chunk belongs to the file's own bytes or to what follows them, never to both. */
-static bool
-spans(const struct sp_entry *en, uint64_t offset, const struct sp_segment *s)
-{
-    return offset < en->size && s->length > en->size - offset;
-}
-
-/* Of a file whose content is elsewhere no byte of its own can be here. */
-static bool
-is_hidden(const struct sp_entry *en, uint64_t offset)
-{
-    return (en->flags & SP_ENTRY_AWAY) != 0 && offset < en->size;
-}
-
-/* What the list says must be a file: contiguous, as long as the entry, of possible chunks. */
-static enum sp_code
-read_segments(
-    struct restore *r, struct file *f, const struct sp_entry *en, bool probe, struct sp_err *e)
-{
-    struct sp_list_reader *reader = NULL;
-    struct sp_segment s;
-    uint64_t offset, expected = 0;
-    bool more = true;
-    enum sp_code rc;
-
-    if ((rc = sp_list_reader_new(&r->source, en, &reader, e)) != SP_OK)
-        return rc;
-    while (rc == SP_OK && !atomic_load(&f->gone) &&
-           !(f->how == FILE_COMPARE && atomic_load(&f->differs))) {
-        if ((rc = sp_list_reader_next(reader, &s, &offset, &more, e)) != SP_OK || !more)
-            break;
-        if (offset != expected || s.length > sp_entry_content(en) - expected ||
-            (!s.hole && (s.length == 0 || s.length > SP_BLOCK_MAX_RAW || spans(en, offset, &s) ||
-                            is_hidden(en, offset))))
-            rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "its list of chunks is impossible");
-        else if (s.length > 0)
-            rc = add_segment(r, f, probe, &s, offset, e);
-        expected += s.length;
-    }
-    sp_list_reader_free(reader);
-    if (rc == SP_OK && !more && expected != sp_entry_content(en))
-        rc = sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "its list of chunks ends too early");
-    return rc;
-}
-
-static uint64_t
-data_bytes(const struct sp_entry *en)
-{
-    uint64_t bytes = 0;
-
-    for (size_t i = 0; i < en->nsegments && bytes <= WINDOW_BYTES; i++)
-        if (!en->segments[i].hole)
-            bytes +=
-                en->segments[i].length < WINDOW_BYTES ? en->segments[i].length : WINDOW_BYTES + 1;
-    return bytes;
-}
-
-bool
-plan_is_bare(const struct sp_entry *en)
-{
-    return en->extra == 0 && (en->flags & SP_ENTRY_AWAY) == 0;
-}
-
-bool
-plan_is_small(const struct sp_entry *en)
-{
-    return !en->has_list && data_bytes(en) <= WINDOW_BYTES;
-}
-
-enum sp_code
-plan_content(struct restore *r, struct file *f, const struct sp_entry *en, struct sp_err *e)
-{
-    const struct window *w = r->plan;
-    bool probe = f->old != NULL;
-    struct sp_err why = {0};
-    enum sp_code rc;
-
-    if (w != NULL && plan_is_small(en) &&
-        (w->bytes + data_bytes(en) > WINDOW_BYTES || w->nparts + en->nsegments > WINDOW_PARTS)) {
-        if ((rc = plan_submit(r, e)) != SP_OK)
-            return rc;
-    }
-    if ((rc = open_piece(r, f, probe, e)) != SP_OK)
-        return rc;
-    rc = read_segments(r, f, en, probe, &why);
-    if (rc == SP_ABSENT || rc == SP_CORRUPT) {
-        /* Told where this piece is written: others of the file may be under way. */
-        r->plan->pieces[r->plan->npieces - 1].lost = restore_err_copy(&why);
-    } else if (rc != SP_OK) {
-        *e = why;
-        return rc;
-    }
-    if (f->how == FILE_COMPARE)
-        return SP_OK;
-    return close_last(r, f, e);
 }

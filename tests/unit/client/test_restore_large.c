@@ -91,6 +91,33 @@ over_windows(void **state)
     end(&f);
 }
 
+/* Files that a backup read at once: each block has chunks of two of them. */
+static void
+sharing_blocks(void **state)
+{
+    const size_t chunk = MIB / 4, half = LARGE / 2;
+    struct fixture f;
+    uint64_t once = 0;
+
+    (void)state;
+    begin(&f);
+    for (size_t at = 0; at < half; at += chunk) {
+        (void)set_chunk(&f.s, f.big + at, chunk);
+        (void)set_chunk(&f.s, f.big + half + at, chunk);
+    }
+    set_seal(&f.s);
+    for (size_t i = 0; i < f.s.memory.nblocks; i++)
+        once += f.s.memory.blocks[i].n;
+    set_bytes(&f.s, "a", f.big, half, chunk);
+    set_bytes(&f.s, "b", f.big + half, half, chunk);
+    set_commit(&f.s);
+    set_restore_well(&f.s, f.t.path, NULL, &f.o);
+    assert_bytes(f.t.path, "a", f.big, half);
+    assert_bytes(f.t.path, "b", f.big + half, half);
+    assert_true(f.o.stats.bytes_fetched >= once && f.o.stats.bytes_fetched < once + once / 4);
+    end(&f);
+}
+
 static void
 set_time(const struct tree *t, const char *path, time_t sec)
 {
@@ -413,6 +440,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(over_windows),
+        cmocka_unit_test(sharing_blocks),
         cmocka_unit_test(only_what_differs),
         cmocka_unit_test(a_hole_in_a_large_file),
         cmocka_unit_test(a_list_is_lost),
