@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 
+#define TWINS 64u /* names that a twin may have left */
 #define NAME_TRIES 10u
 #define NAME_PAUSE_MS 5u
 
@@ -35,6 +36,24 @@ writer_free(struct sp_backend_writer *w)
     free(w);
 }
 
+/* A process that was copied while it ran (a cloned machine, a fork) has its twin's run and numbers:
+ * what the twin left is passed over. */
+static enum sp_code
+create_next(
+    struct sp_dir *d, const char *kind, char **ret_path, struct sp_file **ret, struct sp_err *e)
+{
+    const struct sp_os *os = d->env.os;
+    enum sp_code rc = SP_EXISTS;
+
+    for (unsigned i = 0; i < TWINS && rc == SP_EXISTS; i++) {
+        free(*ret_path);
+        *ret_path = NULL;
+        if ((rc = sp_dir_temporary(d, kind, ret_path, e)) == SP_OK)
+            rc = os->create(os->self, *ret_path, ret, e);
+    }
+    return rc;
+}
+
 enum sp_code
 sp_dir_create(
     struct sp_dir *d, const char *kind, char **ret_path, struct sp_file **ret, struct sp_err *e)
@@ -43,10 +62,8 @@ sp_dir_create(
     char *path = NULL, *tmp = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_dir_temporary(d, kind, &path, e)) != SP_OK)
-        goto out;
-    rc = os->create(os->self, path, ret, e);
-    if (rc == SP_ABSENT) {
+    rc = create_next(d, kind, &path, ret, e);
+    if (rc == SP_ABSENT && path != NULL) {
         /* Someone tidied tmp/ away — or the whole share is gone, and then nothing is made here. */
         if ((rc = sp_dir_present(d, e)) != SP_OK ||
             (rc = sp_dir_path(d, SP_DIR_TMP, &tmp, e)) != SP_OK)
@@ -240,7 +257,8 @@ sp_dir_publish(struct sp_backend_writer *w, const char *name, struct sp_err *e)
     rc = sp_dir_name(w->d, w->path, name, e);
     if (rc == SP_ABSENT)
         rc = sp_fail(e, SP_IO, SP_DOM_STORE,
-            "the unfinished file %s has gone; when this run was suspended for hours, another one has "
+            "the unfinished file %s has gone; when this run was suspended for hours, another one "
+            "has "
             "tidied up behind it: run it again",
             w->path);
     if (rc == SP_OK) {
