@@ -128,7 +128,7 @@ expect 4 "$sftp_fingerprint" "$stillpoint" list -r "$(url plain)" "${login[@]}" 
 expect 0 '3 sets' "$stillpoint" list -r "$(url plain)" "${login[@]}" --sftp-known-hosts "$world/none" \
     --sftp-host-key "$sftp_fingerprint" "${sheet[@]}"
 # a server that has another key than the one it had, in known_hosts and pinned
-sed "s/ AAAA[^ ]*/ $(cut -d' ' -f2 "$sftp/etc/stranger.pub")/" "$sftp/etc/known_hosts" >"$world/changed"
+sed "s| AAAA[^ ]*| $(cut -d" " -f2 "$sftp/etc/stranger.pub")|" "$sftp/etc/known_hosts" >"$world/changed"
 expect 4 'changed' "$stillpoint" list -r "$(url plain)" "${login[@]}" --sftp-known-hosts "$world/changed" "${sheet[@]}"
 as one
 kill_sshd

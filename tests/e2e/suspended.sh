@@ -16,7 +16,8 @@ quiet "$stillpoint" init -r "$repository" --sheet "$world/sheet"
 quiet "$stillpoint" backup "$world/first"
 
 healed=0 stopped=0 taken=0
-for ((i = 0; i < ${SP_ROUNDS:-6}; i++)); do
+# More where the machine's pace has too many stopped before or behind what a removal can take.
+for ((i = 0; i < ${SP_ROUNDS:-6} || (taken < 3 && i < 40); i++)); do
     # What no set needs any more: a job's only set, whose record goes; and a job with the same content.
     mkdir "$world/old$i" "$world/new$i"
     for ((n = 0; n < 6; n++)); do head -c 1500000 /dev/urandom >"$world/old$i/f$n"; done
