@@ -612,15 +612,21 @@ static void
 an_end_waits_for_no_outage(void **state)
 {
     struct sp_backend_writer *w;
+    struct fake_options o;
     struct remote r;
     int64_t begin;
 
     (void)state;
     remote_make(&r);
     ok(remote_open(&r, false));
-    set_refuse(&r, SP_UNREACHABLE);
-    fake_cut(r.f, SP_FXP_OPEN, 1, false, true);
+    o = fake_get(r.f);
+    o.lie = FAKE_SILENT; /* only the probe reads: it waits where the connections end */
+    o.lie_on = SP_FXP_READ;
+    fake_set(r.f, &o);
     ok(sp_backend_begin(r.b, &w, &err));
+    o.refuse = SP_UNREACHABLE;
+    fake_set(r.f, &o);
+    fake_cut_now(r.f);
     sp_sleep_ms(50);
     sp_backend_abort(r.b, w);
     begin = sp_clock_mono(&sp_clock_system);
