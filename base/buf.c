@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "base/text.h"
 
 void
 sp_buf_free(struct sp_buf *b)
 {
-    free(b->data);
+    sp_spare_free(b->data);
     *b = (struct sp_buf)SP_BUF_INIT;
 }
 
@@ -47,7 +48,7 @@ sp_buf_reserve(struct sp_buf *b, size_t more)
     cap = b->cap < 32 ? 64 : b->cap > max / 2 ? max : b->cap * 2;
     if (cap < b->len + more)
         cap = b->len + more;
-    data = realloc(b->data, cap);
+    data = b->data == NULL ? sp_spare_alloc(cap) : realloc(b->data, cap);
     if (data == NULL) {
         b->failed = true;
         return false;

@@ -21,7 +21,7 @@ struct sp_cond {
 };
 struct sp_thread;
 
-void sp_mutex_init(struct sp_mutex *m);
+void sp_mutex_init(struct sp_mutex *m); /* a static one, all zeros, needs it not */
 void sp_mutex_destroy(struct sp_mutex *m);
 void sp_mutex_lock(struct sp_mutex *m);
 void sp_mutex_unlock(struct sp_mutex *m);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/path.h"
+#include "base/spare.h"
 #include "client/backup_run.h"
 
 #define LAG_TRIES 4u
@@ -522,5 +523,6 @@ sp_backup_run(const struct sp_env *env, struct sp_store *store, const struct sp_
     sp_mutex_destroy(&b->events_lock);
     sp_mutex_destroy(&b->lock);
     free(b);
+    sp_spare_empty();
     return rc;
 }

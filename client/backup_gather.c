@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "client/ratelimit.h"
 
 /* The least that a chunk and a block count for: tiny ones must not get in by the hundred thousand,
@@ -57,7 +58,7 @@ drop_bundle(void *item)
         return;
     while ((c = d->first) != NULL) {
         d->first = c->next;
-        free(c);
+        sp_spare_free(c);
     }
     free(d);
 }
@@ -153,7 +154,7 @@ chunk_new(enum sp_block_kind block, enum sp_chunk_kind kind, const struct sp_id 
     const struct sp_id *refs, size_t nrefs, const void *p, size_t n, struct chunk **ret,
     struct sp_err *e)
 {
-    struct chunk *c = malloc(sizeof(*c) + nrefs * sizeof(struct sp_id) + n);
+    struct chunk *c = sp_spare_alloc(sizeof(*c) + nrefs * sizeof(struct sp_id) + n);
 
     if (c == NULL)
         return sp_fail_nomem(e);
@@ -242,7 +243,7 @@ gather_submit(struct backup *b, bool catalog, enum sp_block_kind block, enum sp_
 
     rc = chunk_new(block, kind, id, refs, nrefs, p, n, &c, e);
     if (rc == SP_OK && (rc = bundle_up(g, c, &full, e)) != SP_OK)
-        free(c);
+        sp_spare_free(c);
     if (rc != SP_OK) {
         backup_fail(b, e);
         settle(g, 1);
@@ -446,7 +447,7 @@ gather_asker(void *arg)
         if (rc == SP_OK)
             rc = ask_some(b, opener, batch, n, true, &e);
         for (i = 0; i < n; i++)
-            free(batch[i]);
+            sp_spare_free(batch[i]);
         /* Before they count as settled: who drains must not take lost chunks for stored ones. */
         if (rc != SP_OK)
             backup_fail(b, &e);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/queue.h"
+#include "base/spare.h"
 #include "base/thread.h"
 #include "client/set_reader.h"
 
@@ -47,7 +48,7 @@ drop_task(void *item)
 {
     struct task *t = item;
 
-    free(t->block);
+    sp_spare_free(t->block);
     free(t);
 }
 
@@ -156,6 +157,7 @@ sp_prover_free(struct sp_prover *p)
     sp_mutex_destroy(&p->lock);
     sp_cond_destroy(&p->idle);
     free(p);
+    sp_spare_empty();
 }
 
 /* --- fetching --------------------------------------------------------------------------------- */
@@ -166,13 +168,13 @@ fetched(void *arg, const uint8_t *block, size_t n, const uint32_t *indices, size
 {
     struct sp_prover *p = arg;
     struct task *t = malloc(sizeof(*t) + nindices * sizeof(*indices));
-    uint8_t *copy = malloc(n > 0 ? n : 1);
+    uint8_t *copy = sp_spare_alloc(n);
 
     p->any_block = true;
     p->fetched += n;
     if (t == NULL || copy == NULL) {
         free(t);
-        free(copy);
+        sp_spare_free(copy);
         return sp_fail_nomem(e);
     }
     memcpy(copy, block, n);

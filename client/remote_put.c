@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "client/remote_impl.h"
 
 static uint64_t
@@ -27,7 +28,7 @@ block_free(struct put_block *b)
 {
     if (b == NULL)
         return;
-    free(b->bytes);
+    sp_spare_free(b->bytes);
     free(b);
 }
 

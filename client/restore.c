@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "client/present.h"
 #include "client/restore_run.h"
 
@@ -314,5 +315,6 @@ sp_restore_run(const struct sp_env *env, struct sp_store *store, const struct sp
     sp_mutex_destroy(&r->tell_lock);
     sp_mutex_destroy(&r->lock);
     free(r);
+    sp_spare_empty();
     return rc;
 }

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "client/restore_run.h"
 
 /* A block at the edge of two windows would be fetched twice: readers and askers of a backup work
@@ -43,7 +44,7 @@ drop_oldest(struct carry *c)
     struct carried *p = &c->ring[c->first];
 
     c->bytes -= p->n;
-    free(p->data);
+    sp_spare_free(p->data);
     p->data = NULL;
     c->first = (c->first + 1) % CARRY_MOST;
     c->count--;
@@ -64,7 +65,7 @@ carry_free(struct carry *c)
 static void
 add(struct carry *c, const struct sp_chunk *chunk)
 {
-    uint8_t *data = malloc(chunk->len);
+    uint8_t *data = sp_spare_alloc(chunk->len);
 
     if (data == NULL)
         return; /* only a saving */

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "client/restore_run.h"
 
 /* Fetching: what a window needs and no existing file has, in large batches; blocks are opened by
@@ -198,7 +199,7 @@ open_block(struct worker *worker, struct task *t)
     else if (rc != SP_OK)
         note_why(w, &e);
     sp_opened_free(opened);
-    free(b->bytes);
+    sp_spare_free(b->bytes);
     free(b);
     task_done(w);
 }
@@ -220,7 +221,7 @@ fetched(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, size_
     if (atomic_load(&r->failed))
         return sp_fail(e, SP_CANCELLED, SP_DOM_SELF, "stopped");
     b = calloc(1, sizeof *b + nwanted * sizeof b->wanted[0]);
-    if (b == NULL || (b->bytes = malloc(n)) == NULL) {
+    if (b == NULL || (b->bytes = sp_spare_alloc(n)) == NULL) {
         free(b);
         return sp_fail_nomem(e);
     }

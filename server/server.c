@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/spare.h"
 #include "base/text.h"
 #include "server/conn.h"
 #include "server/wall.h"
@@ -305,6 +306,7 @@ sp_server_close(struct sp_server *s)
 void
 sp_server_conn_gone(struct sp_server *s)
 {
+    sp_spare_empty();
     if (s->stopping && s->conns == NULL)
         sp_server_close(s);
 }

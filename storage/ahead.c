@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
+
 struct slot {
     struct sp_ahead_read read;
     struct sp_backend_fetch fetch;
@@ -53,9 +55,9 @@ room(struct slot *s, size_t n, struct sp_err *e)
 
     if (n <= s->cap && s->buf != NULL)
         return SP_OK;
-    if ((more = malloc(n > 0 ? n : 1)) == NULL)
+    if ((more = sp_spare_alloc(n)) == NULL)
         return sp_fail_nomem(e);
-    free(s->buf);
+    sp_spare_free(s->buf);
     s->buf = more;
     s->cap = n;
     return SP_OK;
@@ -109,7 +111,7 @@ drop(struct sp_ahead *a)
         free(s->fetch.bytes);
     s->fetch.bytes = NULL;
     if (a->cap > 1) { /* or idle ones would add up */
-        free(s->buf);
+        sp_spare_free(s->buf);
         s->buf = NULL;
         s->cap = 0;
     }
@@ -179,7 +181,7 @@ sp_ahead_free(struct sp_ahead *a)
         drop(a);
     }
     for (i = 0; i < a->cap; i++)
-        free(a->ring[i].buf);
+        sp_spare_free(a->ring[i].buf);
     free(a->ring);
     free(a);
 }

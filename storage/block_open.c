@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "base/text.h"
 #include "storage/block_format.h"
 #include "storage/compress.h"
@@ -154,14 +155,14 @@ unpack(struct sp_opener *o, const struct sp_block_header *h, uint8_t **ret, size
     for (size_t i = packed; i < n; i++)
         if (p[PLAIN_HEAD + i] != 0)
             return malformed(e);
-    if ((raw = malloc(raw_n)) == NULL)
+    if ((raw = sp_spare_alloc(raw_n)) == NULL)
         return sp_fail_nomem(e);
     if (p[0] == PACKED_NONE)
         memcpy(raw, p + PLAIN_HEAD, raw_n);
     else
         rc = sp_decompress(o->compressor, p + PLAIN_HEAD, packed, raw, raw_n, e);
     if (rc != SP_OK) {
-        free(raw);
+        sp_spare_free(raw);
         return rc;
     }
     *ret = raw;
@@ -308,6 +309,6 @@ sp_opened_free(struct sp_opened *b)
 {
     if (b == NULL)
         return;
-    free(b->raw);
+    sp_spare_free(b->raw);
     free(b);
 }

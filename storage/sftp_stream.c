@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/spare.h"
 
 enum sp_code
 sp_sftp_stream_new(struct sp_sftp_conn *c, const char *path, size_t window,
@@ -65,7 +66,7 @@ need_piece(struct sp_sftp_stream *w, struct sp_err *e)
     if ((p = w->spare) != NULL)
         w->spare = p->next;
     sp_sftp_conn_unlock(w->c);
-    if (p == NULL && (p = malloc(sizeof(*p) + w->size)) == NULL)
+    if (p == NULL && (p = sp_spare_alloc(sizeof(*p) + w->size)) == NULL)
         return sp_fail_nomem(e);
     memset(p, 0, sizeof(*p));
     p->bytes = (uint8_t *)(p + 1);

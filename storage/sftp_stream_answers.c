@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
+
 void
 sp_sftp_stream_release(struct sp_sftp_stream *w)
 {
@@ -12,13 +14,13 @@ sp_sftp_stream_release(struct sp_sftp_stream *w)
 
     while ((p = w->first) != NULL) {
         w->first = p->next;
-        free(p);
+        sp_spare_free(p);
     }
     while ((p = w->spare) != NULL) {
         w->spare = p->next;
-        free(p);
+        sp_spare_free(p);
     }
-    free(w->filling);
+    sp_spare_free(w->filling);
     sp_gmac_free(w->gmac);
     free(w->sums);
     free(w->path);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/spare.h"
 #include "storage/lease.h"
 #include "storage/repository_impl.h"
 
@@ -166,7 +167,7 @@ store_put(struct sp_store *store, uint8_t *block, size_t n, struct sp_err *e)
 
     if (rc == SP_OK)
         rc = done(s, sp_upload_put(s->upload, block, n, &ignored, e), e);
-    free(block);
+    sp_spare_free(block);
     return rc;
 }
 

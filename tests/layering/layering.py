@@ -31,6 +31,7 @@ LIBRARIES = [
     ("uv.h", ["proto/channel*.[ch]", "server/*.[ch]", "client/*remote*.[ch]", "storage/ssh_socket.c"]),
     ("curl/*", ["client/http_posix.c"]),
     ("btrfsutil.h", ["vss/btrfs_linux.c"]),
+    ("sanitizer/*", ["base/spare.c"]),
     ("libssh2*.h", ["storage/ssh_libssh2*.[ch]"]),
 ]
 

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "base/spare.h"
+
 static atomic_long until; /* the allocation that brings it to zero fails; at zero none does */
 static atomic_long count;
 static atomic_bool all;
@@ -14,6 +16,7 @@ static bool (*_Atomic spared)(void); /* no variable of a thread here: mingw's ne
 void
 nomem_at(long n)
 {
+    sp_spare_empty(); /* what waits there would be no allocation */
     atomic_store(&count, 0);
     atomic_store(&until, n);
 }
