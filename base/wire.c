@@ -2,6 +2,8 @@
 
 #include "base/wire.h"
 
+#include <string.h>
+
 #include <assert.h>
 
 #define MAX_FIELD ((UINT32_C(1) << 29) - 1)
@@ -153,4 +155,28 @@ sp_wire_zigzag(uint64_t v)
     uint64_t half = v >> 1;
 
     return (v & 1) != 0 ? -(int64_t)half - 1 : (int64_t)half;
+}
+
+bool
+sp_wire_take(const struct sp_wire_field *f, void *to, size_t n)
+{
+    struct sp_cur c = f->bytes;
+
+    if (f->type != SP_WIRE_BYTES || sp_cur_left(&c) != n)
+        return false;
+    sp_cur_copy(&c, to, n);
+    return true;
+}
+
+bool
+sp_wire_take_text(const struct sp_wire_field *f, char *to, size_t room)
+{
+    struct sp_cur c = f->bytes;
+    size_t n = sp_cur_left(&c);
+
+    if (f->type != SP_WIRE_BYTES || n >= room)
+        return false;
+    memset(to, 0, room);
+    sp_cur_copy(&c, to, n);
+    return strlen(to) == n;
 }

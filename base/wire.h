@@ -32,5 +32,9 @@ struct sp_wire_field {
 bool sp_wire_next(struct sp_cur *c, struct sp_wire_field *ret);
 uint64_t sp_wire_varint(struct sp_cur *c); /* a bare varint, for packed repeated fields */
 int64_t sp_wire_zigzag(uint64_t v);
+/* False: the field is not of exactly n bytes. */
+bool sp_wire_take(const struct sp_wire_field *f, void *to, size_t n);
+/* False: the field is no text that fits, or has a zero in it. What is behind the text is zeros. */
+bool sp_wire_take_text(const struct sp_wire_field *f, char *to, size_t room);
 
 #endif

@@ -76,35 +76,13 @@ listed(const struct copy *k, const struct sp_set *set, size_t *ret_at)
     return NULL;
 }
 
-static const char *
-word(enum sp_copy_what what)
-{
-    switch (what) {
-    case SP_COPY_SET_COPIED:
-        return "copied";
-    case SP_COPY_SET_THERE:
-        return "there";
-    case SP_COPY_SET_HEALED:
-        return "healed";
-    case SP_COPY_SET_REFUSED:
-        return "refused";
-    case SP_COPY_NOTE:
-        return "note";
-    case SP_COPY_DAMAGE:
-        return "damage";
-    case SP_COPY_SET_FAILED:
-        break;
-    }
-    return "failed";
-}
-
 static void
 json_event(struct copy *k, const struct sp_copy_event *ev, const struct sp_listed *l)
 {
     struct sp_json *j = k->r.j;
 
     sp_json_object(j);
-    sp_json_kstr(j, "result", word(ev->what));
+    sp_json_kstr(j, "result", sp_copy_word(ev->what));
     if (ev->set != NULL) {
         sp_json_kstr(j, "set", sp_hex16(ev->set->set_id).s);
         sp_json_kstr(j, "host_id", sp_hex16(ev->set->host).s);
@@ -179,21 +157,6 @@ stop(void *arg)
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
-
-static void
-json_totals(struct sp_json *j, const struct sp_copy_totals *t, bool dry_run)
-{
-    sp_json_kbool(j, "dry_run", dry_run);
-    sp_json_ku64(j, "sets_copied", t->sets_copied);
-    sp_json_ku64(j, "sets_there", t->sets_there);
-    sp_json_ku64(j, "sets_healed", t->sets_healed);
-    sp_json_ku64(j, "sets_failed", t->sets_failed);
-    sp_json_ku64(j, "sets_refused", t->sets_refused);
-    sp_json_ku64(j, "blocks_sent", t->blocks);
-    sp_json_ku64(j, "bytes_sent", t->bytes);
-    sp_json_ku64(j, "chunks_there", t->chunks_there);
-    sp_json_ku64(j, "bad_blocks", t->damaged);
-}
 
 /* "12 sets copied, 3 were there; 1.2 GB sent". */
 static void
@@ -330,7 +293,7 @@ copy(struct copy *k, const char *from, const char *to, struct sp_err *e)
     k->progress = NULL;
     if (k->r.j != NULL) {
         sp_json_array_end(k->r.j);
-        json_totals(k->r.j, &k->totals, k->o.dry_run);
+        sp_copy_totals_json(k->r.j, &k->totals, k->o.dry_run);
     }
     if (rc == SP_OK || k->totals.sets > 0)
         say_totals(k);

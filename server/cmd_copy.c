@@ -62,28 +62,6 @@ of_host(void *arg, const struct sp_set *set, int64_t published_ns)
     return memcmp(set->host, k->host, sizeof(k->host)) == 0;
 }
 
-static const char *
-word(enum sp_copy_what what)
-{
-    switch (what) {
-    case SP_COPY_SET_COPIED:
-        return "copied";
-    case SP_COPY_SET_THERE:
-        return "there";
-    case SP_COPY_SET_HEALED:
-        return "healed";
-    case SP_COPY_SET_REFUSED:
-        return "refused";
-    case SP_COPY_NOTE:
-        return "note";
-    case SP_COPY_DAMAGE:
-        return "damage";
-    case SP_COPY_SET_FAILED:
-        break;
-    }
-    return "failed";
-}
-
 static void
 on_event(void *arg, const struct sp_copy_event *ev)
 {
@@ -92,7 +70,7 @@ on_event(void *arg, const struct sp_copy_event *ev)
 
     if (k->c->json) {
         sp_json_object(&k->j);
-        sp_json_kstr(&k->j, "result", word(ev->what));
+        sp_json_kstr(&k->j, "result", sp_copy_word(ev->what));
         if (ev->set != NULL) {
             sp_json_kstr(&k->j, "set", sp_hex16(ev->set->set_id).s);
             sp_json_kstr(&k->j, "host_id", sp_hex16(ev->set->host).s);
@@ -191,14 +169,7 @@ say(struct copy *k)
 
     if (k->c->json) {
         sp_json_array_end(&k->j);
-        sp_json_kbool(&k->j, "dry_run", k->o.dry_run);
-        sp_json_ku64(&k->j, "sets_copied", t->sets_copied);
-        sp_json_ku64(&k->j, "sets_there", t->sets_there);
-        sp_json_ku64(&k->j, "sets_healed", t->sets_healed);
-        sp_json_ku64(&k->j, "sets_failed", t->sets_failed);
-        sp_json_ku64(&k->j, "sets_refused", t->sets_refused);
-        sp_json_ku64(&k->j, "blocks_sent", t->blocks);
-        sp_json_ku64(&k->j, "bytes_sent", t->bytes);
+        sp_copy_totals_json(&k->j, t, k->o.dry_run);
         sp_json_object_end(&k->j);
     } else {
         sp_buf_printf(&k->out, "%s sets %scopied, %s were there, %s not copied; %s %ssent",

@@ -9,6 +9,7 @@
 
 #include "base/path.h"
 #include "base/random.h"
+#include "storage/empty.h"
 
 enum sp_code
 sp_dir_path(const struct sp_dir *d, const char *name, char **ret, struct sp_err *e)
@@ -242,63 +243,22 @@ static const struct sp_backend_ops dir_ops = {.kind = "dir",
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-/* What a folder for a new repository holds already. A run that died while it made the repository
- * leaves tmp/ and nothing else, which is as good as empty, or the small objects that come first. */
-struct found {
-    bool begun, filled; /* small objects of a repository; what a backup brings */
-    char other[81];     /* the first name that is none of ours */
-};
-
-static bool
-one_of(const char *name, const char *const *names)
-{
-    while (*names != NULL && strcmp(*names, name) != 0)
-        names++;
-    return *names != NULL;
-}
-
 static enum sp_code
 note_found(void *arg, const char *name, const struct sp_os_stat *st, struct sp_err *e)
 {
-    static const char *const small[] = {SP_DIR_CONF, "owner", "keys", "hosts", NULL};
-    static const char *const filled[] = {"packs", "nodes", "index", "sets", NULL};
-    struct found *f = arg;
-
     (void)st;
     (void)e;
-    if (one_of(name, small))
-        f->begun = true;
-    else if (one_of(name, filled))
-        f->filled = true;
-    else if (strcmp(name, SP_DIR_TMP) != 0 && f->other[0] == '\0')
-        (void)snprintf(f->other, sizeof(f->other), "%s", name);
+    sp_found_note(arg, name);
     return SP_OK;
 }
 
 static enum sp_code
 check_empty(struct sp_dir *d, struct sp_err *e)
 {
-    struct found f = {.begun = false};
+    struct sp_found f = {.begun = false};
     enum sp_code rc = d->env.os->list(d->env.os->self, d->root, false, note_found, &f, e);
 
-    if (rc != SP_OK)
-        return rc;
-    if (f.filled)
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s is not empty: there is a repository in it already; a new one needs a folder of its "
-            "own",
-            d->root);
-    /* Before any word of removing it: "keys" and "hosts" are names that others give, too. */
-    if (f.other[0] != '\0')
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s is not empty (it holds \"%s\"); a new repository needs a folder of its own",
-            d->root, f.other);
-    if (f.begun)
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s is not empty: it holds the beginning of a repository and no backup. If 'init' was "
-            "interrupted there, remove the folder and run 'init' again; else give another folder",
-            d->root);
-    return SP_OK;
+    return rc == SP_OK ? sp_found_judge(&f, d->root, e) : rc;
 }
 
 /* The root's own name: its owner may have made it by hand a moment ago. (Folders above it that were

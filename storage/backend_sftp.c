@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "storage/empty.h"
 
 #define CONNECTIONS 4u
 #define PATIENCE_MS (15u * 60 * 1000)
@@ -237,66 +238,27 @@ make_path(struct sp_sftp_store *s, char *path, struct sp_err *e)
     return rc == SP_ABSENT ? (e->code = SP_IO) : rc;
 }
 
-/* What a folder for a new repository holds already; as backend_dir.c. */
-struct found {
-    bool begun, filled; /* small objects of a repository; what a backup brings */
-    char other[81];     /* the first name that is none of ours */
-};
-
-static bool
-one_of(const char *name, const char *const *names)
-{
-    while (*names != NULL && strcmp(*names, name) != 0)
-        names++;
-    return *names != NULL;
-}
-
 static enum sp_code
 note_found(void *arg, const struct sp_sftp_entry *at, struct sp_err *e)
 {
-    static const char *const small[] = {SP_SFTP_CONF, "owner", "keys", "hosts", NULL};
-    static const char *const filled[] = {"packs", "nodes", "index", "sets", NULL};
-    struct found *f = arg;
-    struct sp_buf shown = SP_BUF_INIT;
-
     (void)e;
-    if (one_of(at->name, small)) {
-        f->begun = true;
-    } else if (one_of(at->name, filled)) {
-        f->filled = true;
-    } else if (strcmp(at->name, SP_SFTP_TMP) != 0 && f->other[0] == '\0') {
-        sp_path_show(at->name, strlen(at->name), &shown);
-        (void)snprintf(f->other, sizeof(f->other), "%s", sp_buf_str(&shown));
-        sp_buf_free(&shown);
-    }
+    sp_found_note(arg, at->name);
     return SP_OK;
 }
 
 static enum sp_code
 check_empty(struct sp_sftp_store *s, struct sp_err *e)
 {
-    struct found f = {.begun = false};
+    struct sp_found f = {.begun = false};
+    struct sp_buf where = SP_BUF_INIT;
     enum sp_code rc = sp_sftp_read_folder(s, s->root, note_found, &f, e);
 
     if (rc != SP_OK)
         return rc;
-    if (f.filled)
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s on %s is not empty: there is a repository in it already; a new one needs a folder "
-            "of its own",
-            s->root, s->o.address);
-    /* Before any word of removing it: "keys" and "hosts" are names that others give, too. */
-    if (f.other[0] != '\0')
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s on %s is not empty (it holds \"%s\"); a new repository needs a folder of its own",
-            s->root, s->o.address, f.other);
-    if (f.begun)
-        return sp_fail(e, SP_EXISTS, SP_DOM_STORE,
-            "%s on %s is not empty: it holds the beginning of a repository and no backup. If "
-            "'init' was interrupted there, remove the folder and run 'init' again; else give "
-            "another folder",
-            s->root, s->o.address);
-    return SP_OK;
+    sp_buf_printf(&where, "%s on %s", s->root, s->o.address);
+    rc = sp_found_judge(&f, sp_buf_str(&where), e);
+    sp_buf_free(&where);
+    return rc;
 }
 
 static enum sp_code

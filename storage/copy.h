@@ -25,6 +25,7 @@
  *
  * Memory: some hundred bytes a set, 32 a node of the set under way, and 40 MiB. */
 
+#include "base/json.h"
 #include "storage/repository.h"
 
 struct sp_copy_side { /* one of the two */
@@ -57,6 +58,11 @@ struct sp_copy_totals {
     uint64_t sets, sets_total; /* done with, of those that were asked for */
     bool bytes_known;          /* of a dry run: a server does not say how long its blocks are */
 };
+
+/* One word for --json: "copied", "there", … */
+const char *sp_copy_word(enum sp_copy_what what);
+/* Into an open object. */
+void sp_copy_totals_json(struct sp_json *j, const struct sp_copy_totals *t, bool dry_run);
 
 struct sp_copy_options {
     /* Which sets; NULL: all. */

@@ -44,34 +44,16 @@ sp_gap_encode(const struct sp_gap *g, char to[96], struct sp_buf *ret, struct sp
 }
 
 static bool
-fixed(const struct sp_wire_field *f, void *to, size_t n)
-{
-    struct sp_cur c = f->bytes;
-
-    if (f->type != SP_WIRE_BYTES || sp_cur_left(&c) != n)
-        return false;
-    sp_cur_copy(&c, to, n);
-    return true;
-}
-
-static bool
 take(const struct sp_wire_field *f, struct sp_gap *g, uint64_t *version)
 {
-    struct sp_cur c = f->bytes;
-    size_t n = sp_cur_left(&c);
-
     switch (f->number) {
     case VERSION:
         *version = f->value;
         return f->type == SP_WIRE_VARINT;
     case HOST:
-        return fixed(f, g->host, sizeof(g->host));
+        return sp_wire_take(f, g->host, sizeof(g->host));
     case JOB:
-        if (f->type != SP_WIRE_BYTES || n >= sizeof(g->job))
-            return false;
-        memset(g->job, 0, sizeof(g->job));
-        sp_cur_copy(&c, g->job, n);
-        return strlen(g->job) == n;
+        return sp_wire_take_text(f, g->job, sizeof(g->job));
     case FIRST:
         g->first = f->value;
         return f->type == SP_WIRE_VARINT;
@@ -79,7 +61,7 @@ take(const struct sp_wire_field *f, struct sp_gap *g, uint64_t *version)
         g->last = f->value;
         return f->type == SP_WIRE_VARINT;
     case SOURCE:
-        return fixed(f, g->source, sizeof(g->source));
+        return sp_wire_take(f, g->source, sizeof(g->source));
     default:
         return true;
     }

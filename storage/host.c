@@ -65,42 +65,24 @@ out:
     return rc;
 }
 
-static bool
-take(const struct sp_wire_field *f, void *to, size_t n)
-{
-    struct sp_cur c = f->bytes;
-
-    if (f->type != SP_WIRE_BYTES || sp_cur_left(&c) != n)
-        return false;
-    sp_cur_copy(&c, to, n);
-    return true;
-}
-
 /* False when the field is not what it must be; fields that this program does not know pass. */
 static bool
 take_field(const struct sp_wire_field *f, struct sp_host *h, uint64_t *version, uint8_t mac[32])
 {
-    struct sp_cur c = f->bytes;
-    size_t n = sp_cur_left(&c);
-
     switch (f->number) {
     case F_VERSION:
         *version = f->value;
         return f->type == SP_WIRE_VARINT;
     case F_ID:
-        return take(f, h->id, sizeof(h->id));
+        return sp_wire_take(f, h->id, sizeof(h->id));
     case F_NAME:
-        if (f->type != SP_WIRE_BYTES || n == 0 || n >= sizeof(h->name))
-            return false;
-        memset(h->name, 0, sizeof(h->name));
-        sp_cur_copy(&c, h->name, n);
-        return strlen(h->name) == n;
+        return sp_wire_take_text(f, h->name, sizeof(h->name)) && h->name[0] != '\0';
     case F_GROUP:
-        return take(f, h->group, sizeof(h->group));
+        return sp_wire_take(f, h->group, sizeof(h->group));
     case F_KEYS:
-        return h->nkeys < MAX_KEYS && take(f, h->keys[h->nkeys++], 32);
+        return h->nkeys < MAX_KEYS && sp_wire_take(f, h->keys[h->nkeys++], 32);
     case F_MAC:
-        return take(f, mac, 32);
+        return sp_wire_take(f, mac, 32);
     default:
         return true;
     }

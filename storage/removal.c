@@ -15,30 +15,6 @@ malformed(struct sp_err *e)
     return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the removal record is malformed");
 }
 
-static bool
-fixed(const struct sp_wire_field *f, uint8_t *to, size_t n)
-{
-    struct sp_cur c = f->bytes;
-
-    if (f->type != SP_WIRE_BYTES || sp_cur_left(&c) != n)
-        return false;
-    sp_cur_copy(&c, to, n);
-    return true;
-}
-
-static bool
-text(const struct sp_wire_field *f, char *to, size_t room)
-{
-    struct sp_cur c = f->bytes;
-    size_t n = sp_cur_left(&c);
-
-    if (f->type != SP_WIRE_BYTES || n >= room)
-        return false;
-    sp_cur_copy(&c, to, n);
-    to[n] = '\0';
-    return strlen(to) == n;
-}
-
 enum sp_code
 sp_removal_decode(const void *p, size_t n, struct sp_removal *ret, struct sp_err *e)
 {
@@ -54,20 +30,20 @@ sp_removal_decode(const void *p, size_t n, struct sp_removal *ret, struct sp_err
     while (good && sp_wire_next(&clear, &f)) {
         switch (f.number) {
         case SET_ID:
-            good = has_set = fixed(&f, r.set_id, sizeof(r.set_id));
+            good = has_set = sp_wire_take(&f, r.set_id, sizeof(r.set_id));
             break;
         case HOST:
-            good = has_host = fixed(&f, r.host, sizeof(r.host));
+            good = has_host = sp_wire_take(&f, r.host, sizeof(r.host));
             break;
         case JOB:
-            good = text(&f, r.job, sizeof(r.job));
+            good = sp_wire_take_text(&f, r.job, sizeof(r.job));
             break;
         case SEQUENCE:
             good = f.type == SP_WIRE_VARINT;
             r.sequence = f.value;
             break;
         case RECORD:
-            good = has_record = fixed(&f, r.record, sizeof(r.record));
+            good = has_record = sp_wire_take(&f, r.record, sizeof(r.record));
             break;
         default:
             break;

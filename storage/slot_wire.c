@@ -55,36 +55,12 @@ sp_slot_put_wrapped(struct sp_buf *b, const void *p, size_t n)
 }
 
 static bool
-take(const struct sp_wire_field *f, void *to, size_t n)
-{
-    struct sp_cur c = f->bytes;
-
-    if (f->type != SP_WIRE_BYTES || sp_cur_left(&c) != n)
-        return false;
-    sp_cur_copy(&c, to, n);
-    return true;
-}
-
-static bool
 take_u32(const struct sp_wire_field *f, uint32_t *to)
 {
     if (f->type != SP_WIRE_VARINT || f->value > UINT32_MAX)
         return false;
     *to = (uint32_t)f->value;
     return true;
-}
-
-static bool
-take_label(const struct sp_wire_field *f, char to[128])
-{
-    struct sp_cur c = f->bytes;
-    size_t n = sp_cur_left(&c);
-
-    if (f->type != SP_WIRE_BYTES || n >= 128)
-        return false;
-    memset(to, 0, 128);
-    sp_cur_copy(&c, to, n);
-    return strlen(to) == n;
 }
 
 /* False when the field is not what it must be. Fields that this program does not know pass; that
@@ -96,9 +72,9 @@ take_field(const struct sp_wire_field *f, struct sp_slot *s, uint32_t *version, 
     case F_VERSION:
         return take_u32(f, version);
     case F_GROUP:
-        return take(f, s->info.group, sizeof(s->info.group));
+        return sp_wire_take(f, s->info.group, sizeof(s->info.group));
     case F_ID:
-        return take(f, s->info.id, sizeof(s->info.id));
+        return sp_wire_take(f, s->info.id, sizeof(s->info.id));
     case F_KIND:
         return take_u32(f, kind);
     case F_EPOCH:
@@ -107,7 +83,7 @@ take_field(const struct sp_wire_field *f, struct sp_slot *s, uint32_t *version, 
         s->info.created_ns = (int64_t)f->value;
         return f->type == SP_WIRE_VARINT;
     case F_LABEL:
-        return take_label(f, s->info.label);
+        return sp_wire_take_text(f, s->info.label, sizeof(s->info.label));
     case F_SCRYPT_LOG_N:
         return take_u32(f, &s->log_n);
     case F_SCRYPT_R:
@@ -115,13 +91,13 @@ take_field(const struct sp_wire_field *f, struct sp_slot *s, uint32_t *version, 
     case F_SCRYPT_P:
         return take_u32(f, &s->p);
     case F_SALT:
-        return take(f, s->salt, sizeof(s->salt));
+        return sp_wire_take(f, s->salt, sizeof(s->salt));
     case F_EPHEMERAL:
-        return take(f, s->ephemeral, sizeof(s->ephemeral));
+        return sp_wire_take(f, s->ephemeral, sizeof(s->ephemeral));
     case F_RECIPIENT:
-        return take(f, s->info.recipient, sizeof(s->info.recipient));
+        return sp_wire_take(f, s->info.recipient, sizeof(s->info.recipient));
     case F_PROOF_HASH:
-        return take(f, s->info.proof_hash, sizeof(s->info.proof_hash));
+        return sp_wire_take(f, s->info.proof_hash, sizeof(s->info.proof_hash));
     case F_WRAPPED:
         s->wrapped = f->bytes.p;
         s->wrapped_n = f->bytes.left;
