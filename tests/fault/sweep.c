@@ -94,7 +94,8 @@ heals(struct judged *j)
 /* What the run relies on was not written, flushed or named, in the store or in this machine's
  * state. Trying what a store can do, tidying up behind a set, caches, and the line that says how the last run
  * went (a hint: client/job_files.h) may fail; and so may a lease, which is advice, and a look at the
- * store's clock, which is taken for one that says nothing. */
+ * store's clock, which is taken for one that says nothing. A name that somebody seems to hold is given
+ * once more (storage/backend_dir_write.c), and that does not fail. */
 static bool
 relied_on(const struct judged *j)
 {
@@ -108,6 +109,9 @@ relied_on(const struct judged *j)
     if (j->s->memory || !writes || below == NULL || strstr(j->path, "/probe-") != NULL ||
         strstr(j->path, "/now-") != NULL ||
         (strncmp(below, "/live/repository", 16) != 0 && strncmp(below, "/live/state", 11) != 0))
+        return false;
+    if (strcmp(j->op, "publish") == 0 && j->c->span == TRAP_ONCE &&
+        (j->c->os_errno == EACCES || j->c->os_errno == EBUSY))
         return false;
     return !trap_within(j->c->site, "sp_index_tidy") && !trap_within(j->c->site, "read_range") &&
            !trap_within(j->c->site, "sp_os_read_file") && !trap_within(j->c->site, "sp_dir_probe") &&

@@ -368,7 +368,7 @@ __wrap_sp_target_folds(const struct sp_target *t)
 static bool
 mount_folding(const char *image, const char *at)
 {
-    char command[512];
+    char command[1024];
 
     (void)snprintf(command, sizeof command,
         "truncate -s 16M %s && mkfs.ext4 -q -O casefold -E encoding_flags=strict %s 2>/dev/null && "

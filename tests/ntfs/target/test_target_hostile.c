@@ -9,6 +9,7 @@
 #include "client/target_impl_win32.h"
 #include "round.h"
 #include "tests/unit/base/support.h"
+#include "tests/unit/base/thin.h"
 
 static void
 few(struct ntfs_double *a)
@@ -129,7 +130,7 @@ links_put_in_place(void **state)
     struct round *r = prepared(&calls);
 
     (void)state;
-    for (uint64_t n = 1; n <= calls; n++) {
+    for (uint64_t n = 1; n <= calls; n += THIN) {
         struct attack a = {.at = n, .folder = folders[n % 4], .folder_there = n % 3 == 0};
 
         anew(r);
@@ -139,7 +140,7 @@ links_put_in_place(void **state)
         untouched(r->b);
         happened += a.done;
     }
-    assert_true(happened > calls / 2);
+    assert_true(happened > calls / THIN / 2);
     round_free(r);
 }
 
@@ -276,7 +277,7 @@ failing(enum sp_code code)
     uint64_t calls, told = 0, left = 0;
     struct round *r = prepared(&calls);
 
-    for (uint64_t n = 1; n <= calls; n++) {
+    for (uint64_t n = 1; n <= calls; n += THIN) {
         anew(r);
         ntfs_double_fail(r->b, n, code);
         round_restore(r, "D:/out");
@@ -296,7 +297,7 @@ failing(enum sp_code code)
         (unsigned long long)told, (unsigned long long)left);
     assert_true(left <= 4); /* of the probe, and of what waits to be imported, tried and done */
     assert_true(
-        told > calls / 3); /* the rest are closes of what was only looked at, and courtesies */
+        told > calls / THIN / 3); /* the rest are closes of what was only looked at, and courtesies */
     round_free(r);
 }
 
@@ -321,7 +322,7 @@ failing_for_lack_of_room(void **state)
     struct round *r = prepared(&calls);
 
     (void)state;
-    for (uint64_t n = 1; n <= calls; n += 3) {
+    for (uint64_t n = 1; n <= calls; n += 3 * THIN) {
         anew(r);
         ntfs_double_fail(r->b, n, SP_FULL);
         round_restore(r, "D:/out");
@@ -329,7 +330,7 @@ failing_for_lack_of_room(void **state)
         whole_or_absent(r);
         ended += r->o.code == SP_FULL;
     }
-    assert_true(ended > calls / 9);
+    assert_true(ended > calls / THIN / 9);
     round_free(r);
 }
 

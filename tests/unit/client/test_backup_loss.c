@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/base/thin.h"
 #include "tests/unit/client/site.h"
 
 #define MIB ((size_t)1 << 20)
@@ -76,7 +77,7 @@ interrupt_each(struct site *s, enum wrap_call call, bool store)
     char what[80];
     size_t n;
 
-    for (n = 1; n < 2000; n += n < 6 ? 1 : n / 3) {
+    for (n = 1; n < 2000; n += THIN * (n < 6 ? 1 : n / 3)) {
         struct interruption i = {.s = s, .call = call, .nth = n, .store = store};
 
         site_renew(s);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/base/thin.h"
 #include "tests/unit/client/site.h"
 
 #define MIB ((size_t)1 << 20)
@@ -62,7 +63,7 @@ fail_each(struct site *s, enum wrap_call call, bool again)
     char what[80];
     size_t n;
 
-    for (n = 1; n < 2000; n += n < 8 ? 1 : n / 4) {
+    for (n = 1; n < 2000; n += THIN * (n < 8 ? 1 : n / 4)) {
         site_renew(s);
         if (again) {
             site_run_well(s, "before", &o);
@@ -138,7 +139,7 @@ backend_fails(bool folder, bool for_ever, uint64_t step)
     checkpoints(&s);
     site_run_well(&s, "to count", &o);
     calls = s.recorder->calls;
-    for (n = 1; n <= calls; n += step) {
+    for (n = 1; n <= calls; n += step * THIN) {
         site_renew(&s);
         s.recorder->fail_at = s.recorder->calls + n;
         s.recorder->fail_on = for_ever;
