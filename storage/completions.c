@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "storage/ahead.h"
 #include "storage/upload_impl.h"
 
 /* --- finding ---------------------------------------------------------------------------------- */
@@ -32,9 +33,54 @@ same_set(const void *a, const void *b)
     return order != 0 ? order : memcmp(x->set_id, y->set_id, sizeof(x->set_id));
 }
 
+/* Those of the set are v[*ret_first .. + what is returned). */
+static size_t
+of_set(const struct sp_completions *c, const struct sp_record_name *set, size_t *ret_first)
+{
+    const struct sp_record_name **at =
+        c->n == 0 ? NULL : bsearch(set, c->v, c->n, sizeof(*c->v), same_set);
+    size_t n = 0;
+
+    if (at == NULL)
+        return 0;
+    while (at > c->v && same_set(set, at - 1) == 0)
+        at--;
+    *ret_first = (size_t)(at - c->v);
+    while (at + n < c->v + c->n && same_set(set, at + n) == 0)
+        n++;
+    return n;
+}
+
+static bool
+next_completion(void *arg, struct sp_ahead_read *ret)
+{
+    struct sp_completions *c = arg;
+
+    if (c->asked == c->norder)
+        return false;
+    sp_record_ahead(c->order[c->asked], ret);
+    ret->tag = c->asked++;
+    return true;
+}
+
+static enum sp_code
+ask_ahead(struct sp_completions *c, const struct sp_record_names *names, struct sp_err *e)
+{
+    if ((c->order = malloc(c->n * sizeof(*c->order))) == NULL)
+        return sp_fail_nomem(e);
+    for (size_t i = 0; i < names->n; i++) {
+        size_t first = 0;
+        size_t n = names->v[i].type == SP_RECORD_SET ? of_set(c, &names->v[i], &first) : 0;
+
+        for (size_t k = 0; k < n && c->norder < c->n; k++)
+            c->order[c->norder++] = c->v[first + k];
+    }
+    return sp_ahead_new(c->r->backend, next_completion, c, &c->ahead, e);
+}
+
 enum sp_code
 sp_completions_begin(struct sp_completions *c, struct sp_repository *r,
-    const struct sp_record_names *names, struct sp_err *e)
+    const struct sp_record_names *names, bool in_order, struct sp_err *e)
 {
     size_t i, n = 0;
 
@@ -50,14 +96,50 @@ sp_completions_begin(struct sp_completions *c, struct sp_repository *r,
         if (names->v[i].type == SP_RECORD_COMPLETION)
             c->v[c->n++] = &names->v[i];
     qsort(c->v, c->n, sizeof(*c->v), by_set);
-    return SP_OK;
+    return in_order && r->backend->ahead > 0 ? ask_ahead(c, names, e) : SP_OK;
 }
 
 void
 sp_completions_end(struct sp_completions *c)
 {
+    sp_ahead_free(c->ahead);
+    free(c->order);
     free(c->v);
     memset(c, 0, sizeof(*c));
+}
+
+/* True: it is the one that is held. What was asked for before it is of sets that nobody asked
+ * about. */
+static bool
+comes(struct sp_completions *c, const struct sp_record_name *name)
+{
+    size_t at = c->held != NULL ? (size_t)c->held->tag : 0;
+
+    if (c->ahead == NULL)
+        return false;
+    while (at < c->norder && c->order[at] != name)
+        at++;
+    if (at == c->norder)
+        return false;
+    while (c->held == NULL || c->held->tag < at) {
+        sp_err_clear(&c->why);
+        c->rc = sp_ahead_take(c->ahead, &c->held, &c->bytes, &c->len, &c->why);
+        if (c->held == NULL || c->held->tag > at) /* it was passed by */
+            return false;
+    }
+    return true;
+}
+
+/* malloc'd */
+static enum sp_code
+read_one(struct sp_completions *c, const struct sp_record_name *name, uint8_t **ret, size_t *ret_n,
+    struct sp_err *e)
+{
+    if (!comes(c, name))
+        return sp_record_read(c->r, name, ret, ret_n, e);
+    *e = c->why;
+    *ret_n = c->len;
+    return c->rc != SP_OK ? c->rc : sp_ahead_keep(c->ahead, ret, e);
 }
 
 /* The record of the host that signs, once for all its sets. Without one, or with a bad one, no
@@ -110,26 +192,22 @@ enum sp_code
 sp_completions_of(struct sp_completions *c, const struct sp_record_name *set, const uint8_t *record,
     size_t record_len, uint8_t **ret, size_t *ret_n, struct sp_err *e)
 {
-    const struct sp_record_name **at =
-        c->n == 0 ? NULL : bsearch(set, c->v, c->n, sizeof(*c->v), same_set);
-    const struct sp_record_name **end = c->v + c->n;
+    size_t first = 0, all = of_set(c, set, &first);
     uint8_t hash[32];
     enum sp_code rc;
 
     *ret = NULL;
     *ret_n = 0;
-    if (at == NULL)
+    if (all == 0)
         return SP_OK;
     if ((rc = sp_record_hash(record, record_len, hash, e)) != SP_OK)
         return rc;
-    while (at > c->v && same_set(set, at - 1) == 0)
-        at--;
-    for (; at < end && same_set(set, at) == 0; at++) {
+    for (size_t i = first; i < first + all; i++) {
         struct sp_err why = {0};
         uint8_t *p = NULL;
         size_t n = 0;
 
-        if ((rc = sp_record_read(c->r, *at, &p, &n, &why)) != SP_OK) {
+        if ((rc = read_one(c, c->v[i], &p, &n, &why)) != SP_OK) {
             if (!sp_store_fatal(rc))
                 continue;
             *e = why;

@@ -266,7 +266,7 @@ completion_of(struct sp_repository *r, const uint8_t host[16], const struct sp_c
     memcpy(set.set_id, item->set.set_id, 16);
     if ((rc = sp_records_list(r, host, &names, e)) != SP_OK)
         return rc;
-    if ((rc = sp_completions_begin(&all, r, &names, e)) == SP_OK) {
+    if ((rc = sp_completions_begin(&all, r, &names, false, e)) == SP_OK) {
         rc = sp_completions_of(&all, &set, record, record_len, ret, ret_n, e);
         sp_completions_end(&all);
     }

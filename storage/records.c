@@ -104,23 +104,27 @@ is_wanted(const struct reading *d, size_t i)
     return d->wanted == NULL || d->wanted(d->arg, &d->v[i]);
 }
 
-static bool
-next_record(void *arg, struct sp_ahead_read *ret)
+void
+sp_record_ahead(const struct sp_record_name *name, struct sp_ahead_read *ret)
 {
-    struct reading *d = arg;
-    const struct sp_record_name *name;
-
-    while (d->at < d->n && !is_wanted(d, d->at))
-        d->at++;
-    if (d->at == d->n)
-        return false;
-    name = &d->v[d->at];
     sp_record_object_name(name->type, name->host, name->published_ns, name->set_id, ret->name);
     ret->whole = true;
     ret->limit = SP_RECORD_MAX;
     if (name->size < SP_RECORD_MAX / 2) /* what a lying store makes of it stays within bounds */
         ret->limit = (size_t)name->size * 2 + SP_SMALL_OBJECT;
     ret->n = name->size < SP_RECORD_MAX ? (size_t)name->size : SP_RECORD_MAX;
+}
+
+static bool
+next_record(void *arg, struct sp_ahead_read *ret)
+{
+    struct reading *d = arg;
+
+    while (d->at < d->n && !is_wanted(d, d->at))
+        d->at++;
+    if (d->at == d->n)
+        return false;
+    sp_record_ahead(&d->v[d->at], ret);
     if (d->few && ret->n < FEW)
         ret->n = FEW;
     ret->tag = d->at++;
@@ -379,7 +383,7 @@ sp_repository_list(struct sp_repository *r, const uint8_t *host, bool checkpoint
 
     if ((rc = sp_records_list(r, host, &names, e)) != SP_OK)
         return rc;
-    if ((rc = sp_completions_begin(&l.completions, r, &names, e)) == SP_OK)
+    if ((rc = sp_completions_begin(&l.completions, r, &names, true, e)) == SP_OK)
         rc = sp_records_each(r, names.v, names.n, is_listed, false, list_one, &l, e);
     sp_completions_end(&l.completions);
     sp_records_free(&names);

@@ -289,6 +289,10 @@ enum sp_code sp_records_list(
 void sp_records_free(struct sp_record_names *l);
 enum sp_code sp_record_read(struct sp_repository *r, const struct sp_record_name *name,
     uint8_t **ret, size_t *ret_n, struct sp_err *e);
+/* The same, to be asked for ahead; but the tag. */
+struct sp_ahead;
+struct sp_ahead_read;
+void sp_record_ahead(const struct sp_record_name *name, struct sp_ahead_read *ret);
 
 /* Many records, read side by side where the store is far, in the order of v[0..n). `each` gets what
  * sp_record_read would have said of each, p[0..len) for as long as the call; *ret_more = false ends it. */
@@ -349,10 +353,19 @@ struct sp_completions { /* of the sets of a listing */
     size_t n;
     bool looked, known; /* for the record of host.id; it was good */
     struct sp_host host;
+    /* Of a far store they are asked for ahead, in the order in which their sets are listed. */
+    const struct sp_record_name **order;
+    size_t norder, asked;
+    struct sp_ahead *ahead;           /* NULL: each is read when its set comes */
+    const struct sp_ahead_read *held; /* taken, and its set has not come yet */
+    const uint8_t *bytes;
+    size_t len;
+    enum sp_code rc;
+    struct sp_err why;
 };
-/* Reads nothing. */
+/* Reads nothing. `in_order`: all sets will be asked about, in the order of `names`. */
 enum sp_code sp_completions_begin(struct sp_completions *c, struct sp_repository *r,
-    const struct sp_record_names *names, struct sp_err *e);
+    const struct sp_record_names *names, bool in_order, struct sp_err *e);
 /* The first completion that the set's host signed for just this record, malloc'd; *ret = NULL: there is
  * none. Bad ones are passed over (R11: check names them); without a good host record signatures are
  * not looked at. Reads nothing when no object is named so. */

@@ -119,6 +119,109 @@ listed_once(void **state)
     sp_buf_free(&sets[1].object);
 }
 
+struct listed {
+    struct made_record *sets;
+    size_t n, at, completions;
+    bool (*has)(size_t i);
+};
+
+static bool
+every_third_has_none(size_t i)
+{
+    return i % 3 != 2;
+}
+
+static bool
+last_has_none(size_t i)
+{
+    return every_third_has_none(i) && i != 9;
+}
+
+/* The newest first, each with its own. */
+static enum sp_code
+listed(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    struct listed *l = arg;
+    const struct made_record *of = &l->sets[l->n - 1 - l->at];
+    struct sp_completion c;
+
+    assert_memory_equal(i->set_id, of->set_id, 16);
+    assert_int_equal(i->completion != NULL, l->has(l->n - 1 - l->at));
+    if (i->completion != NULL) {
+        ok(sp_completion_decode(i->completion, i->completion_len, &c, e));
+        assert_memory_equal(c.record, of->hash, 32);
+        l->completions++;
+    }
+    l->at++;
+    return SP_OK;
+}
+
+static struct listed
+list_all(struct sp_repository *r, struct made_record *sets, size_t n, bool (*has)(size_t))
+{
+    struct listed l = {sets, n, 0, 0, has};
+
+    far_reset(far);
+    ok(sp_repository_list(r, host.host, false, listed, &l, &err));
+    assert_int_equal(l.at, n);
+    return l;
+}
+
+/* Completions come side by side, as records do, and each to its own set: also where sets have none,
+ * two, a bad one, or one that was gone when it was asked for. */
+static void
+completions_side_by_side(void **state)
+{
+    enum { SETS = 15 };
+    struct made_record sets[SETS];
+    struct sp_store *s = place_store(&place, &host, "other");
+    struct sp_record_names names = {NULL, 0, 0};
+    struct sp_buf c = SP_BUF_INIT;
+    struct sp_repository *r;
+    struct sp_id ids[3];
+    char object[160];
+    size_t rounds;
+
+    (void)state;
+    for (size_t i = 0; i < SETS; i++) {
+        make_set(s, &host, "job", i == 0 ? NULL : &sets[i - 1], 2, ids, &sets[i]);
+        if (i % 3 == 2)
+            continue;
+        sp_buf_reset(&c);
+        party_completion(&host, &sets[i], SP_LEVEL_APPLICATION, &c);
+        ok(sp_store_complete(s, c.data, c.len, &err));
+    }
+    sp_store_free(s);
+    r = open_it(false, "cache");
+    assert_int_equal(list_all(r, sets, SETS, every_third_has_none).completions, 10);
+    rounds = far_rounds(far);
+    assert_in_range(rounds, 4, 16); /* 2 and more for each of them, if one by one */
+    /* A bad one in front of the good one of set 3, which counts; a second one of set 4. */
+    for (size_t i = 3; i < 5; i++) {
+        sp_buf_reset(&c);
+        party_completion(&host, &sets[i], SP_LEVEL_CRASH, &c);
+        sp_record_object_name(SP_RECORD_COMPLETION, host.host,
+            i == 3 ? 1 : INT64_C(4000000000) * SP_SECOND, sets[i].set_id, object);
+        ok(sp_backend_put(place.below, object, c.data, c.len - (i == 3), &err));
+    }
+    assert_int_equal(list_all(r, sets, SETS, every_third_has_none).completions, 10);
+    assert_in_range(far_rounds(far), 4, 18);
+    /* That of set 9 goes while it is listed. */
+    ok(sp_records_list(r, host.host, &names, &err));
+    for (size_t i = 0; i < names.n; i++)
+        if (names.v[i].type == SP_RECORD_COMPLETION &&
+            memcmp(names.v[i].set_id, sets[9].set_id, 16) == 0)
+            sp_record_object_name(SP_RECORD_COMPLETION, host.host, names.v[i].published_ns,
+                names.v[i].set_id, object);
+    ok(sp_backend_remove(place.below, object, &err));
+    assert_int_equal(list_all(r, sets, SETS, last_has_none).completions, 9);
+    sp_records_free(&names);
+    sp_repository_free(r);
+    sp_buf_free(&c);
+    for (size_t i = 0; i < SETS; i++)
+        sp_buf_free(&sets[i].object);
+}
+
 /* A commit looks at what is there behind what opening saw (R8). */
 static void
 lost_since_opening(void **state)
@@ -213,6 +316,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(unmounted, begin, end),
         cmocka_unit_test_setup_teardown(listed_once, begin, end),
+        cmocka_unit_test_setup_teardown(completions_side_by_side, begin, end),
         cmocka_unit_test_setup_teardown(lost_since_opening, begin, end),
         cmocka_unit_test_setup_teardown(ended_anywhere, begin, end),
     };
