@@ -324,7 +324,7 @@ prove_block(void *arg, const uint8_t *block, size_t n, const uint32_t *wanted, s
     size_t i;
 
     (void)e;
-    if (sp_block_open(p->opener, block, n, &opened, &ignored) != SP_OK)
+    if (sp_block_peek(p->opener, block, n, &opened, &ignored) != SP_OK)
         return SP_OK; /* unproven: it will be uploaded again */
     for (i = 0; i < nwanted; i++) {
         if (sp_opened_find(opened, &p->ids[wanted[i]], &chunk) && chunk.kind == SP_CHUNK_DATA)

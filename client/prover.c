@@ -60,7 +60,7 @@ open_block(struct sp_prover *p, struct sp_opener *opener, const struct task *t)
     struct sp_err why = {0};
     struct sp_proof *proof;
     size_t i;
-    enum sp_code rc = sp_block_open(opener, t->block, t->n, &opened, &why);
+    enum sp_code rc = sp_block_peek(opener, t->block, t->n, &opened, &why);
 
     sp_mutex_lock(&p->lock);
     for (i = 0; i < t->nwanted; i++) {

@@ -148,8 +148,8 @@ probe(struct worker *worker, struct task *t)
     }
     if (comparing && p->lost != NULL)
         atomic_store(&f->differs, true);
-    p->equal = equal && plan_is_bare(f->entry) && total == f->entry->size &&
-               f->old_size == total && p->lost == NULL;
+    p->equal = equal && plan_is_bare(f->entry) && total == f->entry->size && f->old_size == total &&
+               p->lost == NULL;
     task_done(t->window);
 }
 
@@ -183,7 +183,7 @@ open_block(struct worker *worker, struct task *t)
 
     rc = atomic_load(&worker->r->failed)
              ? sp_fail(&e, SP_CANCELLED, SP_DOM_SELF, "stopped")
-             : sp_block_open(worker->opener, b->bytes, b->n, &opened, &e);
+             : sp_block_peek(worker->opener, b->bytes, b->n, &opened, &e);
     for (size_t i = 0; rc == SP_OK && i < b->nwanted; i++) {
         struct chunk *c = &w->chunks[b->wanted[i]];
 

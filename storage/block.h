@@ -133,6 +133,9 @@ struct sp_opened; /* owns the plaintext */
  * or under an epoch that these keys do not have. */
 enum sp_code sp_block_open(struct sp_opener *o, const void *block, size_t n, struct sp_opened **ret,
     struct sp_err *e);
+/* The same, only until the opener opens another block or goes: what was not compressed is not copied. */
+enum sp_code sp_block_peek(struct sp_opener *o, const void *block, size_t n, struct sp_opened **ret,
+    struct sp_err *e);
 size_t sp_opened_count(const struct sp_opened *b);
 void sp_opened_get(const struct sp_opened *b, size_t i, struct sp_chunk *ret);
 /* By id (binary search); false when it is not in this block. */

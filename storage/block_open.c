@@ -36,7 +36,8 @@ struct entry {
 
 struct sp_opened {
     size_t n, raw_n, refs_total;
-    uint8_t *raw;       /* the table and the contents */
+    const uint8_t *raw; /* the table and the contents */
+    uint8_t *own;       /* their memory; NULL: the opener's, until it opens another block */
     struct sp_id *ids;  /* n, sorted; behind the entries, as are the refs */
     struct sp_id *refs; /* refs_total */
     struct entry entries[];
@@ -138,15 +139,14 @@ malformed(struct sp_err *e)
     return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "what is sealed in the block is malformed");
 }
 
+/* `lend`: what was not packed may stay where it was decrypted to. */
 static enum sp_code
-unpack(struct sp_opener *o, const struct sp_block_header *h, uint8_t **ret, size_t *ret_n,
+unpack(struct sp_opener *o, const struct sp_block_header *h, bool lend, struct sp_opened *b,
     struct sp_err *e)
 {
     const uint8_t *p = o->plain;
     size_t n = h->sealed_len - SP_GCM_TAG - PLAIN_HEAD;
     size_t packed = sp_le32(p + 4), raw_n = sp_le32(p + 8);
-    uint8_t *raw = NULL;
-    enum sp_code rc = SP_OK;
 
     if (p[0] > PACKED_ZSTD || p[1] != 0 || p[2] != 0 || p[3] != 0 || packed > n ||
         raw_n > SP_BLOCK_MAX_RAW || raw_n < h->nids * TABLE_ENTRY ||
@@ -155,18 +155,16 @@ unpack(struct sp_opener *o, const struct sp_block_header *h, uint8_t **ret, size
     for (size_t i = packed; i < n; i++)
         if (p[PLAIN_HEAD + i] != 0)
             return malformed(e);
-    if ((raw = sp_spare_alloc(raw_n)) == NULL)
+    b->raw = p + PLAIN_HEAD;
+    b->raw_n = raw_n;
+    if (p[0] == PACKED_NONE && lend)
+        return SP_OK;
+    if ((b->own = sp_spare_alloc(raw_n)) == NULL)
         return sp_fail_nomem(e);
-    if (p[0] == PACKED_NONE)
-        memcpy(raw, p + PLAIN_HEAD, raw_n);
-    else
-        rc = sp_decompress(o->compressor, p + PLAIN_HEAD, packed, raw, raw_n, e);
-    if (rc != SP_OK) {
-        sp_spare_free(raw);
-        return rc;
-    }
-    *ret = raw;
-    *ret_n = raw_n;
+    b->raw = b->own;
+    if (p[0] == PACKED_ZSTD)
+        return sp_decompress(o->compressor, p + PLAIN_HEAD, packed, b->own, raw_n, e);
+    memcpy(b->own, p + PLAIN_HEAD, raw_n);
     return SP_OK;
 }
 
@@ -243,9 +241,9 @@ check_ids(struct sp_opener *o, const struct sp_opened *b, struct sp_err *e)
     return SP_OK;
 }
 
-enum sp_code
-sp_block_open(
-    struct sp_opener *o, const void *block, size_t n, struct sp_opened **ret, struct sp_err *e)
+static enum sp_code
+open_block(struct sp_opener *o, const void *block, size_t n, bool lend, struct sp_opened **ret,
+    struct sp_err *e)
 {
     struct sp_block_header h;
     struct sp_opened *b = NULL;
@@ -257,7 +255,7 @@ sp_block_open(
         return sp_fail(e, SP_CORRUPT, SP_DOM_STORE, "the block has %zu bytes instead of %zu", n,
             (size_t)h.header_len + h.sealed_len);
     if ((rc = decrypt(o, &h, block, e)) != SP_OK || (rc = opened_new(&h, &b, e)) != SP_OK ||
-        (rc = unpack(o, &h, &b->raw, &b->raw_n, e)) != SP_OK || (rc = read_table(b, e)) != SP_OK ||
+        (rc = unpack(o, &h, lend, b, e)) != SP_OK || (rc = read_table(b, e)) != SP_OK ||
         (rc = check_ids(o, b, e)) != SP_OK)
         goto out;
     *ret = b;
@@ -265,6 +263,20 @@ sp_block_open(
 out:
     sp_opened_free(b);
     return rc;
+}
+
+enum sp_code
+sp_block_open(
+    struct sp_opener *o, const void *block, size_t n, struct sp_opened **ret, struct sp_err *e)
+{
+    return open_block(o, block, n, false, ret, e);
+}
+
+enum sp_code
+sp_block_peek(
+    struct sp_opener *o, const void *block, size_t n, struct sp_opened **ret, struct sp_err *e)
+{
+    return open_block(o, block, n, true, ret, e);
 }
 
 size_t
@@ -309,6 +321,6 @@ sp_opened_free(struct sp_opened *b)
 {
     if (b == NULL)
         return;
-    sp_spare_free(b->raw);
+    sp_spare_free(b->own);
     free(b);
 }

@@ -168,7 +168,7 @@ static enum sp_code
 open_again(struct sp_opener *o, const uint8_t *block, size_t n, struct sp_err *e)
 {
     struct sp_opened *opened = NULL;
-    enum sp_code rc = sp_block_open(o, block, n, &opened, e);
+    enum sp_code rc = sp_block_peek(o, block, n, &opened, e);
 
     sp_opened_free(opened);
     if (rc == SP_CORRUPT || rc == SP_AUTH) {

@@ -280,7 +280,7 @@ meet_earlier(struct sp_repository *r, const struct sp_record_names *names,
     size_t earlier_n = 0;
     enum sp_code rc;
 
-    if ((rc = sp_completions_begin(&all, r, names, e)) != SP_OK)
+    if ((rc = sp_completions_begin(&all, r, names, false, e)) != SP_OK)
         return rc;
     if ((rc = sp_completions_of(&all, set, record, record_len, &p, &earlier_n, e)) == SP_OK &&
         p != NULL) {

@@ -2,8 +2,10 @@
 #define SP_STORAGE_PACK_H
 
 /* Packs (docs/format.md §7): an immutable file of many blocks of one uploader, with a trailer that says
- * where each chunk lies. A pack is written as a stream (its name is its own SHA-256), and its trailer
- * can be read without the rest. */
+ * where each chunk lies. A pack is written as a stream, and its trailer can be read without the rest.
+ * Its name is the SHA-256 of all of it that is no block: header, trailer, footer. The trailer has the
+ * SHA-256 of each block, so the name speaks for every byte, and a block that was read alone can be held
+ * against it. */
 
 #include <stdint.h>
 
@@ -66,7 +68,7 @@ struct sp_pack_block {
     const uint8_t *ids;    /* nids * 32 */
 };
 struct sp_pack_trailer; /* owns its bytes */
-/* Reads footer and trailer only; checks the hash of the trailer and its grammar, that the blocks fill
+/* Reads footer and trailer only; checks it against the name, its grammar, that the blocks fill
  * the file exactly, and bounds the memory (a trailer is at most 64 MiB). `size` as the backend lists it. */
 enum sp_code sp_pack_trailer_read(struct sp_backend *b, enum sp_pack_kind kind,
     const uint8_t name[32], uint64_t size, struct sp_pack_trailer **ret, struct sp_err *e);
@@ -87,7 +89,7 @@ struct sp_span sp_pack_trailer_conf(const struct sp_pack_trailer *t);
 size_t sp_pack_trailer_slots(const struct sp_pack_trailer *t);
 struct sp_span sp_pack_trailer_slot(const struct sp_pack_trailer *t, size_t i);
 
-/* Reads the whole pack in pieces of at most 1 MiB: the file's hash is its name, every block has the hash
+/* Reads the whole pack in pieces of at most 1 MiB: the trailer is the one of the name, every block has the hash
  * that the trailer says, its header agrees with the trailer. For each block `each` (may be NULL) gets the
  * bytes. SP_CORRUPT names the pack and the first bad block. */
 typedef enum sp_code (*sp_pack_block_fn)(void *arg, const struct sp_pack_block *place,

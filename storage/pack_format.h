@@ -20,6 +20,9 @@
 #define PACK_MIN_TRAILER (48 + 4 + 4 + 4)
 
 void sp_pack_header(enum sp_pack_kind kind, uint8_t to[PACK_HEADER]);
+/* The name of the pack that ends in this trailer and its footer. */
+enum sp_code sp_pack_name(
+    enum sp_pack_kind kind, const uint8_t *end, size_t n, uint8_t ret[32], struct sp_err *e);
 
 struct sp_pack_trailer {
     uint8_t *bytes; /* the trailer, then the footer */

@@ -1,6 +1,6 @@
 /* Names of packs: see pack.h. */
 
-#include "storage/pack.h"
+#include "storage/pack_format.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,30 @@ sp_pack_object_name(enum sp_pack_kind kind, const uint8_t name[32], char to[96])
     struct sp_hex hex = sp_hex32(name);
 
     (void)snprintf(to, 96, "%s/%.2s/%s", kind == SP_PACK_NODES ? "nodes" : "packs", hex.s, hex.s);
+}
+
+void
+sp_pack_header(enum sp_pack_kind kind, uint8_t to[PACK_HEADER])
+{
+    memcpy(to, "SPP1\1\0\0\0", PACK_HEADER);
+    to[5] = (uint8_t)kind;
+}
+
+enum sp_code
+sp_pack_name(
+    enum sp_pack_kind kind, const uint8_t *end, size_t n, uint8_t ret[32], struct sp_err *e)
+{
+    uint8_t header[PACK_HEADER];
+    struct sp_sha256 *h = NULL;
+    enum sp_code rc;
+
+    sp_pack_header(kind, header);
+    if ((rc = sp_sha256_new(&h, e)) == SP_OK &&
+        (rc = sp_sha256_add(h, header, sizeof(header), e)) == SP_OK &&
+        (rc = sp_sha256_add(h, end, n, e)) == SP_OK)
+        rc = sp_sha256_end(h, ret, e);
+    sp_sha256_free(h);
+    return rc;
 }
 
 bool

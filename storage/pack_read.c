@@ -75,7 +75,8 @@ parse_copies(struct sp_pack_trailer *t, struct sp_cur *c, enum sp_pack_kind kind
 
 /* `room`: the bytes between header and trailer. */
 static enum sp_code
-parse(struct sp_pack_trailer *t, enum sp_pack_kind kind, uint64_t room, struct sp_err *e)
+parse(struct sp_pack_trailer *t, enum sp_pack_kind kind, const uint8_t name[32], uint64_t room,
+    struct sp_err *e)
 {
     struct sp_cur c = sp_cur_of(t->bytes, t->n);
     uint8_t hash[32];
@@ -85,6 +86,10 @@ parse(struct sp_pack_trailer *t, enum sp_pack_kind kind, uint64_t room, struct s
         return rc;
     if (memcmp(hash, t->bytes + t->n, 32) != 0)
         return fail_trailer(e, "its hash differs");
+    if ((rc = sp_pack_name(kind, t->bytes, t->n + PACK_FOOTER, hash, e)) != SP_OK)
+        return rc;
+    if (memcmp(hash, name, 32) != 0)
+        return fail_trailer(e, "it is another pack's, by the name");
     sp_cur_copy(&c, t->origin.uploader, 16);
     sp_cur_copy(&c, t->origin.group, 16);
     sp_cur_copy(&c, t->origin.repository, 16);
@@ -161,7 +166,7 @@ sp_pack_trailer_parse(enum sp_pack_kind kind, const uint8_t name[32], uint64_t s
         memcpy(t->bytes, rest.p, rest.n);
         memcpy(t->bytes + rest.n, tail.p, tail.n);
     }
-    if ((rc = parse(t, kind, size - PACK_HEADER - PACK_FOOTER - t->n, e)) == SP_OK) {
+    if ((rc = parse(t, kind, name, size - PACK_HEADER - PACK_FOOTER - t->n, e)) == SP_OK) {
         *ret = t;
         return SP_OK;
     }

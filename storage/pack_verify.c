@@ -12,7 +12,6 @@
 struct reading {
     struct sp_ahead *ahead; /* of the pieces; NULL: all is in the first */
     char object[96];
-    struct sp_sha256 *hash; /* of all that was taken */
     const uint8_t *piece;
     size_t at, have; /* within the piece */
     uint64_t next;   /* offset of the next piece to ask for */
@@ -45,7 +44,7 @@ read_piece(struct reading *r, struct sp_err *e)
         return rc;
     if (read == NULL)
         return sp_fail(e, SP_INTERNAL, SP_DOM_SELF, "read beyond the blocks");
-    return sp_sha256_add(r->hash, r->piece, r->have, e);
+    return SP_OK;
 }
 
 /* The next n bytes of header or blocks. */
@@ -124,23 +123,6 @@ read_blocks(struct reading *r, const struct sp_pack_trailer *t, enum sp_pack_kin
     return SP_OK;
 }
 
-/* Trailer and footer are the bytes that were read already. */
-static enum sp_code
-check_name(
-    struct reading *r, const struct sp_pack_trailer *t, const uint8_t name[32], struct sp_err *e)
-{
-    uint8_t hash[32];
-    enum sp_code rc;
-
-    if ((rc = sp_sha256_add(r->hash, t->bytes, t->n + PACK_FOOTER, e)) != SP_OK ||
-        (rc = sp_sha256_end(r->hash, hash, e)) != SP_OK)
-        return rc;
-    if (memcmp(hash, name, 32) != 0)
-        return sp_fail(
-            e, SP_CORRUPT, SP_DOM_STORE, "its bytes do not have the hash that is its name");
-    return SP_OK;
-}
-
 static size_t
 longest(const struct sp_pack_trailer *t)
 {
@@ -152,9 +134,11 @@ longest(const struct sp_pack_trailer *t)
     return most;
 }
 
+/* That the trailer is the one that the name speaks for was seen when it was read; with each block's
+ * hash it speaks for all. */
 static enum sp_code
 verify(struct reading *r, const struct sp_pack_trailer *t, enum sp_pack_kind kind,
-    const uint8_t name[32], sp_pack_block_fn each, void *arg, struct sp_err *e)
+    sp_pack_block_fn each, void *arg, struct sp_err *e)
 {
     enum sp_code rc;
 
@@ -162,9 +146,7 @@ verify(struct reading *r, const struct sp_pack_trailer *t, enum sp_pack_kind kin
         return sp_fail_nomem(e);
     if ((rc = read_header(r, kind, e)) != SP_OK)
         return rc;
-    if ((rc = read_blocks(r, t, kind, each, arg, e)) != SP_OK)
-        return rc;
-    return check_name(r, t, name, e);
+    return read_blocks(r, t, kind, each, arg, e);
 }
 
 enum sp_code
@@ -179,13 +161,11 @@ sp_pack_verify(struct sp_backend *b, enum sp_pack_kind kind, const uint8_t name[
         return rc;
     sp_pack_object_name(kind, name, r.object);
     r.end = size - PACK_FOOTER - t->n;
-    if ((rc = sp_sha256_new(&r.hash, e)) == SP_OK &&
-        (rc = sp_ahead_new(b, next_piece, &r, &r.ahead, e)) == SP_OK)
-        rc = verify(&r, t, kind, name, each, arg, e);
+    if ((rc = sp_ahead_new(b, next_piece, &r, &r.ahead, e)) == SP_OK)
+        rc = verify(&r, t, kind, each, arg, e);
     if (rc != SP_OK)
         sp_err_context(e, "pack %s", sp_hex8(name).s);
     sp_ahead_free(r.ahead);
-    sp_sha256_free(r.hash);
     free(r.block);
     sp_pack_trailer_free(t);
     return rc;
@@ -203,12 +183,8 @@ sp_pack_verify_bytes(enum sp_pack_kind kind, const uint8_t name[32], const uint8
     if ((rc = sp_pack_trailer_parse(kind, name, n, rest, all, &t, e)) != SP_OK)
         return rc;
     r.have = n - PACK_FOOTER - t->n;
-    if ((rc = sp_sha256_new(&r.hash, e)) == SP_OK &&
-        (rc = sp_sha256_add(r.hash, bytes, r.have, e)) == SP_OK)
-        rc = verify(&r, t, kind, name, each, arg, e);
-    if (rc != SP_OK)
+    if ((rc = verify(&r, t, kind, each, arg, e)) != SP_OK)
         sp_err_context(e, "pack %s", sp_hex8(name).s);
-    sp_sha256_free(r.hash);
     free(r.block);
     sp_pack_trailer_free(t);
     return rc;

@@ -1,5 +1,5 @@
-/* Writing packs as streams: see pack.h. The trailer grows beside the stream; both are hashed on the
- * way, because the name is the hash of the whole. */
+/* Writing packs as streams: see pack.h. The trailer grows beside the stream, with the hash of each
+ * block; what is not a block is hashed at the end, for the name. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,31 +13,20 @@ struct sp_pack_writer {
     struct sp_backend_writer *out; /* NULL once published */
     enum sp_pack_kind kind;
     struct sp_pack_origin origin;
-    struct sp_sha256 *hash; /* of everything written */
-    struct sp_buf table;    /* the trailer's entries */
-    uint64_t size;          /* of the file so far */
+    struct sp_buf table; /* the trailer's entries */
+    uint64_t size;       /* of the file so far */
     uint32_t blocks;
     bool failed;
 };
 
-void
-sp_pack_header(enum sp_pack_kind kind, uint8_t to[PACK_HEADER])
-{
-    memcpy(to, "SPP1\1\0\0\0", PACK_HEADER);
-    to[5] = (uint8_t)kind;
-}
-
 static enum sp_code
 append(struct sp_pack_writer *w, const void *p, size_t n, struct sp_err *e)
 {
-    enum sp_code rc;
+    enum sp_code rc = sp_backend_write(w->b, w->out, p, n, e);
 
-    if ((rc = sp_backend_write(w->b, w->out, p, n, e)) != SP_OK)
-        return rc;
-    if ((rc = sp_sha256_add(w->hash, p, n, e)) != SP_OK)
-        return rc;
-    w->size += n;
-    return SP_OK;
+    if (rc == SP_OK)
+        w->size += n;
+    return rc;
 }
 
 enum sp_code
@@ -53,8 +42,6 @@ sp_pack_writer_new(struct sp_backend *b, enum sp_pack_kind kind,
     w->b = b;
     w->kind = kind;
     w->origin = *origin;
-    if ((rc = sp_sha256_new(&w->hash, e)) != SP_OK)
-        goto out;
     if ((rc = sp_backend_begin(b, &w->out, e)) != SP_OK)
         goto out;
     sp_pack_header(kind, header);
@@ -73,7 +60,6 @@ sp_pack_writer_abort(struct sp_pack_writer *w)
     if (w == NULL)
         return;
     sp_backend_abort(w->b, w->out);
-    sp_sha256_free(w->hash);
     sp_buf_free(&w->table);
     free(w);
 }
@@ -245,7 +231,7 @@ publish(struct sp_pack_writer *w, const uint8_t name[32], const char *object, st
     /* Also when it is there: the next barrier has to cover it. */
     w->out = NULL;
     rc = sp_backend_publish(w->b, out, object, e);
-    /* The name is the hash of the bytes, and what came just now was flushed before. */
+    /* The name speaks for the bytes, and what came just now was flushed before. */
     if (rc == SP_EXISTS && sp_backend_size(w->b, object, &size, &ignored) == SP_OK &&
         size == w->size)
         return SP_OK;
@@ -276,7 +262,7 @@ sp_pack_writer_finish(struct sp_pack_writer *w, const void *conf, size_t conf_n,
         goto out;
     if ((rc = append(w, trailer.data, trailer.len, e)) != SP_OK)
         goto out;
-    if ((rc = sp_sha256_end(w->hash, name, e)) != SP_OK)
+    if ((rc = sp_pack_name(w->kind, trailer.data, trailer.len, name, e)) != SP_OK)
         goto out;
     sp_pack_object_name(w->kind, name, object);
     if ((rc = publish(w, name, object, e)) != SP_OK)

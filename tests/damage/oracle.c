@@ -49,6 +49,7 @@ struct view { /* an object under a pack's name */
     enum sp_pack_kind kind;   /* by the name */
     const struct pack *named; /* the pack of that name and size; NULL: none, or another size */
     const struct pack *tail;  /* the pack that its end is of; NULL: of none */
+    bool right;               /* … is the one of that name: its trailer is believed */
     bool indexed;
     size_t bad_blocks;
 };
@@ -90,21 +91,19 @@ static void
 mark_use(struct oracle *o, const struct view *v, const struct pack *from,
     const struct sp_pack_block *b, bool good)
 {
-    bool certain = v->kind == from->kind && v->tail == from;
-
     for (size_t site = 0; site < SITES; site++) {
         if (!relied_by(o->w, from, site))
             continue;
         /* Without reading, a damaged block is as good as any; but of node packs headers are read.
          */
         mark(o, b,
-            certain && (good || from->kind != SP_PACK_NODES) &&
+            (good || from->kind != SP_PACK_NODES) &&
                     !(v->bad_blocks > 0 && from->kind == SP_PACK_NODES)
                 ? o->use_lo[0][site]
                 : NULL,
             o->use_hi[0][site]);
-        if (good || !certain)
-            mark(o, b, good && certain ? o->use_lo[1][site] : NULL, o->use_hi[1][site]);
+        if (good)
+            mark(o, b, o->use_lo[1][site], o->use_hi[1][site]);
     }
 }
 
@@ -124,8 +123,7 @@ mark_strange(struct oracle *o, const struct view *v, const struct sp_pack_block 
 static void
 look_at_pack(struct oracle *o, struct view *v)
 {
-    const struct pack *from = v->indexed ? v->named : v->tail;
-    bool right_kind = v->tail != NULL && v->tail->kind == v->kind;
+    const struct pack *from = v->indexed ? v->named : v->right ? v->tail : NULL;
     size_t k;
 
     if (from == NULL)
@@ -143,10 +141,10 @@ look_at_pack(struct oracle *o, struct view *v)
         sp_pack_trailer_block(from->trailer, k, &b);
         good = memcmp(v->x->p + b.offset, from->p + b.offset, b.length) == 0;
         if (good)
-            mark(o, &b, v->indexed || right_kind ? o->get_lo : NULL, o->get_hi);
+            mark(o, &b, o->get_lo, o->get_hi);
         else if (v->indexed && v->tail != NULL && v->tail != from)
             mark_strange(o, v, &b);
-        if (v->tail != NULL)
+        if (v->right)
             mark_use(o, v, from, &b, good);
         if (!good && v->kind == SP_PACK_DATA)
             o->data_in_place = true;
@@ -169,13 +167,11 @@ judge_pack(struct oracle *o, size_t i)
             v.named = &o->w->packs[k];
     v.indexed = v.named != NULL && indexed(o, v.named);
     v.tail = pack_of_tail(o->w, v.x);
+    v.right = v.tail != NULL && strcmp(v.tail->object, v.x->name) == 0;
     look_at_pack(o, &v);
     if (v.kind == SP_PACK_DATA && !object_named_by_hash(v.x))
         o->data_unseen = true;
-    if (v.tail == NULL)
-        o->object[0][i] = o->object[1][i] = MUST;
-    else
-        o->object[0][i] = v.tail->kind == v.kind ? CLEAN : MAY;
+    o->object[0][i] = v.right ? CLEAN : MUST;
     if (!object_named_by_hash(v.x))
         o->object[1][i] = MUST;
 }

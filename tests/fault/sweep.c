@@ -107,7 +107,7 @@ relied_on(const struct judged *j)
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
         writes = writes || strcmp(j->op, ops[i]) == 0;
     if (j->s->memory || !writes || below == NULL || strstr(j->path, "/probe-") != NULL ||
-        strstr(j->path, "/now-") != NULL ||
+        strstr(j->path, "/now-") != NULL || strstr(j->path, "/leases/") != NULL ||
         (strncmp(below, "/live/repository", 16) != 0 && strncmp(below, "/live/state", 11) != 0))
         return false;
     if (strcmp(j->op, "publish") == 0 && j->c->span == TRAP_ONCE &&

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "storage/pack_format.h"
+#include "tests/conformance/packname.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/material.h"
 
@@ -95,7 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(copy, in.p, in.n);
     if ((flags & MEND_TRAILER) != 0)
         mend(copy, in.n, flags);
-    FUZZ_OK(sp_sha256(copy, in.n, name, &e));
+    pack_name_of(kind, copy, in.n, name);
     sp_pack_object_name(kind, name, object);
     FUZZ_OK(sp_backend_memory_new(&b, &e));
     FUZZ_OK(sp_backend_put(b, object, copy, in.n, &e));

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "storage/repository_impl.h"
 #include "tests/fuzz/files.h"
+#include "tests/conformance/packname.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/material.h"
 
@@ -100,6 +101,7 @@ put_object(struct world *w, unsigned kind, struct fuzz_in *in)
     switch (kind) {
     case DATA:
     case NODES:
+        pack_name_of(kind == DATA ? SP_PACK_DATA : SP_PACK_NODES, in->p, in->n, hash);
         sp_pack_object_name(kind == DATA ? SP_PACK_DATA : SP_PACK_NODES, hash, name);
         put(w, name, in);
         break;

@@ -373,7 +373,7 @@ def parse_footer(data):
     """(SHA-256, length) of the trailer, from a pack's last 48 bytes."""
     need(len(data) == FOOTER.size, "shorter than a footer")
     digest, length, zero, magic = FOOTER.unpack(data)
-    need(magic == b"SPPTRAIL" and zero == 0, "it does not end in a footer")
+    need(magic == b"SPPTRAIL" and zero == 0, "damaged: it does not end in a footer")
     return digest, length
 
 

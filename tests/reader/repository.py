@@ -126,12 +126,17 @@ class Repository:
             size = f.seek(0, os.SEEK_END)
             need(size >= 8 + FOOTER.size, "too short for a pack")
             f.seek(size - FOOTER.size)
-            digest, length = parse_footer(f.read())
+            footer = f.read()
+            digest, length = parse_footer(footer)
             start = size - FOOTER.size - length
             need(start >= 8, "the trailer is longer than the pack")
             f.seek(start)
             data = f.read(length)
-        need(sha256(data) == digest, "the trailer is damaged")
+        need(sha256(data) == digest, "damaged: the trailer is not what its hash says")
+        kind, _ = PACK_KINDS[name.split("/")[0]]
+        header = b"SPP1" + bytes((1, kind, 0, 0))
+        need(sha256(header + data + footer).hex() == name.rpartition("/")[2],
+            "damaged: the trailer is another pack's, by the name")
         out = parse_trailer(data)
         need(out.blocks_end == start, "the trailer's blocks do not fill the pack")
         return out
@@ -301,11 +306,8 @@ class Verify:
         r, name = self.r, match[0]
         self.counts["packs"] += 1
         data = r.read(name)
-        digest = sha256(data).hex()
-        if digest != match[3]:
-            r.complain(f"{name}: damaged: its SHA-256 is {digest}")
         kind, block_kinds = PACK_KINDS[match[1]]
-        need(data[:8] == b"SPP1" + bytes((1, kind, 0, 0)), "its first bytes are not those of such a pack")
+        need(data[:8] == b"SPP1" + bytes((1, kind, 0, 0)), "damaged: its first bytes are not those of such a pack")
         trailer = r.trailer(name)
         need(trailer.repository.hex() == r.conf["id"], "a pack of another repository")
         if kind == 3:
@@ -313,6 +315,8 @@ class Verify:
             for copy in trailer.slots:
                 slot = decode(KEY_SLOT, copy)
                 self.slots[slot.group, slot.id].add(copy)
+        if any(sha256(data[b.offset:b.offset + b.length]) != b.sha256 for b in trailer.blocks):
+            r.complain(f"{name}: damaged: a block is not what its hash says")
         for place in trailer.blocks:
             r.attempt(f"{name}: block at {place.offset}", self.block, name, trailer, place, block_kinds, data)
 

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "expect.h"
 #include "place.h"
 #include "storage/repository_impl.h"
