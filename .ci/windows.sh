@@ -2,7 +2,7 @@
 # usage: windows [--clean] [--test]: build stillpoint.exe and stillpointd.exe into build/windows; --test: their tests, under Wine
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-clean='' tests=''
+clean='' tests='' failed=''
 for option in "$@"; do
     case $option in
     --clean) clean=yes ;;
@@ -65,7 +65,13 @@ version=$(sed -n 's/^project(stillpoint VERSION \([0-9.]*\).*/\1/p' "$top/CMakeL
 "$python" "$top/tests/windows/msi.py" "$dist/stillpoint.msi" "$dist"
 if [[ $tests ]]; then
     cp "$out/tests/ntfs/ntfstree.exe" "$top"/tests/windows/{features,vss}.ps1 "$dist"
-    "$recipes/wine.sh" wineboot >/dev/null 2>&1 || die 2 "Wine does not start; see $top/build/wine.log" # once, before the clocks of the tests run
-    (cd "$out" && ctest --output-on-failure --no-tests=error -j "$cores" ${SP_JUNIT:+--output-junit "$SP_JUNIT"})
+    # Wine's own services end with the last program and come with the next one, whose output they hold: a test that
+    # started them does not seem to end as long as others run beside it. So one program waits until all is done.
+    coproc waits { exec "$recipes/wine.sh" cmd.exe /c "echo ready& pause" 2>/dev/null; }
+    read -r -t 300 _ <&"${waits[0]}" || die 2 "Wine does not start; see $top/build/wine.log"
+    (cd "$out" && ctest --output-on-failure --no-tests=error -j $((2 * cores)) ${SP_JUNIT:+--output-junit "$SP_JUNIT"}) || failed=yes
+    eval "exec ${waits[1]}>&-"
+    wait "$waits_PID" || true
+    [[ ! $failed ]] || exit 1
 fi
 say "dev: ${programs[*]#"$top/"} in $SECONDS s"
