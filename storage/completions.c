@@ -119,7 +119,7 @@ comes(struct sp_completions *c, const struct sp_record_name *name)
         return false;
     while (at < c->norder && c->order[at] != name)
         at++;
-    if (at == c->norder)
+    if (at == c->norder || (c->held != NULL && c->held->tag == at)) /* that one was given out */
         return false;
     while (c->held == NULL || c->held->tag < at) {
         sp_err_clear(&c->why);

@@ -29,6 +29,8 @@ sp_found_note(struct sp_found *f, const char *name)
     } else if (strcmp(name, "tmp") != 0 && f->other[0] == '\0') {
         sp_path_show(name, strlen(name), &shown);
         (void)snprintf(f->other, sizeof(f->other), "%s", sp_buf_str(&shown));
+        if (f->other[0] == '\0') /* no memory, and it is there */
+            (void)snprintf(f->other, sizeof(f->other), "?");
         sp_buf_free(&shown);
     }
 }

@@ -15,7 +15,7 @@ struct origin {
 struct sp_presence {
     struct sp_pack_state *packs;
     size_t count, cap;
-    uint32_t *table; /* ordinal + 1; names are SHA-256, computed by us or the whole file's */
+    uint32_t *table; /* ordinal + 1; names are SHA-256, computed by us or those of good packs */
     size_t table_cap;
     struct origin *origins;
     size_t norigins, origins_cap;

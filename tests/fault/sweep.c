@@ -91,11 +91,23 @@ heals(struct judged *j)
            (strcmp(j->s->now->from, "lost") == 0 || world_does(w, j->why, "check", NULL));
 }
 
+/* A name that somebody seems to hold is given once more (storage/backend_dir_write.c), and a folder
+ * above ours that may not be flushed was flushed by nobody before (base/os.c). */
+static bool
+passed_over(const struct judged *j)
+{
+    int why = j->c->os_errno;
+
+    if (trap_within(j->c->site, "sp_dir_rename"))
+        return j->c->span == TRAP_ONCE && (why == EACCES || why == EBUSY);
+    return trap_within(j->c->site, "flush_name") &&
+           (why == EACCES || why == EPERM || why == EINVAL || why == ENOTSUP);
+}
+
 /* What the run relies on was not written, flushed or named, in the store or in this machine's
- * state. Trying what a store can do, tidying up behind a set, caches, and the line that says how the last run
- * went (a hint: client/job_files.h) may fail; and so may a lease, which is advice, and a look at the
- * store's clock, which is taken for one that says nothing. A name that somebody seems to hold is given
- * once more (storage/backend_dir_write.c), and that does not fail. */
+ * state. Trying what a store can do, tidying up behind a set, caches, and the line that says how
+ * the last run went (a hint: client/job_files.h) may fail; and so may a lease, which is advice, and
+ * a look at the store's clock, which is taken for one that says nothing. */
 static bool
 relied_on(const struct judged *j)
 {
@@ -110,12 +122,11 @@ relied_on(const struct judged *j)
         strstr(j->path, "/now-") != NULL || strstr(j->path, "/leases/") != NULL ||
         (strncmp(below, "/live/repository", 16) != 0 && strncmp(below, "/live/state", 11) != 0))
         return false;
-    if (strcmp(j->op, "publish") == 0 && j->c->span == TRAP_ONCE &&
-        (j->c->os_errno == EACCES || j->c->os_errno == EBUSY))
-        return false;
-    return !trap_within(j->c->site, "sp_index_tidy") && !trap_within(j->c->site, "read_range") &&
-           !trap_within(j->c->site, "sp_os_read_file") && !trap_within(j->c->site, "sp_dir_probe") &&
-           !trap_within(j->c->site, "sp_last_run_write") && !trap_within(j->c->site, "sp_lease_renew");
+    return !passed_over(j) && !trap_within(j->c->site, "sp_index_tidy") &&
+           !trap_within(j->c->site, "read_range") && !trap_within(j->c->site, "sp_os_read_file") &&
+           !trap_within(j->c->site, "sp_dir_probe") &&
+           !trap_within(j->c->site, "sp_last_run_write") &&
+           !trap_within(j->c->site, "sp_lease_renew");
 }
 
 /* R1: the exit code says whether there is a set, and one that is there is whole. */

@@ -131,7 +131,7 @@ links_put_in_place(void **state)
 
     (void)state;
     for (uint64_t n = 1; n <= calls; n += THIN) {
-        struct attack a = {.at = n, .folder = folders[n % 4], .folder_there = n % 3 == 0};
+        struct attack a = {.at = n, .folder = folders[n / THIN % 4], .folder_there = n / THIN % 3 == 0};
 
         anew(r);
         ntfs_double_hook(r->b, swap, &a);

@@ -193,6 +193,8 @@ struct cutter {
     atomic_uint cuts;
 };
 
+/* The longer it takes the seldomer: where a session cannot even begin within such a pause, on a
+ * machine that has much else to do, it would never end. */
 static void
 cut_often(void *arg)
 {
@@ -201,7 +203,7 @@ cut_often(void *arg)
 
     while (!atomic_load(&k->stop)) {
         assert_ok(sp_random_fill(&sp_random_system, &wait, 1, e));
-        sp_sleep_ms(15 + wait % 40u);
+        sp_sleep_ms(15 + wait % 40u + atomic_load(&k->cuts) / 2);
         sp_store_remote_cut(k->s);
         atomic_fetch_add(&k->cuts, 1);
     }

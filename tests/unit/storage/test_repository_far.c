@@ -168,6 +168,30 @@ list_all(struct sp_repository *r, struct made_record *sets, size_t n, bool (*has
     return l;
 }
 
+static enum sp_code
+count_completed(void *arg, const struct sp_set_info *i, struct sp_err *e)
+{
+    (void)e;
+    *(size_t *)arg += i->completion != NULL;
+    return SP_OK;
+}
+
+/* The time of the oldest name that the set has. */
+static int64_t
+sets_published(struct sp_repository *r, const uint8_t set_id[16])
+{
+    struct sp_record_names names = {NULL, 0, 0};
+    int64_t oldest = INT64_MAX;
+
+    ok(sp_records_list(r, host.host, &names, &err));
+    for (size_t i = 0; i < names.n; i++)
+        if (names.v[i].type == SP_RECORD_SET && memcmp(names.v[i].set_id, set_id, 16) == 0 &&
+            names.v[i].published_ns < oldest)
+            oldest = names.v[i].published_ns;
+    sp_records_free(&names);
+    return oldest;
+}
+
 /* Completions come side by side, as records do, and each to its own set: also where sets have none,
  * two, a bad one, or one that was gone when it was asked for. */
 static void
@@ -181,7 +205,7 @@ completions_side_by_side(void **state)
     struct sp_repository *r;
     struct sp_id ids[3];
     char object[160];
-    size_t rounds;
+    size_t rounds, twice = 0;
 
     (void)state;
     for (size_t i = 0; i < SETS; i++) {
@@ -217,6 +241,20 @@ completions_side_by_side(void **state)
     ok(sp_backend_remove(place.below, object, &err));
     assert_int_equal(list_all(r, sets, SETS, last_has_none).completions, 9);
     sp_records_free(&names);
+    /* One set under two names, which a commit that was repeated leaves: both have it. */
+    sp_record_object_name(
+        SP_RECORD_SET, host.host, INT64_C(4100000000) * SP_SECOND, sets[SETS - 2].set_id, object);
+    ok(sp_backend_put(
+        place.below, object, sets[SETS - 2].object.data, sets[SETS - 2].object.len, &err));
+    ok(sp_repository_list(r, host.host, false, count_completed, &twice, &err));
+    assert_int_equal(twice, 10);
+    sp_record_object_name(SP_RECORD_SET, host.host,
+        sets_published(r, sets[SETS - 2].set_id) + SP_SECOND, sets[SETS - 2].set_id, object);
+    ok(sp_backend_put(
+        place.below, object, sets[SETS - 2].object.data, sets[SETS - 2].object.len, &err));
+    twice = 0;
+    ok(sp_repository_list(r, host.host, false, count_completed, &twice, &err));
+    assert_int_equal(twice, 11);
     sp_repository_free(r);
     sp_buf_free(&c);
     for (size_t i = 0; i < SETS; i++)
