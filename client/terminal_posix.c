@@ -10,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "client/cli.h"
 
 void
@@ -91,6 +92,9 @@ ask(FILE *tty, const char *prompt, bool shown, struct sp_buf *ret, struct sp_err
         (void)fputc('\n', tty);
     (void)fflush(tty);
     (void)pthread_sigmask(SIG_SETMASK, &blocked, NULL);
+    /* It was seen pending; the thread that takes it tells which it is, for the exit code. */
+    for (unsigned i = 0; stopped && i < 100 && !sp_signals_stop(NULL); i++)
+        sp_sleep_ms(10);
     if (stopped)
         return sp_fail(e, SP_CANCELLED, SP_DOM_CONFIG, "interrupted");
     if (!got)
