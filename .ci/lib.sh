@@ -12,7 +12,7 @@ packages_build=(pkg-config cmake ninja-build gcc libc6-dev libssl-dev libzstd-de
     libcurl4-openssl-dev libbtrfsutil-dev)
 # libssh2 is built from Debian's source package (cmake/libraries).
 packages_build+=(dpkg-dev patch xz-utils)
-packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev mold ntfs-3g openssh-client
+packages_test=(acl attr rsync btrfs-progs e2fsprogs fuse3 libcap2-bin libfuse3-dev ntfs-3g openssh-client
     openssh-server openssl procps proftpd-core proftpd-mod-crypto python3 python3-cryptography rclone
     sshfs strace systemd util-linux zstd)
 packages_nas=(busybox-static cifs-utils cpio kmod nfs-common nfs-kernel-server qemu-system-x86 samba)

@@ -25,13 +25,6 @@ endif()
 if(SP_SANITIZE)
     add_compile_options(-fsanitize=${SP_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     add_link_options(-fsanitize=${SP_SANITIZE})
-    # Some seven hundred programs are linked for one run of the tests: by mold, where there is one, in a third of the
-    # time.
-    include(CheckLinkerFlag)
-    check_linker_flag(C -fuse-ld=mold SP_HAS_MOLD)
-    if(SP_HAS_MOLD)
-        add_link_options(-fuse-ld=mold)
-    endif()
 endif()
 # All symbols are resolved before the program starts: who may write into it finds no table of functions to bend; and
 # the resolver, which saves the registers on the stack, never meets one that holds a key (seen by e2e residue, in 6 of
