@@ -68,8 +68,8 @@ if [[ $tests ]]; then
     # Wine's own services end with the last program and come with the next one, whose output they hold: a test that
     # started them does not seem to end as long as others run beside it. So one program waits until all is done.
     coproc waits { exec "$recipes/wine.sh" cmd.exe /c "echo ready& pause" 2>/dev/null; }
-    waiting=$waits_PID waits_for=${waits[1]} # bash forgets them when it ends
-    read -r -t 300 _ <&"${waits[0]}" || die 2 "Wine does not start; see $top/build/wine.log"
+    waiting=$waits_PID waits_for=${waits[1]} says=${waits[0]} # bash forgets them when it ends
+    read -r -t 300 _ <&"$says" || die 2 "Wine does not start; see $top/build/wine.log"
     (cd "$out" && ctest --output-on-failure --no-tests=error -j $((2 * cores)) ${SP_JUNIT:+--output-junit "$SP_JUNIT"}) || failed=yes
     exec {waits_for}>&-
     wait "$waiting" || true

@@ -2,9 +2,8 @@
 
 #include "base/wire.h"
 
-#include <string.h>
-
 #include <assert.h>
+#include <string.h>
 
 #define MAX_FIELD ((UINT32_C(1) << 29) - 1)
 

@@ -114,6 +114,7 @@ static bool
 comes(struct sp_completions *c, const struct sp_record_name *name)
 {
     size_t at = c->held != NULL ? (size_t)c->held->tag : 0;
+    const uint8_t *bytes; /* whoever wants them keeps them */
 
     if (c->ahead == NULL)
         return false;
@@ -123,7 +124,7 @@ comes(struct sp_completions *c, const struct sp_record_name *name)
         return false;
     while (c->held == NULL || c->held->tag < at) {
         sp_err_clear(&c->why);
-        c->rc = sp_ahead_take(c->ahead, &c->held, &c->bytes, &c->len, &c->why);
+        c->rc = sp_ahead_take(c->ahead, &c->held, &bytes, &c->len, &c->why);
         if (c->held == NULL || c->held->tag > at) /* it was passed by */
             return false;
     }

@@ -358,7 +358,6 @@ struct sp_completions { /* of the sets of a listing */
     size_t norder, asked;
     struct sp_ahead *ahead;           /* NULL: each is read when its set comes */
     const struct sp_ahead_read *held; /* taken, and its set has not come yet */
-    const uint8_t *bytes;
     size_t len;
     enum sp_code rc;
     struct sp_err why;

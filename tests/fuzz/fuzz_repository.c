@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "storage/repository_impl.h"
-#include "tests/fuzz/files.h"
 #include "tests/conformance/packname.h"
+#include "tests/fuzz/files.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/material.h"
 
