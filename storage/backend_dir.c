@@ -9,7 +9,6 @@
 
 #include "base/path.h"
 #include "base/random.h"
-#include "storage/empty.h"
 
 enum sp_code
 sp_dir_path(const struct sp_dir *d, const char *name, char **ret, struct sp_err *e)
@@ -39,11 +38,11 @@ enum sp_code
 sp_dir_present(struct sp_dir *d, struct sp_err *e)
 {
     struct sp_os_stat st;
-    enum sp_code rc = stat_name(d, SP_DIR_TMP, &st, e);
+    enum sp_code rc = stat_name(d, SP_FOLDER_TMP, &st, e);
 
     /* A repository on a read-only medium may have come without its tmp/. */
     if (rc == SP_ABSENT)
-        rc = stat_name(d, SP_DIR_CONF, &st, e);
+        rc = stat_name(d, SP_FOLDER_CONF, &st, e);
     if (rc == SP_ABSENT)
         return sp_fail(e, SP_UNREACHABLE, SP_DOM_STORE,
             "there is no repository in %s any more; is it still mounted?", d->root);
@@ -291,7 +290,7 @@ make_root(struct sp_dir *d, struct sp_err *e)
         return rc;
     if ((rc = check_empty(d, e)) != SP_OK)
         return rc;
-    if ((rc = sp_dir_path(d, SP_DIR_TMP, &tmp, e)) != SP_OK)
+    if ((rc = sp_dir_path(d, SP_FOLDER_TMP, &tmp, e)) != SP_OK)
         return rc;
     rc = os->mkdir(os->self, tmp, e);
     free(tmp);
@@ -304,7 +303,7 @@ static enum sp_code
 find_root(struct sp_dir *d, struct sp_err *e)
 {
     struct sp_os_stat st;
-    enum sp_code rc = stat_name(d, SP_DIR_CONF, &st, e);
+    enum sp_code rc = stat_name(d, SP_FOLDER_CONF, &st, e);
 
     /* R20: never taken for an empty repository. */
     if (rc == SP_ABSENT || (rc == SP_OK && st.type != SP_OS_FILE))
@@ -312,7 +311,7 @@ find_root(struct sp_dir *d, struct sp_err *e)
             "there is no repository in %s (no file %s); if this folder is a mount point, what "
             "belongs "
             "there may not be mounted",
-            d->root, SP_DIR_CONF);
+            d->root, SP_FOLDER_CONF);
     return rc;
 }
 

@@ -18,9 +18,7 @@
 
 #include "base/thread.h"
 #include "storage/backend.h"
-
-#define SP_DIR_TMP "tmp"
-#define SP_DIR_CONF "repository.conf"
+#include "storage/empty.h"
 
 /* A refusal to flush that the probe met; the very same one is tolerated later, no other (§10 of the
  * design: never EIO or ESTALE). */

@@ -150,7 +150,7 @@ make_names(struct probe *p, struct sp_err *e)
 
     if ((rc = sp_random_fill(p->d->env.random, p->bytes, sizeof(p->bytes), e)) != SP_OK)
         return rc;
-    if ((rc = sp_dir_path(p->d, SP_DIR_TMP, &p->tmp, e)) != SP_OK)
+    if ((rc = sp_dir_path(p->d, SP_FOLDER_TMP, &p->tmp, e)) != SP_OK)
         return rc;
     if ((rc = sp_dir_temporary(p->d, PROBE_KIND, &p->a, e)) != SP_OK)
         return rc;

@@ -19,7 +19,7 @@ sp_dir_temporary(struct sp_dir *d, const char *kind, char **ret, struct sp_err *
     size_t n;
     enum sp_code rc;
 
-    sp_buf_printf(&path, "%s/%s/%s", d->root, SP_DIR_TMP, kind);
+    sp_buf_printf(&path, "%s/%s/%s", d->root, SP_FOLDER_TMP, kind);
     sp_buf_put_hex(&path, d->head.run, sizeof(d->head.run));
     sp_buf_printf(&path, "-%llu", (unsigned long long)atomic_fetch_add(&d->temporaries, 1));
     sp_buf_put_u8(&path, 0);
@@ -84,7 +84,7 @@ sp_dir_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct sp
     enum sp_code rc, first = SP_OK;
 
     if ((rc = sp_dir_check_writable(d, e)) != SP_OK ||
-        (rc = sp_dir_path(d, SP_DIR_TMP, &tmp, e)) != SP_OK)
+        (rc = sp_dir_path(d, SP_FOLDER_TMP, &tmp, e)) != SP_OK)
         return rc;
     rc = os->list(os->self, tmp, true, note, &s, &why);
     if (rc == SP_ABSENT) /* tidied away with all that was in it */

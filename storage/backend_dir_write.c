@@ -66,7 +66,7 @@ sp_dir_create(
     if (rc == SP_ABSENT && path != NULL) {
         /* Someone tidied tmp/ away — or the whole share is gone, and then nothing is made here. */
         if ((rc = sp_dir_present(d, e)) != SP_OK ||
-            (rc = sp_dir_path(d, SP_DIR_TMP, &tmp, e)) != SP_OK)
+            (rc = sp_dir_path(d, SP_FOLDER_TMP, &tmp, e)) != SP_OK)
             goto out;
         if ((rc = os->mkdir(os->self, tmp, e)) != SP_OK && rc != SP_EXISTS)
             goto out;

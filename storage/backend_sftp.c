@@ -9,7 +9,6 @@
 #include "base/path.h"
 #include "base/random.h"
 #include "base/text.h"
-#include "storage/empty.h"
 
 #define CONNECTIONS 4u
 #define PATIENCE_MS (15u * 60 * 1000)
@@ -115,8 +114,8 @@ find_root(struct sp_sftp_store *s, struct sp_err *e)
     const struct sp_sftp_request *conf = &f.at_conf;
     enum sp_code rc;
 
-    if ((rc = sp_sftp_path(s, SP_SFTP_CONF, &f.conf, e)) != SP_OK ||
-        (rc = sp_sftp_path(s, SP_SFTP_TMP, &f.tmp, e)) != SP_OK ||
+    if ((rc = sp_sftp_path(s, SP_FOLDER_CONF, &f.conf, e)) != SP_OK ||
+        (rc = sp_sftp_path(s, SP_FOLDER_TMP, &f.tmp, e)) != SP_OK ||
         (rc = sp_sftp_ask(s, find_over, &f, e)) != SP_OK)
         goto out;
     /* R20: never taken for an empty repository. */
@@ -126,7 +125,7 @@ find_root(struct sp_sftp_store *s, struct sp_err *e)
         rc = sp_fail(e, SP_ABSENT, SP_DOM_STORE,
             "there is no repository in %s on %s (no file %s); if this folder is where a volume "
             "belongs, that may not be mounted",
-            s->o.path, s->o.address, SP_SFTP_CONF);
+            s->o.path, s->o.address, SP_FOLDER_CONF);
         goto out;
     }
     if (conf->error.code != SP_OK) {
@@ -168,7 +167,7 @@ may_write(struct sp_backend *b, struct sp_err *e)
 enum sp_code
 sp_sftp_need_tmp(struct sp_sftp_store *s, struct sp_err *e)
 {
-    char name[] = SP_SFTP_TMP "/x";
+    char name[] = SP_FOLDER_TMP "/x";
     bool there;
     enum sp_code rc;
 
@@ -264,7 +263,7 @@ check_empty(struct sp_sftp_store *s, struct sp_err *e)
 static enum sp_code
 make_tmp(struct sp_sftp_store *s, struct sp_err *e)
 {
-    char name[] = SP_SFTP_TMP "/x";
+    char name[] = SP_FOLDER_TMP "/x";
     enum sp_code rc = sp_sftp_make_folders(s, name, e);
 
     if (rc == SP_OK)

@@ -18,7 +18,8 @@ sp_sftp_temporary(struct sp_sftp_store *s, const char *kind, char **ret, struct 
     unsigned n = atomic_fetch_add(&s->number, 1);
     char name[128];
 
-    (void)snprintf(name, sizeof(name), "%s/%s%s-%u", SP_SFTP_TMP, kind, sp_hex16(s->head.run).s, n);
+    (void)snprintf(
+        name, sizeof(name), "%s/%s%s-%u", SP_FOLDER_TMP, kind, sp_hex16(s->head.run).s, n);
     return sp_sftp_path(s, name, ret, e);
 }
 
@@ -232,7 +233,7 @@ sweep_one(void *arg, const struct sp_sftp_entry *at, struct sp_err *e)
     if (!at->file || at->mtime_ns == 0 || !is_temporary(at->name, run) ||
         !w->dead(w->arg, run, at->mtime_ns))
         return SP_OK;
-    if (snprintf(name, sizeof(name), "%s/%s", SP_SFTP_TMP, at->name) >= (int)sizeof(name))
+    if (snprintf(name, sizeof(name), "%s/%s", SP_FOLDER_TMP, at->name) >= (int)sizeof(name))
         return SP_OK;
     if ((rc = sp_sftp_path(w->s, name, &path, e)) == SP_OK) {
         /* The others are tried nevertheless. */
@@ -256,7 +257,7 @@ sp_sftp_sweep(struct sp_backend *b, sp_backend_dead_fn dead, void *arg, struct s
         return rc;
     if (!sp_sftp_removes(s))
         return SP_OK;
-    if ((rc = sp_sftp_path(s, SP_SFTP_TMP, &tmp, e)) != SP_OK)
+    if ((rc = sp_sftp_path(s, SP_FOLDER_TMP, &tmp, e)) != SP_OK)
         return rc;
     rc = sp_sftp_read_folder(s, tmp, sweep_one, &w, e);
     free(tmp);

@@ -63,8 +63,8 @@ set_up(struct sp_sftp_store *s, struct sp_sftp_conn *c, struct sp_err *e)
 
     if (!s->settled)
         return SP_OK; /* opening looks by itself */
-    if ((rc = sp_sftp_path(s, SP_SFTP_TMP, &tmp, e)) != SP_OK ||
-        (rc = sp_sftp_path(s, SP_SFTP_CONF, &conf, e)) != SP_OK)
+    if ((rc = sp_sftp_path(s, SP_FOLDER_TMP, &tmp, e)) != SP_OK ||
+        (rc = sp_sftp_path(s, SP_FOLDER_CONF, &conf, e)) != SP_OK)
         goto out;
     q[1].path = tmp;
     q[2].path = conf;

@@ -271,8 +271,7 @@ settled_long(const struct sp_sftp_store *s, const struct sp_sftp_request *q)
     int64_t mtime_ns =
         q->error.code == SP_OK && q->attrs.has_times ? (int64_t)q->attrs.mtime * SP_SECOND : 0;
 
-    return q->error.code == SP_ABSENT ||
-           (mtime_ns != 0 && mtime_ns < s->probe_now_ns - SETTLED_NS);
+    return q->error.code == SP_ABSENT || (mtime_ns != 0 && mtime_ns < s->probe_now_ns - SETTLED_NS);
 }
 
 /* OPEN, FSYNC, CLOSE of each, side by side. A folder that has gone needs no flush, unless something
@@ -282,7 +281,8 @@ settled_long(const struct sp_sftp_store *s, const struct sp_sftp_request *q)
 static enum sp_code
 flush_over(struct sp_sftp_store *s, struct sp_sftp_conn *c, void *arg, struct sp_err *e)
 {
-    struct sp_sftp_request *q = calloc(2 * AT_ONCE, sizeof(*q)), *sync = calloc(AT_ONCE, sizeof(*q));
+    struct sp_sftp_request *q = calloc(2 * AT_ONCE, sizeof(*q)),
+                           *sync = calloc(AT_ONCE, sizeof(*q));
     struct part *part = arg;
     size_t n = 0, asked = part->n;
     enum sp_code rc = SP_OK;
@@ -332,8 +332,8 @@ out:
     return rc;
 }
 
-/* Of folders that were only listed: those that have changed of late. Of few that is asked while they
- * are opened: a round less. */
+/* Of folders that were only listed: those that have changed of late. Of few that is asked while
+ * they are opened: a round less. */
 static enum sp_code
 keep_young(struct sp_sftp_store *s, struct flush *f, struct sp_err *e)
 {

@@ -11,10 +11,9 @@
 
 #include "base/thread.h"
 #include "storage/backend_sftp.h"
+#include "storage/empty.h"
 #include "storage/sftp_ops.h"
 
-#define SP_SFTP_TMP "tmp"
-#define SP_SFTP_CONF "repository.conf"
 #define SP_SFTP_LANES_MAX 16u
 #define SP_SFTP_WINDOW ((size_t)4 << 20) /* not acknowledged, of each stream */
 #define SP_SFTP_AHEAD ((size_t)8 << 20)

@@ -112,8 +112,8 @@ sp_sftp_present(struct sp_sftp_store *s, struct sp_err *e)
     char *tmp = NULL, *conf = NULL;
     enum sp_code rc;
 
-    if ((rc = sp_sftp_path(s, SP_SFTP_TMP, &tmp, e)) != SP_OK ||
-        (rc = sp_sftp_path(s, SP_SFTP_CONF, &conf, e)) != SP_OK)
+    if ((rc = sp_sftp_path(s, SP_FOLDER_TMP, &tmp, e)) != SP_OK ||
+        (rc = sp_sftp_path(s, SP_FOLDER_CONF, &conf, e)) != SP_OK)
         goto out;
     if ((rc = sp_sftp_look(s, (const char *const[]){tmp, conf}, 2, seen, e)) != SP_OK)
         goto out;

@@ -284,7 +284,7 @@ probe_run(void *arg)
     enum sp_code rc;
 
     if ((rc = sp_random_fill(s->env.random, p.bytes, sizeof(p.bytes), &e)) == SP_OK &&
-        (rc = sp_sftp_path(s, SP_SFTP_TMP, &p.tmp, &e)) == SP_OK)
+        (rc = sp_sftp_path(s, SP_FOLDER_TMP, &p.tmp, &e)) == SP_OK)
         rc = sp_sftp_ask(s, probe_over, &p, &e);
     if (rc == SP_OK) {
         sp_err_clear(&e);

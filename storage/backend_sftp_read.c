@@ -263,8 +263,8 @@ sp_sftp_list_all(struct sp_backend *b, const char *const *prefixes, size_t n,
     struct listing l = {.s = s, .prefixes = prefixes, .nprefixes = n, .each = each, .arg = arg};
     enum sp_code rc;
 
-    if ((rc = sp_sftp_path(s, SP_SFTP_TMP, &l.tmp, e)) == SP_OK &&
-        (rc = sp_sftp_path(s, SP_SFTP_CONF, &l.conf, e)) == SP_OK && n > 0)
+    if ((rc = sp_sftp_path(s, SP_FOLDER_TMP, &l.tmp, e)) == SP_OK &&
+        (rc = sp_sftp_path(s, SP_FOLDER_CONF, &l.conf, e)) == SP_OK && n > 0)
         rc = ask_listing(s, &l, e);
 
     /* A server may say "failure" where others say "no such file": of an object in the place of a

@@ -123,7 +123,7 @@ writing_failed(struct sp_sftp_store *s, enum sp_code rc, struct sp_err *e)
         sp_mutex_unlock(&s->lock);
         if ((rc = sp_sftp_present(s, e)) == SP_OK)
             rc = sp_fail(e, SP_IO, SP_DOM_STORE, "the folder %s/%s on %s has gone", s->root,
-                SP_SFTP_TMP, s->o.address);
+                SP_FOLDER_TMP, s->o.address);
     }
     return sp_sftp_full(s, SP_SFTP_WINDOW + PIECE, rc, e);
 }

@@ -18,7 +18,7 @@ one_of(const char *name, const char *const *names)
 void
 sp_found_note(struct sp_found *f, const char *name)
 {
-    static const char *const small[] = {"repository.conf", "owner", "keys", "hosts", NULL};
+    static const char *const small[] = {SP_FOLDER_CONF, "owner", "keys", "hosts", NULL};
     static const char *const filled[] = {"packs", "nodes", "index", "sets", NULL};
     struct sp_buf shown = SP_BUF_INIT;
 
@@ -26,7 +26,7 @@ sp_found_note(struct sp_found *f, const char *name)
         f->begun = true;
     } else if (one_of(name, filled)) {
         f->filled = true;
-    } else if (strcmp(name, "tmp") != 0 && f->other[0] == '\0') {
+    } else if (strcmp(name, SP_FOLDER_TMP) != 0 && f->other[0] == '\0') {
         sp_path_show(name, strlen(name), &shown);
         (void)snprintf(f->other, sizeof(f->other), "%s", sp_buf_str(&shown));
         if (f->other[0] == '\0') /* no memory, and it is there */

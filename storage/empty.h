@@ -7,6 +7,9 @@
 
 #include "base/err.h"
 
+#define SP_FOLDER_CONF "repository.conf"
+#define SP_FOLDER_TMP "tmp" /* what has no name yet */
+
 struct sp_found {
     bool begun, filled; /* small objects of a repository; what a backup brings */
     char other[81];     /* the first name that is none of ours, as it can be shown */
